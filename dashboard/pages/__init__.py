@@ -1,0 +1,1 @@
+"""The four pages: scan, review, results, models."""

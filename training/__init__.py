@@ -1,0 +1,1 @@
+"""Needle's training: completion networks, their data, and their export to ONNX."""

@@ -1,0 +1,1 @@
+"""Completion networks, one file each; the layer table is the definition."""
