@@ -1,0 +1,112 @@
+"""Longitude and latitude on the body that a scene's own CRS describes."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rasterio.crs import CRS
+from rasterio.errors import RasterioError
+from rasterio.warp import transform
+
+Affine6 = tuple[float, float, float, float, float, float]
+
+_SPHEROID = re.compile(r'(?:SPHEROID|ELLIPSOID)\["[^"]*",\s*([-+.\deE]+),\s*([-+.\deE]+)')
+_NAME = re.compile(r'^\s*\w+\["([^"]*)"')
+_BASE = re.compile(r'(?:GEOGCS|GEOGCRS|GEODCRS|BASEGEOGCRS|BASEGEODCRS)\["([^"]*)"')
+_WEST = re.compile(r'AXIS\["[^"]*",\s*west', re.IGNORECASE)
+_EARTH = (6.3e6, 6.4e6)  # metres; the Earth's latitudes are geodetic everywhere else, so here too
+_TARGET = (
+    'GEOGCS["body",DATUM["body",SPHEROID["body",{a!r},{f!r}]],PRIMEM["0",0],'
+    'UNIT["degree",0.0174532925199433]]'
+)
+
+
+@dataclass(frozen=True)
+class Body:
+    """What a CRS says about the body it lies on."""
+
+    crs: CRS
+    geographic: CRS  # plain longitude (east-positive) and latitude on the same ellipsoid
+    radius: float  # metres, equatorial
+    squeeze: float  # (1 - e^2), which turns the tangent of a graphic latitude into the centric one
+    westward: bool  # a geographic CRS whose longitudes grow to the west
+
+
+@lru_cache(maxsize=64)
+def body_of(wkt: str) -> Body | None:
+    """The body of a CRS; None where the CRS names none (a local or engineering CRS)."""
+    try:
+        crs = CRS.from_wkt(wkt)
+        text = crs.to_wkt()
+        found = _SPHEROID.search(text)
+        if not found:
+            return None
+        radius, inverse = float(found[1]), float(found[2])
+        target = CRS.from_wkt(_TARGET.format(a=radius, f=inverse))
+    except (RasterioError, ValueError):
+        return None
+    flattening = 1 / inverse if inverse else 0.0
+    base = _BASE.search(text)
+    # On an areocentric base, PROJ's projections hand back what was put in: a centric latitude.
+    centric = bool(base and re.search("ocentric|planetocentric", base[1], re.IGNORECASE))
+    keep = (centric and not crs.is_geographic) or _EARTH[0] < radius < _EARTH[1]
+    squeeze = 1.0 if keep else (1 - flattening) ** 2
+    westward = bool(crs.is_geographic and _WEST.search(text))
+    return Body(crs, target, radius, squeeze, westward)
+
+
+def lonlat(wkt: str, x: float, y: float) -> tuple[float, float] | None:
+    """Areocentric longitude and latitude in degrees of a point in map units.
+
+    Longitudes are east-positive, 0 to 360. On the Earth latitudes stay geodetic.
+
+    Args:
+        wkt: the scene's CRS.
+        x: easting, westing or longitude, as the CRS has it.
+        y: northing or latitude.
+
+    Returns:
+        None where the CRS has no longitudes, or none at this point.
+    """
+    body = body_of(wkt)
+    if body is None:
+        return None
+    if body.westward:
+        x, y = y, x  # PROJ takes latitude first where longitudes grow to the west
+    try:
+        (lon,), (lat,) = transform(body.crs, body.geographic, [x], [y])[:2]
+    except RasterioError:
+        return None
+    if not (math.isfinite(lon) and math.isfinite(lat)):
+        return None
+    if abs(lat) < 90:
+        lat = math.degrees(math.atan(body.squeeze * math.tan(math.radians(lat))))
+    # The modulo of a tiny negative number is 360.0 itself.
+    return (lon % 360.0) % 360.0, lat
+
+
+def pixel_size(wkt: str, affine: Affine6) -> float | None:
+    """Metres a pixel, the geometric mean of both directions; None where the CRS has no metres."""
+    body = body_of(wkt)
+    if body is None:
+        return None
+    a, b, _, d, e, _ = affine
+    units = math.sqrt(abs(a * e - b * d))
+    if body.crs.is_geographic:
+        return units * math.radians(1.0) * body.radius
+    try:
+        return float(units * body.crs.linear_units_factor[1])
+    except RasterioError:
+        return None
+
+
+def short_name(wkt: str) -> str | None:
+    """The CRS's name for people, without underscores and shouting; None where it has none."""
+    found = _NAME.match(wkt)
+    if not found or not found[1] or found[1].lower() in ("unnamed", "unknown"):
+        return None
+    plain = found[1].replace("_", " ").strip()
+    return re.sub(r"\b[A-Z]{4,}\b", lambda word: word[0].capitalize(), plain)

@@ -1,0 +1,146 @@
+"""Stray zeros against nodata: areas measured over the whole scene, strip by strip; holes filled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.fill import fillnodata
+from scipy import ndimage
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+AREA = 1024  # px; a smaller area without data is a hole in the ground, to be filled
+# A 4-connected area below 1,024 px surrounded by ground is at most 22 px deep, and one in a
+# corner of the scene 43 px, so that a hole never looks further than this for its neighbours.
+HALO = 64
+CHUNK = 512  # px; holes are filled in chunks, so that large areas of nodata cost nothing
+
+Mask = NDArray[np.bool_]
+Labels = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class _Seam:
+    """The areas of one strip that touch its first or last line, and so may go on beyond it."""
+
+    labels: Labels  # within the strip, ascending
+    first: int  # number of the first of them over the whole scene
+
+
+class Areas:
+    """The 4-connected areas of a mask that arrives in strips, first line to last.
+
+    Add every strip in order, `settle`, then ask for each strip again. What is kept between the
+    two passes grows with the strips' borders, not with the scene. The answers do not depend on
+    how the scene was cut into strips.
+    """
+
+    def __init__(self, minimum: int = AREA) -> None:
+        self.minimum = minimum
+        self._seams: list[_Seam] = []
+        self._sizes: list[NDArray[np.int64]] = []
+        self._pairs: list[NDArray[np.int64]] = []
+        self._last: NDArray[np.int64] | None = None  # numbers along the last line, -1 elsewhere
+        self._count = 0
+        self._large = np.zeros(0, bool)
+
+    def add(self, strip: Mask) -> None:
+        """Takes the next strip `[lines, length]`, True where a pixel may be nodata."""
+        labels, sizes = _label(strip)
+        ends = np.unique(np.concatenate([labels[0], labels[-1]]))
+        ends = ends[ends > 0]
+        seam = _Seam(ends, self._count)
+        self._seams.append(seam)
+        self._sizes.append(sizes[ends])
+        self._count += len(ends)
+        if self._last is not None:
+            self._join(self._last, _numbers(labels[0], seam))
+        self._last = _numbers(labels[-1], seam)
+
+    def settle(self) -> None:
+        """Joins the areas over the seams; call it after the last strip."""
+        sizes = np.concatenate(self._sizes) if self._sizes else np.zeros(0, np.int64)
+        if self._pairs:
+            one, other = np.concatenate(self._pairs, axis=1)
+            links = coo_matrix((np.ones(len(one), np.int8), (one, other)), (self._count,) * 2)
+            _, groups = connected_components(links, directed=False)
+            # The weights are summed as float64, exact up to 2^53 px.
+            sizes = np.bincount(groups, weights=sizes)[groups]
+        self._large = sizes >= self.minimum
+
+    def large(self, index: int, strip: Mask) -> Mask:
+        """True in the areas of strip number `index` that are nodata; `strip` as it was added."""
+        if not strip.any():
+            return np.zeros_like(strip)
+        labels, sizes = _label(strip)
+        seam = self._seams[index]
+        verdict = sizes >= self.minimum
+        verdict[0] = False
+        verdict[seam.labels] = self._large[seam.first : seam.first + len(seam.labels)]
+        return np.asarray(verdict[labels])
+
+    def _join(self, above: NDArray[np.int64], below: NDArray[np.int64]) -> None:
+        both = (above >= 0) & (below >= 0)
+        if both.any():
+            self._pairs.append(np.unique(np.stack([above[both], below[both]]), axis=1))
+
+
+def _label(strip: Mask) -> tuple[Labels, NDArray[np.int64]]:
+    """Labels `[lines, length]` of the 4-connected areas, 0 elsewhere, and the size of each."""
+    if not strip.any():
+        return np.zeros(strip.shape, np.int32), np.zeros(1, np.int64)
+    labels = np.zeros(strip.shape, np.int32)
+    count = ndimage.label(strip, output=labels)
+    return labels, _count(labels, int(count) + 1)
+
+
+def _count(labels: Labels, length: int) -> NDArray[np.int64]:
+    """Pixels of each label, line by line: bincount widens what it is given to 64 bits."""
+    sizes = np.zeros(length, np.int64)
+    step = max(1, (1 << 22) // max(1, labels.shape[1]))
+    for start in range(0, len(labels), step):
+        part = np.bincount(labels[start : start + step].ravel())
+        sizes[: len(part)] += part
+    return sizes
+
+
+def _numbers(line: Labels, seam: _Seam) -> NDArray[np.int64]:
+    found = seam.first + np.searchsorted(seam.labels, line)
+    return np.where(line > 0, found, -1).astype(np.int64)
+
+
+def fill_holes(dn: NDArray[Any], missing: Mask, hole: Mask, centre: float) -> None:
+    """Fills the holes of `dn [H, W]` in place from the ground around them.
+
+    Args:
+        dn: DN.
+        missing: True where `dn` is no ground, nodata included.
+        hole: True where it is to be filled; part of `missing`, and at least `HALO` px from every
+            border of the array that is no border of the scene.
+        centre: DN for a hole without ground within `HALO` px (in scenes a few pixels wide).
+    """
+    height, width = dn.shape
+    for top in range(0, height, CHUNK):
+        for left in range(0, width, CHUNK):
+            wanted = hole[top : top + CHUNK, left : left + CHUNK]
+            if wanted.any():
+                rows = slice(max(0, top - HALO), min(height, top + CHUNK + HALO))
+                cols = slice(max(0, left - HALO), min(width, left + CHUNK + HALO))
+                filled = _filled(dn[rows, cols], missing[rows, cols], centre)
+                inner = filled[top - rows.start :, left - cols.start :]
+                inner = inner[: wanted.shape[0], : wanted.shape[1]]
+                dn[top : top + CHUNK, left : left + CHUNK][wanted] = inner[wanted]
+
+
+def _filled(dn: NDArray[Any], missing: Mask, centre: float) -> NDArray[Any]:
+    start = dn.copy()
+    start[missing] = as_dn(centre, dn.dtype)
+    return np.asarray(fillnodata(start, ~missing, max_search_distance=HALO, TEMP_FILE_DRIVER="MEM"))
+
+
+def as_dn(value: float, dtype: np.dtype[Any]) -> Any:
+    """The value as one DN of that dtype, rounded where it must be."""
+    return dtype.type(round(value)) if np.issubdtype(dtype, np.integer) else dtype.type(value)

@@ -1,0 +1,181 @@
+"""An ingested scene: what it is, and its pixels by boxes."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import threading
+from collections import OrderedDict
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from dashboard.detector import geography
+from dashboard.detector.errors import DamagedScene
+from dashboard.detector.geography import Affine6
+from dashboard.detector.tiling import Box
+
+TAG = "NEEDLE_SCENE"
+# Band 2 of the ingested file. Overviews average both bands, so that half of a 255 is the border.
+GROUND, HOLE, NODATA = 0, 1, 255
+HANDLES = 32  # open files a thread keeps; a folder of thousands of chips must not exhaust them
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A piece of a scene: `dn` `[H, W]` float32, `valid` and `hole` `[H, W]` bool.
+
+    `valid` is False at nodata, whose DN reads as the scene's centre. `hole` is True where a small
+    gap was filled from its neighbours: such a pixel is valid but was never observed.
+    """
+
+    dn: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+    hole: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One picture, ingested: its facts, and its pixels on demand.
+
+    Scenes may be read from several threads and processes at a time, and can be pickled.
+    """
+
+    path: Path  # the ingested, tiled GeoTIFF
+    name: str  # as the user knows the file
+    sha256: str  # of the source file
+    driver: str
+    width: int  # px
+    height: int  # px
+    bands: int
+    dtype: str  # of the source
+    bits: int  # significant bits of a DN
+    crs: str | None  # WKT
+    transform: Affine6 | None  # pixels to map units: a, b, c, d, e, f of an affine matrix
+    nodata: float | None  # DN: declared, or 0 where areas of it were found
+    centre: float  # DN: median of the observed ground
+    scale: float  # DN: 1.4826 MAD of the observed ground
+    stretch: tuple[float, float]  # DN: its 0.5 and 99.5 percentiles
+    valid_fraction: float
+
+    @classmethod
+    def open(cls, path: str | Path, name: str | None = None) -> Scene:
+        """The scene of an ingested file, under its own or another name.
+
+        Raises:
+            DamagedScene: the file is absent, or was not written by `ingest`.
+        """
+        path = Path(path)
+        try:
+            with rasterio.open(path, driver="GTiff") as source:
+                facts = json.loads(source.tags()[TAG])
+            known = {field.name for field in fields(cls)} - {"path"}
+            facts = {key: facts[key] for key in known}
+        except (RasterioError, KeyError, ValueError, TypeError) as error:
+            raise DamagedScene(f"{path.name}: not an ingested scene; ingest it again") from error
+        for key in ("transform", "stretch"):
+            facts[key] = None if facts[key] is None else tuple(facts[key])
+        scene = cls(path=path, **facts)
+        return replace(scene, name=name) if name else scene
+
+    def facts(self) -> dict[str, Any]:
+        """Everything but the path, ready for JSON."""
+        return {key: value for key, value in asdict(self).items() if key != "path"}
+
+    @property
+    def pixel_size(self) -> float | None:
+        """Metres a pixel; None where the scene is not georeferenced."""
+        if self.crs is None or self.transform is None:
+            return None
+        return geography.pixel_size(self.crs, self.transform)
+
+    @property
+    def crs_name(self) -> str | None:
+        """The CRS's short name; None without a CRS."""
+        return None if self.crs is None else geography.short_name(self.crs)
+
+    def lonlat(self, x: float, y: float) -> tuple[float, float] | None:
+        """Areocentric longitude (east-positive, 0 to 360) and latitude of a point, in degrees.
+
+        Args:
+            x: pixels from the scene's left border; the first pixel's middle is 0.5.
+            y: pixels from its upper border.
+
+        Returns:
+            None where the scene is not georeferenced.
+        """
+        if self.crs is None or self.transform is None:
+            return None
+        a, b, c, d, e, f = self.transform
+        return geography.lonlat(self.crs, a * x + b * y + c, d * x + e * y + f)
+
+    def read(self, box: Box) -> Patch:
+        """The pixels in `box`, which must lie within the scene.
+
+        Raises:
+            ValueError: it is empty or does not.
+            DamagedScene: the ingested file has been damaged or removed.
+        """
+        inside = 0 <= box.x_min < box.x_max <= self.width
+        if not (inside and 0 <= box.y_min < box.y_max <= self.height):
+            raise ValueError(f"{box} does not lie in the scene of {self.width} x {self.height} px")
+        return self._patch(window=Window(box.x_min, box.y_min, box.width, box.height))
+
+    def overview(self, max_side: int) -> Patch:
+        """The whole scene, its longer side at most `max_side` px; never enlarged.
+
+        Valid where at least half of the ground below a pixel is; `hole` is approximate.
+        """
+        if max_side < 1:
+            raise ValueError(f"an overview of {max_side} px shows nothing; ask for 1 px or more")
+        shrink = max(1.0, max(self.width, self.height) / max_side)
+        height = max(1, math.floor(self.height / shrink + 1e-9))
+        width = max(1, math.floor(self.width / shrink + 1e-9))
+        return self._patch(out_shape=(2, height, width), resampling=Resampling.average)
+
+    def _patch(self, **how: Any) -> Patch:
+        try:
+            dn, state = _handle(self.path).read(**how)
+        except RasterioError as error:
+            raise DamagedScene(
+                f"{self.name}: the ingested copy cannot be read; ingest the picture again"
+            ) from error
+        valid = state < (NODATA + 1) // 2
+        dn = dn.astype(np.float32, copy=False)
+        dn[~valid] = self.centre
+        return Patch(dn, valid, state == HOLE)
+
+
+class _Handles(threading.local):
+    """The open files of one thread; GDAL allows one thread a handle, and a fork none of them."""
+
+    def __init__(self) -> None:
+        self.process = os.getpid()
+        self.open: OrderedDict[Path, rasterio.DatasetReader] = OrderedDict()
+
+
+_handles = _Handles()
+_inherited: list[Any] = []  # handles of a parent process: closing them here would be its business
+
+
+def _handle(path: Path) -> rasterio.DatasetReader:
+    if _handles.process != os.getpid():
+        _inherited.append(_handles.open)
+        _handles.open, _handles.process = OrderedDict(), os.getpid()
+    kept = _handles.open
+    if path in kept:
+        kept.move_to_end(path)
+        return kept[path]
+    # Not shared: GDAL would hand one handle to several threads.
+    kept[path] = rasterio.open(path, driver="GTiff", sharing=False)
+    if len(kept) > HANDLES:
+        kept.popitem(last=False)[1].close()
+    return kept[path]
