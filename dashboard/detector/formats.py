@@ -74,7 +74,7 @@ def local_file(path: str | Path) -> Path:
     text = os.fspath(path)
     if "\0" in text:
         raise SceneNotFound(
-            "the name of the picture holds a zero byte; give a path of this machine"
+            "the picture's name holds a zero byte; give a path of this machine"
         )
     if "://" in text or text.startswith("/vsi"):
         raise SceneNotFound(f"{text}: not a local file; download it and give its path")
@@ -135,9 +135,17 @@ def open_picture(path: str | Path, name: str | None = None) -> Iterator[rasterio
             check_size(source, name)
             layout_of(source, name)
             try:
-                yield source
+                with rasterio.Env(**_options_for(source)):
+                    yield source
             except RasterioError as error:
                 raise DamagedScene(_damaged(name, known.name, error)) from error
+
+
+def _options_for(source: rasterio.DatasetReader) -> dict[str, str]:
+    # GDAL decodes the tiles of a JPEG 2000 in threads whose errors it drops; within the one tile
+    # of a HiRISE product OpenJPEG's own threads report theirs.
+    tiled = source.block_shapes[0][0] < source.height
+    return {"GDAL_NUM_THREADS": "1"} if source.driver == "JP2OpenJPEG" and tiled else {}
 
 
 def _damaged(name: str, kind: str, error: Exception) -> str:

@@ -66,7 +66,7 @@ class Picture:
         """DN `[H, W]` in the storage dtype, and True where a pixel may be nodata.
 
         That is where the file says so (nodata value, alpha, mask), where the DN is not finite, and
-        where it is 0.
+        where it is 0; of colours of more than 8 bits, where any of them is.
         """
         window = window_of(box)
         if self.layout in (Layout.RGB, Layout.RGBA):
@@ -96,6 +96,10 @@ class Picture:
             for band, weight in zip(raw, BT601, strict=True):
                 luma += band.astype(np.float32) * np.float32(weight)
         missing |= _empty(luma)
+        if raw.dtype != np.uint8:
+            # The colour swaths of HiRISE differ in width: a band without data there is no colour,
+            # and would print a false edge into the luminance. In an 8-bit picture 0 is a colour.
+            missing |= (raw == 0).any(axis=0)
         if self.dtype == "float32":
             return luma, missing
         return np.rint(luma).astype(self.dtype), missing

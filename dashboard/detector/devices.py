@@ -1,0 +1,108 @@
+"""Which device a network runs on, found by trying it."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import os
+import platform
+from dataclasses import dataclass
+from functools import lru_cache
+
+import onnxruntime as ort
+
+from dashboard.detector.errors import DeviceError, OptionError
+
+DEVICES = ("auto", "cpu", "cuda")
+CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
+FATAL = 4  # ONNX Runtime's severity: what a provider says of its own failure is told by us
+
+
+@dataclass(frozen=True)
+class Device:
+    """What a session really runs on."""
+
+    provider: str  # ONNX Runtime's name
+    label: str  # for people: "CPU, 2 threads"
+    note: str | None = None  # why it is not the device hoped for
+
+
+def threads() -> int:
+    """The processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@lru_cache(maxsize=1)
+def gpu_name() -> str | None:
+    """The first NVIDIA GPU's name as its driver gives it; None where there is none."""
+    library = "nvcuda.dll" if platform.system() == "Windows" else "libcuda.so.1"
+    try:
+        driver = ctypes.CDLL(library)
+    except OSError:
+        return None
+    count, name = ctypes.c_int(), ctypes.create_string_buffer(128)
+    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)) or not count.value:
+        return None
+    if driver.cuDeviceGetName(name, len(name), 0):
+        return "NVIDIA GPU"
+    return name.value.decode(errors="replace")
+
+
+def options() -> ort.SessionOptions:
+    """Session options: as many threads as processors, and silence."""
+    made = ort.SessionOptions()
+    made.intra_op_num_threads = threads()
+    made.log_severity_level = FATAL
+    return made
+
+
+def start(graph: bytes, device: str) -> tuple[ort.InferenceSession, Device]:
+    """A session on the device asked for; on the CPU where `auto` finds no working GPU.
+
+    Raises:
+        OptionError: no such device is known.
+        DeviceError: `cuda` was asked for and does not work; the message says why.
+    """
+    if device not in DEVICES:
+        raise OptionError(f"no device {device!r}; there are {', '.join(DEVICES)}")
+    trouble = None
+    if device != "cpu":
+        trouble = _cuda_trouble()
+        if trouble is None:
+            try:
+                return _cuda_session(graph)
+            except Exception as error:  # a provider fails in many ways; each means the CPU
+                trouble = f"the GPU did not start: {_first_line(error)}"
+        if device == "cuda":
+            raise DeviceError(f"{trouble}; choose --device cpu or auto")
+    session = ort.InferenceSession(graph, options(), providers=[CPU])
+    count = threads()
+    label = f"CPU, {count} thread{'s' if count != 1 else ''}"
+    note = trouble if gpu_name() else None  # no GPU is nothing to explain
+    return session, Device(CPU, label, note)
+
+
+def _cuda_trouble() -> str | None:
+    if gpu_name() is None:
+        return "no NVIDIA GPU was found"
+    if CUDA not in ort.get_available_providers():
+        return "a GPU is there, but onnxruntime-gpu is not installed in place of onnxruntime"
+    return None
+
+
+def _cuda_session(graph: bytes) -> tuple[ort.InferenceSession, Device]:
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it could not load
+        ort.preload_dlls()
+    session = ort.InferenceSession(graph, options(), providers=[CUDA, CPU], enable_fallback=0)
+    if session.get_providers()[0] != CUDA:
+        raise DeviceError("ONNX Runtime could not load its CUDA provider")
+    return session, Device(CUDA, f"GPU: {gpu_name()}")
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,140 @@
+"""An exported network: its card, its session, and the scores it gives."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from dashboard.detector.card import ModelCard
+from dashboard.detector.devices import CPU, Device, options, start
+from dashboard.detector.errors import ModelError
+
+EXPORTED = Path(__file__).resolve().parents[2] / "exported"
+SUFFIX = ".onnx"
+INPUTS = {"dn", "centre", "scale"}
+OUTPUTS = {"score", "completion"}
+
+Floats = NDArray[np.float32]
+
+
+def list_models(folder: Path = EXPORTED) -> list[Path]:
+    """The exported networks in a folder, by name."""
+    return sorted(folder.glob(f"*{SUFFIX}"))
+
+
+def find_model(name: str | Path) -> Path:
+    """The file that a name (`article`) or a path (`runs/mine.onnx`) means.
+
+    Raises:
+        ModelError: there is no such file; the message lists what there is.
+    """
+    path = Path(name)
+    if path.suffix == SUFFIX:
+        if path.is_file():
+            return path
+        raise ModelError(f"{path}: no such model")
+    shipped = EXPORTED / f"{name}{SUFFIX}"
+    if shipped.parent == EXPORTED and shipped.is_file():
+        return shipped
+    known = ", ".join(found.stem for found in list_models()) or "none yet"
+    raise ModelError(f"no model {str(name)!r} in exported/ (there: {known}), nor a .onnx file")
+
+
+def read_card(path: Path) -> ModelCard:
+    """The card of a model file."""
+    return _card_of(_session(_content(path), path), path)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network ready to score tiles; safe to use from one thread at a time."""
+
+    path: Path
+    sha256: str
+    card: ModelCard
+    device: Device
+    session: ort.InferenceSession
+
+    @classmethod
+    def load(cls, name: str | Path, device: str = "auto") -> Model:
+        """The model of a name or a file, on the device asked for, tried once.
+
+        Raises:
+            ModelError: no such file, not a network, or not one of Needle's.
+            DeviceError: the device asked for does not work.
+        """
+        path = find_model(name)
+        content = _content(path)
+        card = _card_of(_session(content, path), path)
+        session, found = start(content, device)
+        model = cls(path, hashlib.sha256(content).hexdigest(), card, found, session)
+        model.score(np.zeros((1, 1, card.tile, card.tile), np.float32), 0.0, 1.0)
+        return model
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    @property
+    def provider(self) -> str:
+        """ONNX Runtime's name of what really runs."""
+        return self.device.provider
+
+    @property
+    def device_label(self) -> str:
+        return self.device.label
+
+    @property
+    def fallback_reason(self) -> str | None:
+        return self.device.note
+
+    def score(self, dn: Floats, centre: float, scale: float) -> Floats:
+        """Scores `[N]` of tiles `dn [N, 1, T, T]` of a scene with this centre and scale (DN)."""
+        (scores,) = self.session.run(["score"], _feed(dn, centre, scale))
+        return np.asarray(scores, np.float32)
+
+    def complete(self, dn: Floats, centre: float, scale: float) -> tuple[Floats, Floats]:
+        """Scores `[N]` and completions `[N, T/2, T/2]` (DN) of the same tiles."""
+        scores, completion = self.session.run(["score", "completion"], _feed(dn, centre, scale))
+        return np.asarray(scores), np.asarray(completion)[:, 0]
+
+
+def _feed(dn: Floats, centre: float, scale: float) -> dict[str, Floats]:
+    return {
+        "dn": dn,
+        "centre": np.array([centre], np.float32),
+        "scale": np.array([scale], np.float32),
+    }
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror or error}") from error
+
+
+def _session(content: bytes, path: Path) -> ort.InferenceSession:
+    try:
+        return ort.InferenceSession(content, options(), providers=[CPU])
+    except Exception as error:  # ONNX Runtime has no common error type
+        raise ModelError(f"{path}: not a network that ONNX Runtime can load") from error
+
+
+def _card_of(session: ort.InferenceSession, path: Path) -> ModelCard:
+    names = {node.name for node in session.get_inputs()}
+    outputs = {node.name for node in session.get_outputs()}
+    if names != INPUTS or not outputs >= OUTPUTS:
+        raise ModelError(
+            f"{path}: takes {', '.join(sorted(names))} and gives {', '.join(sorted(outputs))}; "
+            f"needed are {', '.join(sorted(INPUTS))} and {', '.join(sorted(OUTPUTS))}"
+        )
+    try:
+        return ModelCard.from_metadata(session.get_modelmeta().custom_metadata_map)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error

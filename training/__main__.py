@@ -1,0 +1,112 @@
+"""The training command line: `python -m training train | export | plant`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from dashboard.detector.errors import NeedleError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 on success, 2 on bad input with one line on standard error."""
+    options = parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except NeedleError as error:
+        print(f"needle: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("needle: stopped; the same command goes on where it was", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    top = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    train = commands.add_parser("train", help="train a completion network, or go on training it")
+    train.add_argument("--preset", required=True, help="article, article-small or smoke")
+    train.add_argument("--scenes", required=True, nargs="+", help="pictures, or folders of them")
+    train.add_argument("--out", required=True, type=Path, metavar="RUN", help="the run's folder")
+    train.add_argument("--epochs", type=int, help="instead of the preset's; a resumed run's too")
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument(
+        "--polluted",
+        action="store_true",
+        help="train on known objects too, as the article did; else the boxes of each "
+        "STEM.truth.json are left out",
+    )
+    train.set_defaults(command=run_train)
+
+    export = commands.add_parser("export", help="write a run's network as an ONNX file")
+    export.add_argument("run", type=Path)
+    export.add_argument("target", type=Path, metavar="NAME.onnx")
+    export.set_defaults(command=run_export)
+
+    plant = commands.add_parser("plant", help="plant hardware in a scene, with its truth")
+    plant.add_argument("scene", type=Path, nargs="?", help="left out with --demo")
+    plant.add_argument("--demo", action="store_true", help="make the demo scene itself")
+    plant.add_argument("--seed", type=int, default=0)
+    plant.add_argument("--out", required=True, type=Path, metavar="DIR")
+    plant.set_defaults(command=run_plant)
+    return top
+
+
+def run_train(options: argparse.Namespace) -> None:
+    """`train`: gather the scenes, run the recipe."""
+    from training.data import gather
+    from training.presets import PRESETS
+    from training.train import TrainSettings, train
+
+    preset = PRESETS.get(options.preset)
+    settings = TrainSettings(
+        preset=options.preset,
+        epochs=options.epochs or (preset.epochs if preset else 1),
+        scenes=tuple(Path(scene).name for scene in options.scenes),
+        polluted=options.polluted,
+        seed=options.seed,
+    )
+    checkpoint = train(
+        options.out, settings, lambda: gather(options.scenes, options.polluted, tracked)
+    )
+    print(checkpoint)
+
+
+def run_export(options: argparse.Namespace) -> None:
+    """`export`: one ONNX file, or an error and none."""
+    from training.export import export
+
+    card = export(options.run, options.target)
+    print(f"{options.target}: {card.parameters:,} parameters, parity {card.parity:.1e}")
+
+
+def run_plant(options: argparse.Namespace) -> None:
+    """`plant`: a picture with hardware, and its truth."""
+    from dashboard.detector.errors import OptionError
+    from training.planting import demo_scene, plant_scene
+
+    if options.demo == (options.scene is not None):
+        raise OptionError("name a scene to plant in, or give --demo, not both")
+    if options.demo:
+        made = demo_scene(options.out, options.seed)
+    else:
+        made = plant_scene(options.scene, options.seed, options.out)
+    for path in made:
+        print(path)
+
+
+def tracked(paths: Sequence[Path], name: str) -> Iterator[Path]:
+    """The paths, with a progress bar where there are many and a terminal looks on."""
+    from tqdm import tqdm
+
+    disable = True if len(paths) < 2 else None
+    return iter(tqdm(paths, desc=name, unit=" pictures", disable=disable))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,236 @@
+"""From a run's checkpoint to one ONNX file that is the whole contract.
+
+Everything between raw DN and score is in the graph. The file is written only if ONNX Runtime and
+PyTorch agree on inputs and batch sizes other than the export's own.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import hashlib
+import logging
+import os
+import platform
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from dashboard.detector.card import ModelCard
+from dashboard.detector.errors import ModelError, StoreError
+from training.networks import article
+from training.presets import PRESETS
+from training.train import CHECKPOINT, read_checkpoint
+
+OPSET = 18  # newer Pad and ConvTranspose kernels are missing from some CUDA builds
+INPUTS = ("dn", "centre", "scale")
+OUTPUTS = ("score", "completion")
+TOLERANCE = 1e-4  # largest difference allowed, in units of 4 robust sigma: a score is about 0.1
+EXPORT_BATCH = 2
+PARITY = ((1, 8), (3, 10), (5, 16))  # (batch, bits of the DN) of the inputs compared
+
+
+class Scorer(nn.Module):
+    """The exported graph of `article`: raw DN in, score and completion (DN) out."""
+
+    def __init__(self, network: article.Article) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mask", article.hole())
+
+    def forward(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """`score [N]` and `completion [N, 1, 128, 128]` (DN) of `dn [N, 1, 256, 256]`."""
+        tiles = article.query(dn, centre, scale)
+        completion = self.network(article.hide(tiles, self.mask))
+        return article.score(tiles, completion), completion * (article.SPAN * scale) + centre
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One input of the parity check."""
+
+    dn: np.ndarray  # [N, 1, 256, 256] float32
+    centre: float
+    scale: float
+
+    def feed(self) -> dict[str, np.ndarray]:
+        centre, scale = (np.array([value], np.float32) for value in (self.centre, self.scale))
+        return dict(zip(INPUTS, (self.dn, centre, scale), strict=True))
+
+
+def parity_samples(seed: int = 0) -> list[Sample]:
+    """Smooth ground with noise and a bright spot, at several depths and batch sizes."""
+    rng = np.random.default_rng(seed)
+    samples = []
+    for batch, bits in PARITY:
+        coarse = rng.normal(size=(batch, 1, 32, 32)).repeat(8, axis=2).repeat(8, axis=3)
+        ground = 0.5 + 0.08 * coarse + 0.02 * rng.normal(size=(batch, 1, 256, 256))
+        ground[..., 120:130, 124:136] += 0.4
+        dn = np.round(np.clip(ground, 0, 1) * (2**bits - 1)).astype(np.float32)
+        centre = float(np.median(dn))
+        samples.append(Sample(dn, centre, float(1.4826 * np.median(np.abs(dn - centre)))))
+    return samples
+
+
+def parity(scorer: Scorer, graph: bytes, samples: list[Sample]) -> float:
+    """Largest absolute difference of ONNX Runtime from PyTorch over all samples and outputs.
+
+    In units of 4 robust sigma, for scores and completions alike.
+    """
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for sample in samples:
+        feed = sample.feed()
+        theirs = session.run(list(OUTPUTS), feed)
+        with torch.inference_mode():
+            ours = scorer(*(torch.from_numpy(feed[name]) for name in INPUTS))
+        units = (1.0, article.SPAN * sample.scale)
+        for unit, mine, other in zip(units, ours, theirs, strict=True):
+            worst = max(worst, float(np.abs(mine.numpy() - other).max()) / unit)
+    return worst
+
+
+def export(run: Path, target: Path) -> ModelCard:
+    """Write a run's network to `target`, an ONNX file; its card.
+
+    Raises:
+        StoreError: the run has no checkpoint.
+        ModelError: ONNX Runtime and PyTorch disagree; nothing is written.
+    """
+    state = read_checkpoint(run / CHECKPOINT)
+    settings = state["settings"]
+    network = article.Article(PRESETS[settings["preset"]].width)
+    network.load_state_dict(state["network"])
+    scorer = Scorer(network.eval()).eval()
+    graph = to_onnx(scorer)
+    samples = parity_samples()
+    worst = parity(scorer, graph.SerializeToString(), samples)
+    if not worst <= TOLERANCE:
+        raise ModelError(
+            f"ONNX Runtime and PyTorch differ by {worst:.2e}; at most {TOLERANCE:.0e} is allowed, "
+            "so nothing was written"
+        )
+    made = replace(card(run, state, network), parity=worst, parity_checksum=checksum(samples))
+    onnx.helper.set_model_props(graph, made.to_metadata())
+    write(target, graph.SerializeToString())
+    return made
+
+
+def to_onnx(scorer: Scorer) -> onnx.ModelProto:
+    """The graph, opset 18, weights inside, with a dynamic batch."""
+    example = (
+        torch.rand(EXPORT_BATCH, 1, article.TILE, article.TILE) * 255,
+        torch.tensor([100.0]),
+        torch.tensor([20.0]),
+    )
+    batch = torch.export.Dim("batch", min=1)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns of its own internals
+        program = torch.onnx.export(
+            scorer,
+            example,
+            dynamo=True,
+            opset_version=OPSET,
+            external_data=False,
+            input_names=list(INPUTS),
+            output_names=list(OUTPUTS),
+            dynamic_shapes=({0: batch}, None, None),
+            verbose=False,
+        )
+    if program is None:
+        raise ModelError("the exporter gave nothing back")
+    proto: onnx.ModelProto = program.model_proto
+    proto.graph.doc_string = ""
+    for node in proto.graph.node:
+        node.ClearField("metadata_props")  # stack traces of the exporting machine
+        node.ClearField("doc_string")
+    return proto
+
+
+def card(run: Path, state: Mapping[str, Any], network: article.Article) -> ModelCard:
+    """The card of a run, parity still to be measured."""
+    settings = state["settings"]
+    recipe = PRESETS[settings["preset"]]
+    windows = state["step"] * recipe.batch
+    parameters = sum(weight.numel() for weight in network.parameters())
+    return ModelCard(
+        kind="article",
+        title="Completion network of Haselmann et al. (2018), as the Mars article used it",
+        tile=article.TILE,
+        hole=2 * article.HIDDEN,
+        score_window=2 * article.SCORED,
+        stride=2 * article.SCORED,
+        strides=(16, 2 * article.SCORED, article.TILE),
+        margin=(article.TILE - 2 * article.SCORED) // 2,
+        input_range="any DN, 8 or 16 bit or float, with the scene's median and 1.4826 MAD",
+        bands=1,
+        score_unit="mean absolute residual over the scored window, in 4 robust sigma of the scene",
+        parameters=parameters,
+        preset=settings["preset"],
+        epochs=round(windows / recipe.windows, 2),
+        windows_seen=windows,
+        hours=round(state["seconds"] / 3600, 2),
+        hardware=hardware(),
+        loss=round(last_loss(run), 5),
+        scenes=tuple(settings["scenes"]),
+        polluted=settings["polluted"],
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        git_revision=git_revision(),
+        opset=OPSET,
+        precision="float32",
+        parity=0.0,
+        parity_checksum="",
+    )
+
+
+def hardware() -> str:
+    """What this machine computes with, in words."""
+    if torch.cuda.is_available():
+        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
+    return f"{len(os.sched_getaffinity(0))} CPU cores ({platform.machine()})"
+
+
+def last_loss(run: Path) -> float:
+    """Mean training loss over the last tenth of a run's log."""
+    try:
+        with (run / "log.csv").open(newline="") as log:
+            losses = [float(row["loss"]) for row in csv.DictReader(log)]
+        return float(np.mean(losses[-max(1, len(losses) // 10) :]))
+    except (OSError, KeyError, ValueError) as error:
+        raise StoreError(f"{run / 'log.csv'}: not a training log ({error})") from error
+
+
+def git_revision() -> str:
+    """The revision of the code, marked where it has uncommitted changes; empty outside git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    root = Path(__file__).resolve().parent
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+def checksum(samples: list[Sample]) -> str:
+    """SHA-256 over the parity samples' pixels."""
+    digest = hashlib.sha256()
+    for sample in samples:
+        digest.update(np.ascontiguousarray(sample.dn).tobytes())
+    return digest.hexdigest()
+
+
+def write(target: Path, content: bytes) -> None:
+    """Write a file in one step: it is whole or not there."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as part:
+        part.write(content)
+    Path(part.name).chmod(0o644)
+    Path(part.name).replace(target)

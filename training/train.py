@@ -1,0 +1,298 @@
+"""The trainer: AdamW, warm-up and cosine decay, exact resume, one or many processes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch import distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from dashboard.detector.errors import OptionError, StoreError
+from training.data import Shard, Source, Windows
+from training.losses import weighted_l1
+from training.networks.article import Article, hide, hole, query
+from training.presets import PRESETS, Preset
+from training.preview import save_preview
+
+CHECKPOINT = "checkpoint.pt"
+SAVE_SECONDS = 300.0  # a killed run loses five minutes at most
+PREVIEWS = 6  # tiles in the picture of each epoch
+SMOOTHING = 0.98  # of the loss shown in the progress bar
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Everything that decides what a run learns; written to `settings.json` in the run's folder."""
+
+    preset: str
+    epochs: int
+    scenes: tuple[str, ...]
+    polluted: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise OptionError(f"no preset {self.preset!r}; there are {', '.join(PRESETS)}")
+        if self.epochs < 1:
+            raise OptionError(f"{self.epochs} epochs were asked for; at least 1 is needed")
+
+    @property
+    def recipe(self) -> Preset:
+        return replace(PRESETS[self.preset], epochs=self.epochs)
+
+
+@dataclass(frozen=True)
+class Team:
+    """The processes of a run, as `torchrun` starts them; one where it does not."""
+
+    rank: int
+    world: int
+    device: torch.device
+
+    @classmethod
+    def assemble(cls) -> Team:
+        """Join the processes that `torchrun` started, or stand alone."""
+        world = int(os.environ.get("WORLD_SIZE", "1"))
+        local = int(os.environ.get("LOCAL_RANK", "0"))
+        cuda = torch.cuda.is_available()
+        device = torch.device("cuda", local) if cuda else torch.device("cpu")
+        if world > 1 and not dist.is_initialized():
+            dist.init_process_group("nccl" if cuda else "gloo")
+        return cls(int(os.environ.get("RANK", "0")), world, device)
+
+    @property
+    def leads(self) -> bool:
+        return self.rank == 0
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Mixed precision in bfloat16 where the device has instructions for it."""
+        kind = self.device.type
+        fast = kind == "cuda" or torch.cpu._is_avx512_bf16_supported()
+        return torch.autocast(kind, torch.bfloat16, enabled=fast)
+
+
+def learning_rate(step: int, steps: int, recipe: Preset) -> float:
+    """The rate at a step: linear warm-up, then half a cosine down to a hundredth of the peak."""
+    warm_up = min(recipe.warm_up, max(1, steps // 10))
+    if step < warm_up:
+        return recipe.learning_rate * (step + 1) / warm_up
+    progress = (step - warm_up) / max(1, steps - warm_up)
+    floor = 0.01 * recipe.learning_rate
+    return floor + 0.5 * (recipe.learning_rate - floor) * (1 + math.cos(math.pi * progress))
+
+
+class Trainer:
+    """One run of one recipe in one folder; a second start of the same run goes on exactly."""
+
+    def __init__(self, folder: Path, settings: TrainSettings, team: Team) -> None:
+        self.folder, self.settings, self.team = folder, settings, team
+        self.recipe = settings.recipe
+        if self.recipe.batch % team.world:
+            raise OptionError(
+                f"a batch of {self.recipe.batch} does not divide over {team.world} processes"
+            )
+        self.steps_per_epoch = max(1, self.recipe.windows // self.recipe.batch)
+        self.steps = self.steps_per_epoch * self.recipe.epochs
+        torch.manual_seed(settings.seed)
+        self.network = Article(self.recipe.width).to(team.device)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), weight_decay=self.recipe.weight_decay
+        )
+        self.model: nn.Module = self.network
+        self.step = 0
+        self.began = time.monotonic()
+        folder.mkdir(parents=True, exist_ok=True)
+        self._resume()
+        if team.world > 1:
+            self.model = DistributedDataParallel(self.network)
+
+    def run(self, sources: Sequence[Source]) -> Path:
+        """Train to the last epoch; the path of the checkpoint."""
+        windows = Windows(sources, self.settings.seed, self.recipe.turns)
+        if self.team.leads:
+            self._write_settings()
+        fixed = self._batch_of(windows, [-1 - i for i in range(PREVIEWS)])
+        with Log(self.folder, self.step, self.team.leads) as log:
+            bar = tqdm(
+                total=self.steps * self.recipe.batch,
+                initial=self.step * self.recipe.batch,
+                unit=" tiles",
+                disable=None if self.team.leads else True,
+            )
+            with bar:
+                self._epochs(windows, fixed, log, bar)
+        return self.folder / CHECKPOINT
+
+    def _epochs(self, windows: Windows, fixed: list[Tensor], log: Log, bar: Any) -> None:
+        smooth, saved = math.nan, time.monotonic()
+        for batch in self._loader(windows):
+            loss = self._learn(batch)
+            self.step += 1
+            bar.update(self.recipe.batch)
+            if self.step % 10 == 0 or self.step == self.steps:
+                value = float(loss)
+                if not math.isfinite(value):
+                    raise StoreError(f"the loss is {value} at step {self.step}; lower the rate")
+                smooth = value if math.isnan(smooth) else SMOOTHING * smooth + (1 - SMOOTHING) * value
+                bar.set_postfix(loss=f"{smooth:.4f}", refresh=False)
+                log.write(self, value)
+            ended = self.step % self.steps_per_epoch == 0
+            if self.team.leads and (ended or time.monotonic() - saved > SAVE_SECONDS):
+                saved = time.monotonic()
+                self._save()
+            if self.team.leads and ended:
+                self._preview(fixed)
+
+    def _learn(self, batch: list[Tensor]) -> Tensor:
+        rate = learning_rate(self.step, self.steps, self.recipe)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        dn, centre, scale = (part.to(self.team.device, non_blocking=True) for part in batch)
+        tiles = query(dn, centre.float(), scale.float())
+        mask = hole(device=self.team.device)
+        hidden = hide(tiles, mask).contiguous(memory_format=torch.channels_last)
+        with self.team.autocast():
+            completion = self.model(hidden)
+        loss = weighted_l1(tiles, completion.float(), mask)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        return loss.detach()
+
+    def _loader(self, windows: Windows) -> Iterator[list[Tensor]]:
+        shard = Shard(
+            range(self.step, self.steps), self.recipe.batch, self.team.rank, self.team.world
+        )
+        cuda = self.team.device.type == "cuda"
+        loader: DataLoader[Any] = DataLoader(
+            windows,
+            batch_size=self.recipe.batch // self.team.world,
+            sampler=shard,
+            num_workers=min(12, os.cpu_count() or 1) if cuda else 0,
+            pin_memory=cuda,
+        )
+        return iter(loader)
+
+    @staticmethod
+    def _batch_of(windows: Windows, numbers: Sequence[int]) -> list[Tensor]:
+        rows = [windows[number % 2**62] for number in numbers]
+        dn = torch.stack([row[0] for row in rows])
+        return [dn, *(torch.tensor([row[i] for row in rows]) for i in (1, 2))]
+
+    def _preview(self, fixed: list[Tensor]) -> None:
+        dn, centre, scale = (part.to(self.team.device) for part in fixed)
+        tiles = query(dn, centre.float(), scale.float())
+        hidden = hide(tiles, hole(device=self.team.device))
+        with torch.no_grad(), self.team.autocast():
+            completion = self.network(hidden)
+        epoch = self.step // self.steps_per_epoch
+        save_preview(
+            self.folder / f"preview-{epoch:03d}.png", tiles, hidden, completion.float()
+        )
+
+    def _write_settings(self) -> None:
+        text = json.dumps(asdict(self.settings), indent=1)
+        (self.folder / "settings.json").write_text(text + "\n", encoding="utf-8")
+
+    def _save(self) -> None:
+        state = {
+            "settings": asdict(self.settings),
+            "step": self.step,
+            "steps": self.steps,
+            "seconds": time.monotonic() - self.began,
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "rng": torch.get_rng_state(),
+        }
+        temporary = self.folder / (CHECKPOINT + ".part")
+        torch.save(state, temporary)
+        temporary.replace(self.folder / CHECKPOINT)
+
+    def _resume(self) -> None:
+        path = self.folder / CHECKPOINT
+        if not path.exists():
+            return
+        state = read_checkpoint(path)
+        was = TrainSettings(**{**state["settings"], "scenes": tuple(state["settings"]["scenes"])})
+        if replace(was, epochs=self.settings.epochs) != self.settings:
+            raise StoreError(
+                f"{self.folder} holds another run ({was}); give the same settings to go on, "
+                "or another --out"
+            )
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        torch.set_rng_state(state["rng"])
+        self.step, self.began = state["step"], time.monotonic() - state["seconds"]
+
+
+class Log:
+    """The run's figures in `log.csv` and for TensorBoard; lines past a resumed step are cut."""
+
+    FIELDS = ("step", "epoch", "tiles", "loss", "learning_rate", "seconds")
+
+    def __init__(self, folder: Path, step: int, leads: bool) -> None:
+        self.path, self.step, self.leads = folder / "log.csv", step, leads
+
+    def __enter__(self) -> Log:
+        if self.leads:
+            kept: list[list[str]] = []
+            if self.path.exists():
+                with self.path.open(newline="") as old:
+                    kept = [row for row in list(csv.reader(old))[1:] if int(row[0]) <= self.step]
+            self.file = self.path.open("w", newline="", buffering=1)
+            self.rows = csv.writer(self.file)
+            self.rows.writerows([list(self.FIELDS), *kept])
+            self.board = SummaryWriter(str(self.path.parent), purge_step=self.step)
+        return self
+
+    def write(self, trainer: Trainer, loss: float) -> None:
+        """Add one line for the trainer's present step."""
+        if not self.leads:
+            return
+        recipe, step = trainer.recipe, trainer.step
+        rate = learning_rate(step - 1, trainer.steps, recipe)
+        seconds = time.monotonic() - trainer.began
+        epoch, tiles = step // trainer.steps_per_epoch, step * recipe.batch
+        self.rows.writerow([step, epoch, tiles, f"{loss:.6f}", f"{rate:.3e}", f"{seconds:.1f}"])
+        self.board.add_scalar("loss", loss, step)
+        self.board.add_scalar("learning_rate", rate, step)
+
+    def __exit__(self, *_: object) -> None:
+        if self.leads:
+            self.file.close()
+            self.board.close()
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The state in a checkpoint; only tensors and plain values are read."""
+    try:
+        return dict(torch.load(path, map_location="cpu", weights_only=True))
+    except (OSError, RuntimeError, EOFError) as error:
+        raise StoreError(f"{path}: not a readable checkpoint ({error})") from error
+
+
+def train(
+    folder: Path, settings: TrainSettings, sources: Callable[[], Sequence[Source]]
+) -> Path:
+    """Run a recipe, or go on with it, in `folder`; the path of the checkpoint."""
+    team = Team.assemble()
+    try:
+        return Trainer(folder, settings, team).run(sources())
+    finally:
+        if team.world > 1:
+            dist.destroy_process_group()
