@@ -1,1 +1,3 @@
-"""Needle's dashboard: the pages, the background jobs and the command line around the detector."""
+"""Needle: finds what does not belong in a planetary picture."""
+
+__version__ = "0.1.0"

@@ -66,7 +66,7 @@ def run_train(options: argparse.Namespace) -> None:
     preset = PRESETS.get(options.preset)
     settings = TrainSettings(
         preset=options.preset,
-        epochs=options.epochs or (preset.epochs if preset else 1),
+        epochs=options.epochs if options.epochs is not None else (preset.epochs if preset else 1),
         scenes=tuple(Path(scene).name for scene in options.scenes),
         polluted=options.polluted,
         seed=options.seed,

@@ -11,9 +11,11 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
@@ -107,7 +109,11 @@ def mirrored(patch: Patch, side: int) -> Patch:
     if not tall and not wide:
         return patch
     pads = ((tall // 2, tall - tall // 2), (wide // 2, wide - wide // 2))
-    return Patch(*(np.pad(part, pads, "symmetric") for part in (patch.dn, patch.valid, patch.hole)))
+
+    def grown(part: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(np.pad(part, pads, "symmetric"))
+
+    return Patch(grown(patch.dn), grown(patch.valid), grown(patch.hole))
 
 
 class Windows(Dataset[tuple[Tensor, float, float]]):

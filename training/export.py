@@ -46,6 +46,7 @@ class Scorer(nn.Module):
     def __init__(self, network: article.Article) -> None:
         super().__init__()
         self.network = network
+        self.mask: Tensor
         self.register_buffer("mask", article.hole())
 
     def forward(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:

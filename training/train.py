@@ -31,7 +31,7 @@ from training.preview import save_preview
 CHECKPOINT = "checkpoint.pt"
 SAVE_SECONDS = 300.0  # a killed run loses five minutes at most
 PREVIEWS = 6  # tiles in the picture of each epoch
-SMOOTHING = 0.98  # of the loss shown in the progress bar
+SMOOTHING = 0.02  # share of the newest loss in the one shown
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class Trainer:
                 value = float(loss)
                 if not math.isfinite(value):
                     raise StoreError(f"the loss is {value} at step {self.step}; lower the rate")
-                smooth = value if math.isnan(smooth) else SMOOTHING * smooth + (1 - SMOOTHING) * value
+                smooth = value if math.isnan(smooth) else smooth + SMOOTHING * (value - smooth)
                 bar.set_postfix(loss=f"{smooth:.4f}", refresh=False)
                 log.write(self, value)
             ended = self.step % self.steps_per_epoch == 0
@@ -170,7 +170,7 @@ class Trainer:
             completion = self.model(hidden)
         loss = weighted_l1(tiles, completion.float(), mask)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         return loss.detach()
 
@@ -201,9 +201,7 @@ class Trainer:
         with torch.no_grad(), self.team.autocast():
             completion = self.network(hidden)
         epoch = self.step // self.steps_per_epoch
-        save_preview(
-            self.folder / f"preview-{epoch:03d}.png", tiles, hidden, completion.float()
-        )
+        save_preview(self.folder / f"preview-{epoch:03d}.png", tiles, hidden, completion.float())
 
     def _write_settings(self) -> None:
         text = json.dumps(asdict(self.settings), indent=1)
@@ -286,9 +284,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise StoreError(f"{path}: not a readable checkpoint ({error})") from error
 
 
-def train(
-    folder: Path, settings: TrainSettings, sources: Callable[[], Sequence[Source]]
-) -> Path:
+def train(folder: Path, settings: TrainSettings, sources: Callable[[], Sequence[Source]]) -> Path:
     """Run a recipe, or go on with it, in `folder`; the path of the checkpoint."""
     team = Team.assemble()
     try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from dashboard.detector.errors import ModelError
 
@@ -69,7 +70,7 @@ class ModelCard:
         wanted = {field.name for field in fields(cls)}
         if given != wanted:
             raise ModelError(_difference(given, wanted))
-        values = {}
+        values: dict[str, Any] = {}
         for name in wanted:
             try:
                 value = json.loads(metadata[PREFIX + name])

@@ -79,9 +79,7 @@ def find(
     return [_placed(detection, scene) for detection in found] if scene else found
 
 
-def _peaks(
-    scores: ScoreMap, threshold: float, limit: int | None
-) -> Iterator[tuple[int, int, int]]:
+def _peaks(scores: ScoreMap, threshold: float, limit: int | None) -> Iterator[tuple[int, int, int]]:
     """`(row, col, flagged tiles grouped)` of each peak above the threshold, strongest first."""
     with np.errstate(invalid="ignore"):
         free = scores.values > threshold

@@ -73,9 +73,7 @@ def local_file(path: str | Path) -> Path:
     """
     text = os.fspath(path)
     if "\0" in text:
-        raise SceneNotFound(
-            "the picture's name holds a zero byte; give a path of this machine"
-        )
+        raise SceneNotFound("the picture's name holds a zero byte; give a path of this machine")
     if "://" in text or text.startswith("/vsi"):
         raise SceneNotFound(f"{text}: not a local file; download it and give its path")
     found = Path(text).expanduser().absolute()

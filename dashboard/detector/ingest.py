@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -77,7 +76,7 @@ def ingest(
             _sweep(folder)
             with tempfile.TemporaryDirectory(prefix=".ingest-", dir=folder) as work:
                 finished = _write(source, Path(work), name, digest, report)
-                os.replace(finished, target)
+                finished.replace(target)
         except OSError as error:
             raise _unwritable(folder, error) from error
         scene = Scene.open(target, name)

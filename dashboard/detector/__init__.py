@@ -1,0 +1,85 @@
+"""The detector: from a picture file to ranked places. No user interface, no torch, no printing."""
+
+from dashboard.detector.card import ModelCard
+from dashboard.detector.detections import Detection, FlaggedTile, find, flagged
+from dashboard.detector.devices import DEVICES, Device
+from dashboard.detector.errors import (
+    DamagedScene,
+    DeviceError,
+    ModelError,
+    NeedleError,
+    NoGround,
+    OptionError,
+    SceneError,
+    SceneNotFound,
+    SceneTooLarge,
+    StoreError,
+    UnknownFormat,
+)
+from dashboard.detector.home import needle_home
+from dashboard.detector.ingest import ingest
+from dashboard.detector.model import Model, find_model, list_models, read_card
+from dashboard.detector.render import grey, png
+from dashboard.detector.results import (
+    PRODUCTS,
+    RUN_RECORD,
+    Finished,
+    Product,
+    ScanSettings,
+    write_results,
+)
+from dashboard.detector.scan import Progress, estimate, scan
+from dashboard.detector.scene import Patch, Scene
+from dashboard.detector.scores import Histogram, ScoreMap
+from dashboard.detector.store import ScanStore, list_scans
+from dashboard.detector.tiling import Box, Grid, Tile
+from dashboard.detector.triptych import Triptych, triptychs
+
+__all__ = [
+    "DEVICES",
+    "PRODUCTS",
+    "RUN_RECORD",
+    "Box",
+    "DamagedScene",
+    "Detection",
+    "Device",
+    "DeviceError",
+    "Finished",
+    "FlaggedTile",
+    "Grid",
+    "Histogram",
+    "Model",
+    "ModelCard",
+    "ModelError",
+    "NeedleError",
+    "NoGround",
+    "OptionError",
+    "Patch",
+    "Product",
+    "Progress",
+    "ScanSettings",
+    "ScanStore",
+    "Scene",
+    "SceneError",
+    "SceneNotFound",
+    "SceneTooLarge",
+    "ScoreMap",
+    "StoreError",
+    "Tile",
+    "Triptych",
+    "UnknownFormat",
+    "estimate",
+    "find",
+    "find_model",
+    "flagged",
+    "grey",
+    "ingest",
+    "list_models",
+    "list_scans",
+    "needle_home",
+    "png",
+    "read_card",
+    "scan",
+    "triptychs",
+    "write_results",
+]

@@ -1,0 +1,249 @@
+"""A scan on disk: what is scanned, how far it is, and the scores.
+
+A scan is a folder of two files: `scan.json` says what is scanned and how far it is, `scores.npy`
+holds one float32 a tile of the grid, NaN where there is no score (yet).
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dashboard.detector.errors import NoGround, OptionError, StoreError
+from dashboard.detector.home import needle_home
+from dashboard.detector.model import Model
+from dashboard.detector.scene import Scene
+from dashboard.detector.scores import ScoreMap
+from dashboard.detector.tiling import Grid
+
+BATCH = 16  # tiles; more do not make two cores faster, and a cancelled scan stops after one batch
+VERSION = 1  # of the stored files
+
+Scores = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ScanRecord:
+    """What `scan.json` holds."""
+
+    version: int
+    scene: str  # as the user knows the file
+    scene_path: str  # the ingested file
+    scene_sha256: str  # of the source file
+    model: str
+    model_path: str
+    model_sha256: str
+    width: int  # px of the scene
+    height: int
+    tile: int  # px
+    window: int  # px
+    stride: int  # px
+    batch: int  # tiles
+    created: str  # ISO 8601, UTC
+    done: int = 0  # tiles, row by row
+    seconds: float = 0.0  # of scoring, over all sittings
+    provider: str = ""  # of ONNX Runtime, as it really ran last
+    device: str = ""
+
+    @classmethod
+    def of(cls, scene: Scene, model: Model, stride: int) -> ScanRecord:
+        """The record of a scan yet to begin.
+
+        Raises:
+            OptionError: the stride has no sensible meaning.
+            NoGround: the scene is smaller than a tile.
+        """
+        record = cls(
+            version=VERSION,
+            scene=scene.name,
+            scene_path=str(scene.path),
+            scene_sha256=scene.sha256,
+            model=model.name,
+            model_path=str(model.path),
+            model_sha256=model.sha256,
+            width=scene.width,
+            height=scene.height,
+            tile=model.card.tile,
+            window=model.card.score_window,
+            stride=stride,
+            batch=BATCH,
+            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        )
+        if stride > record.tile:
+            raise OptionError(
+                f"the stride is {stride} px; beyond the tile of {record.tile} px ground is missed"
+            )
+        try:
+            len(record.grid)
+        except NoGround as error:
+            raise NoGround(f"{scene.name}: {error}") from error
+        return record
+
+    @property
+    def grid(self) -> Grid:
+        return Grid(self.width, self.height, self.tile, self.stride)
+
+
+class ScanStore:
+    """One scan on disk."""
+
+    def __init__(self, folder: Path, record: ScanRecord) -> None:
+        self.folder, self.record = folder, record
+
+    @classmethod
+    def for_scan(
+        cls, scene: Scene, model: Model, stride: int | None = None, home: Path | None = None
+    ) -> ScanStore:
+        """The stored scan of this scene, model and stride; a new one where there is none.
+
+        Args:
+            stride: distance of tiles in px; the model card's own otherwise.
+            home: the folder of Needle's own files; `needle_home()` otherwise.
+
+        Raises:
+            OptionError: the stride has no sensible meaning.
+            NoGround: the scene is smaller than a tile.
+            StoreError: the folder cannot be written.
+        """
+        record = ScanRecord.of(scene, model, model.card.stride if stride is None else stride)
+        folder = (home or needle_home()) / "scans" / _key(record)
+        try:
+            stored = cls.open(folder)
+        except StoreError:
+            return cls._create(folder, record)
+        # The same pixels may since be known by another name, or have been ingested elsewhere.
+        stored.record = replace(stored.record, scene=scene.name, scene_path=str(scene.path))
+        return stored
+
+    @classmethod
+    def open(cls, folder: Path) -> ScanStore:
+        """The scan stored in a folder.
+
+        Raises:
+            StoreError: there is none, or it is damaged.
+        """
+        try:
+            record = ScanRecord(**json.loads((folder / "scan.json").read_text("utf-8")))
+            store = cls(folder, record)
+            if record.version == VERSION and store.values().shape == _shape(record):
+                return store
+        except (OSError, ValueError, TypeError) as error:
+            raise StoreError(f"{folder.name}: no stored scan that can be read") from error
+        raise StoreError(f"{folder.name}: stored by another version of Needle; scan again")
+
+    @classmethod
+    def _create(cls, folder: Path, record: ScanRecord) -> ScanStore:
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as work:
+                new = Path(work) / "scan"
+                new.mkdir()
+                np.save(new / "scores.npy", np.full(_shape(record), np.nan, np.float32))
+                store = cls(new, record)
+                store.write_record()
+                new.rename(folder)
+        except OSError as error:
+            raise StoreError(f"{folder.parent}: cannot be written ({error.strerror})") from error
+        store.folder = folder
+        return store
+
+    @property
+    def key(self) -> str:
+        return self.folder.name
+
+    @property
+    def scene_name(self) -> str:
+        return self.record.scene
+
+    @property
+    def model_name(self) -> str:
+        return self.record.model
+
+    @property
+    def device_label(self) -> str:
+        """What the last sitting ran on; empty before the first."""
+        return self.record.device
+
+    @property
+    def stride(self) -> int:
+        return self.record.stride
+
+    @property
+    def created(self) -> str:
+        return self.record.created
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of scoring, over all sittings."""
+        return self.record.seconds
+
+    @property
+    def done(self) -> int:
+        return self.record.done
+
+    @property
+    def total(self) -> int:
+        return len(self.record.grid)
+
+    @property
+    def finished(self) -> bool:
+        return self.done == self.total
+
+    def scene(self) -> Scene:
+        """The scene that was scanned.
+
+        Raises:
+            DamagedScene: its ingested file is gone; the picture must be ingested again.
+        """
+        return Scene.open(self.record.scene_path, self.record.scene)
+
+    def scores(self) -> ScoreMap:
+        """The scores there are, NaN elsewhere, as they stand now."""
+        return ScoreMap(np.array(self.values()), self.record.grid, self.record.window)
+
+    def delete(self) -> None:
+        """Remove the stored scan."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def values(self, mode: Literal["r", "r+"] = "r") -> Scores:
+        """The stored array `[rows, cols]`, mapped into memory; `r+` writes through."""
+        return np.load(self.folder / "scores.npy", mmap_mode=mode)  # type: ignore[no-any-return]
+
+    def write_record(self) -> None:
+        """Put the record on disk, in one step."""
+        text = json.dumps(asdict(self.record), indent=1)
+        temporary = self.folder / f"scan.json.{os.getpid()}"
+        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.replace(self.folder / "scan.json")
+
+
+def list_scans(home: Path | None = None) -> list[ScanStore]:
+    """The stored scans, newest first; what cannot be read is left out."""
+    found = []
+    for folder in ((home or needle_home()) / "scans").glob("[!.]*"):
+        try:
+            found.append(ScanStore.open(folder))
+        except StoreError:
+            continue
+    return sorted(found, key=lambda store: (store.created, store.key), reverse=True)
+
+
+def _key(record: ScanRecord) -> str:
+    """A name for what decides the scores: the pixels, the network, the stride."""
+    parts = (record.version, record.scene_sha256, record.model_sha256, record.stride, record.batch)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
+
+
+def _shape(record: ScanRecord) -> tuple[int, int]:
+    return record.grid.rows, record.grid.cols
