@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
-from affine import Affine
+from rasterio import Affine
+from rasterio.crs import CRS
 from rasterio.io import MemoryFile
 from rasterio.shutil import copy as raster_copy
 
@@ -102,16 +102,17 @@ def detections_geojson(detections: Iterable[Detection], scene: Scene) -> str:
 def scores_cog(scores: ScoreMap, scene: Scene) -> bytes:
     """The score map as a cloud-optimised GeoTIFF: float32, one pixel a stride, NaN as nodata.
 
-    Georeferenced where the scene is; the tags give the map's place in the scene in any case.
+    Its transform leads to the scene's map coordinates, or to its pixels where it has none.
     """
     grid = scores.grid
-    placed = {}
-    if scene.crs is not None and scene.transform is not None:
-        pixels = Affine.translation(grid.origin, grid.origin) * Affine.scale(grid.stride)
-        placed = {
-            "crs": rasterio.crs.CRS.from_wkt(scene.crs),
-            "transform": Affine(*scene.transform) * pixels,
-        }
+    a, b, c, d, e, f = scene.transform or (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+    step, start = grid.stride, grid.origin
+    transform = Affine(
+        a * step, b * step, c + (a + b) * start, d * step, e * step, f + (d + e) * start
+    )
+    placed: dict[str, Any] = {"transform": transform}
+    if scene.crs is not None:
+        placed["crs"] = CRS.from_wkt(scene.crs)
     rows, cols = scores.values.shape
     layout = {"width": cols, "height": rows, "count": 1, "dtype": "float32", "nodata": np.nan}
     with MemoryFile() as plain, MemoryFile() as cog:

@@ -1,0 +1,40 @@
+"""What every test may ask for: a home of its own, scenes and models by the piece."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dashboard.detector import Model, Scene, ingest
+from tests.detector import rasters
+from tests.models import plain_model
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder in place of `~/.needle`."""
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("NEEDLE_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Model:
+    return Model.load(plain_model(tmp_path / "plain.onnx"), "cpu")
+
+
+@pytest.fixture
+def scene_of(tmp_path: Path) -> Callable[..., Scene]:
+    """Ingests pixels `[H, W]`, or a bumpy plain with one bright object at (400, 300)."""
+
+    def make(pixels: np.ndarray | None = None, name: str = "scene.tif", **how: Any) -> Scene:
+        if pixels is None:
+            pixels = rasters.ground(600, 800)
+            pixels[290:310, 390:410] = 250
+        return ingest(rasters.write(tmp_path / name, pixels, **how))
+
+    return make

@@ -1,0 +1,163 @@
+"""Scans: every tile once, the same numbers however often they are interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dashboard.detector import (
+    Model,
+    NoGround,
+    OptionError,
+    ScanStore,
+    Scene,
+    StoreError,
+    estimate,
+    find,
+    flagged,
+    list_scans,
+    scan,
+)
+from tests.detector import rasters
+from tests.models import plain_model
+
+Scenes = Callable[..., Scene]
+
+
+def whole(scene: Scene, model: Model, stride: int = 48) -> ScanStore:
+    store = ScanStore.for_scan(scene, model, stride)
+    for _ in scan(store, scene, model):
+        pass
+    return store
+
+
+def test_every_score_is_that_of_its_own_tile(scene_of: Scenes, model: Model) -> None:
+    scene = scene_of()
+    scores = whole(scene, model, 40).scores()
+    assert scores.values.shape == (9, 14)
+    for tile in scores.grid:
+        expected = model.score(scene.read(tile.read).dn[None, None], scene.centre, scene.scale)
+        assert scores.values[tile.row, tile.col] == pytest.approx(expected[0], rel=1e-5)
+
+
+def test_the_object_is_the_strongest_detection(scene_of: Scenes, model: Model) -> None:
+    scene = scene_of()
+    strongest = find(whole(scene, model, 16).scores(), scene=scene, top=1)[0]
+    assert strongest.box.holds(400, 300)
+
+
+@pytest.mark.parametrize("after", [1, 4, 7])
+def test_a_scan_that_was_cut_off_goes_on_and_ends_in_the_same_numbers(
+    scene_of: Scenes, model: Model, after: int
+) -> None:
+    scene = scene_of()
+    undisturbed = whole(scene, model, 16).values().copy()
+    list_scans()[0].delete()
+    store = ScanStore.for_scan(scene, model, 16)
+    seen = list(islice(scan(store, scene, model), after))
+    reopened = ScanStore.for_scan(scene, model, 16)
+    assert 0 < reopened.done == seen[-1].done < reopened.total
+    rest = list(scan(reopened, scene, model))
+    assert rest[0].done - rest[0].fresh == seen[-1].done
+    assert reopened.finished
+    np.testing.assert_array_equal(reopened.values(), undisturbed)
+
+
+def test_a_finished_scan_is_not_scored_again(scene_of: Scenes, model: Model) -> None:
+    scene = scene_of()
+    store = whole(scene, model)
+    assert list(scan(ScanStore.for_scan(scene, model), scene, model)) == []
+    assert store.finished
+
+
+def test_moving_the_threshold_never_rescores(
+    scene_of: Scenes, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = whole(scene_of(), model).scores()
+    monkeypatch.setattr(Model, "score", lambda *_: pytest.fail("rescored"))
+    counts = [len(flagged(scores, sigma)) for sigma in (0, 1, 2, 3, 5)]
+    assert counts == sorted(counts, reverse=True)
+    assert counts == [scores.count_above(sigma) for sigma in (0, 1, 2, 3, 5)]
+
+
+def test_tiles_on_nodata_have_no_score(scene_of: Scenes, model: Model) -> None:
+    pixels = rasters.ground(600, 800)
+    pixels[:, :300] = 0
+    scene = scene_of(pixels)
+    scores = whole(scene, model, 16).scores()
+    for tile in scores.grid:
+        share = scene.read(tile.read).valid.mean()
+        assert np.isfinite(scores.values[tile.row, tile.col]) == (share >= 0.99)
+
+
+def test_a_window_that_was_mostly_filled_in_has_no_score(scene_of: Scenes, model: Model) -> None:
+    pixels = rasters.ground(256, 256)
+    pixels[104:152, 104:152:2] = 0  # the left-out columns of the scored 48 x 48: half of it
+    half = whole(scene_of(pixels, "half.tif"), model).scores()
+    assert half.scored == 1
+    pixels[104:152, 105:109] = 0
+    with pytest.raises(NoGround, match="no tile"):
+        whole(scene_of(pixels, "more.tif"), model)
+
+
+def test_scans_are_listed_newest_first_and_by_what_decides_them(
+    scene_of: Scenes, model: Model
+) -> None:
+    scene = scene_of()
+    first, second = (ScanStore.for_scan(scene, model, stride) for stride in (48, 64))
+    second.record = replace(second.record, created="2999-01-01T00:00:00+00:00")
+    second.write_record()
+    assert [store.key for store in list_scans()] == [second.key, first.key]
+    assert ScanStore.for_scan(replace(scene, name="other.tif"), model, 48).key == first.key
+    first.delete()
+    assert [store.key for store in list_scans()] == [second.key]
+
+
+def test_a_damaged_store_is_started_afresh(scene_of: Scenes, model: Model) -> None:
+    scene = scene_of()
+    store = whole(scene, model)
+    (store.folder / "scan.json").write_text("{")
+    assert list_scans() == []
+    assert ScanStore.for_scan(scene, model).done == 0
+
+
+def test_a_store_takes_no_scores_of_another_model(
+    scene_of: Scenes, model: Model, tmp_path: Path
+) -> None:
+    scene = scene_of()
+    other = Model.load(plain_model(tmp_path / "other.onnx", title="another"), "cpu")
+    with pytest.raises(StoreError, match="another scene or model"):
+        next(scan(ScanStore.for_scan(scene, model), scene, other))
+
+
+@pytest.mark.parametrize("stride", [0, -1, 257])
+def test_a_stride_that_makes_no_sense_is_refused(
+    scene_of: Scenes, model: Model, stride: int
+) -> None:
+    with pytest.raises(OptionError, match="stride"):
+        ScanStore.for_scan(scene_of(), model, stride)
+
+
+def test_a_scene_smaller_than_a_tile_says_so(scene_of: Scenes, model: Model) -> None:
+    with pytest.raises(NoGround, match=r"scene.tif: .*at least 256 x 256 px"):
+        ScanStore.for_scan(scene_of(rasters.ground(200, 300)), model)
+
+
+def test_the_estimate_grows_with_the_tiles(scene_of: Scenes, model: Model) -> None:
+    scene = scene_of()
+    coarse, fine = (estimate(scene, model, stride) for stride in (256, 8))
+    assert 0 < coarse < fine
+
+
+def test_progress_tells_rate_and_time_left(scene_of: Scenes, model: Model) -> None:
+    scene = scene_of()
+    steps = list(scan(ScanStore.for_scan(scene, model, 32), scene, model))
+    assert [step.done for step in steps] == sorted({step.done for step in steps})
+    assert steps[-1].fraction == 1.0
+    assert steps[-1].left == 0.0
+    assert all(step.rate > 0 for step in steps)

@@ -1,0 +1,68 @@
+"""A network simple enough to know its scores by heart, with a card as the real ones have."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+
+from dashboard.detector import ModelCard
+
+CARD = ModelCard(
+    kind="article",
+    title="A plain model for tests: it expects the scene's median everywhere",
+    tile=256,
+    hole=64,
+    score_window=48,
+    stride=48,
+    strides=(16, 48, 256),
+    margin=104,
+    input_range="any DN",
+    bands=1,
+    score_unit="mean absolute difference from the median, in 4 robust sigma",
+    parameters=0,
+    preset="none",
+    epochs=0.0,
+    windows_seen=0,
+    hours=0.0,
+    hardware="none",
+    loss=0.0,
+    scenes=("none",),
+    polluted=False,
+    date="2026-01-01",
+    git_revision="none",
+    opset=18,
+    precision="float32",
+    parity=0.0,
+    parity_checksum="",
+)
+
+# score = mean over the centre 24 x 24 of |halved dn - centre| / (4 scale); completion = centre
+GRAPH = """
+<ir_version: 9, opset_import: ["" : 18]>
+plain (float[N,1,256,256] dn, float[1] centre, float[1] scale)
+    => (float[N] score, float[N,1,128,128] completion) {
+    half = AveragePool <kernel_shape = [2, 2], strides = [2, 2]> (dn)
+    four = Constant <value_floats = [4.0]> ()
+    unit = Mul (scale, four)
+    above = Sub (half, centre)
+    scaled = Div (above, unit)
+    residual = Abs (scaled)
+    starts = Constant <value_ints = [52, 52]> ()
+    ends = Constant <value_ints = [76, 76]> ()
+    plane = Constant <value_ints = [2, 3]> ()
+    inner = Slice (residual, starts, ends, plane)
+    axes = Constant <value_ints = [1, 2, 3]> ()
+    score = ReduceMean <keepdims = 0> (inner, axes)
+    completion = Sub (half, above)
+}
+"""
+
+
+def plain_model(path: Path, **facts: object) -> Path:
+    """Writes the plain model to a file, its card changed by `facts`."""
+    graph = onnx.parser.parse_model(GRAPH)
+    onnx.helper.set_model_props(graph, replace(CARD, **facts).to_metadata())
+    onnx.save(graph, path)
+    return path

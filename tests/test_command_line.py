@@ -1,0 +1,173 @@
+"""The command line: promised files, exit codes, one line for bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dashboard.__main__ import main
+from tests.detector import rasters
+from tests.models import plain_model
+
+ROOT = Path(__file__).resolve().parents[1]
+Broken = Callable[[Path], Path]
+
+
+def empty(folder: Path) -> Path:
+    path = folder / "empty.png"
+    path.touch()
+    return path
+
+
+def text(folder: Path) -> Path:
+    path = folder / "text.jp2"
+    path.write_text("This is no picture.")
+    return path
+
+
+def truncated(suffix: str) -> Broken:
+    def write(folder: Path) -> Path:
+        rng = np.random.default_rng(0)
+        noisy = rng.integers(1, 255, (600, 600)).astype(np.uint8)
+        return rasters.truncate(rasters.write(folder / f"cut{suffix}", noisy))
+
+    return write
+
+
+def small(folder: Path) -> Path:
+    return rasters.write(folder / "small.png", rasters.ground(255, 400))
+
+
+def all_nodata(folder: Path) -> Path:
+    return rasters.write(folder / "nodata.tif", np.zeros((400, 400), np.uint16))
+
+
+def absent(folder: Path) -> Path:
+    return folder / "absent.png"
+
+
+BAD = [
+    empty,
+    text,
+    *(truncated(suffix) for suffix in rasters.DRIVERS),
+    small,
+    all_nodata,
+    absent,
+]
+
+
+def run(*arguments: object, home: Path) -> subprocess.CompletedProcess[str]:
+    """The command as a user runs it, in a process of its own."""
+    environment = os.environ | {"NEEDLE_HOME": str(home)}
+    command = [sys.executable, "-m", *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    pixels = rasters.ground(500, 600)
+    pixels[240:260, 300:320] = 250
+    return rasters.write(tmp_path / "picture.png", pixels)
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda make: make.__qualname__.split(".")[0])
+def test_bad_input_gets_one_line_and_exit_2(
+    bad: Broken, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = bad(tmp_path)
+    model = plain_model(tmp_path / "plain.onnx")
+    code = main(["scan", str(path), "--out", str(tmp_path / "out"), "--model", str(model)])
+    said = capfd.readouterr()
+    assert code == 2
+    assert said.out == ""
+    assert said.err.startswith("needle: ")
+    assert f"{path.name}: " in said.err
+    assert said.err.count("\n") == 1
+    assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--sigma", "many"],
+        ["--sigma", "nan"],
+        ["--stride", "0"],
+        ["--stride", "300"],
+        ["--top", "0"],
+        ["--device", "tpu"],
+        ["--model", "nothing"],
+        ["--unknown"],
+    ],
+    ids=" ".join,
+)
+def test_bad_options_get_one_line_and_exit_2(
+    options: list[str], picture: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["scan", str(picture), "--out", str(tmp_path / "out"), *options]
+    try:
+        code = main(arguments)
+    except SystemExit as left:
+        code = left.code
+    said = capfd.readouterr().err
+    assert code == 2
+    assert said.startswith("needle: ")
+    assert said.count("\n") == 1
+
+
+def test_a_scan_writes_what_is_promised_and_is_silent_off_a_terminal(
+    picture: Path, tmp_path: Path, home: Path
+) -> None:
+    model = plain_model(tmp_path / "plain.onnx")
+    out = tmp_path / "out"
+    done = run("dashboard", "scan", picture, "--out", out, "--model", model, home=home)
+    assert (done.returncode, done.stderr) == (0, "")
+    names = {"detections.csv", "detections.geojson", "tiles.csv", "scores.tif", "run.json"}
+    assert {path.name for path in out.iterdir()} == names
+    record = json.loads((out / "run.json").read_text())
+    assert record["settings"]["stride"] == 48
+    assert record["detections"] == (out / "detections.csv").read_text().count("\n") - 1
+    assert record["tiles_kept_from_before"] == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    again = run("dashboard", "scan", picture, "--out", out, "--model", model, home=home)
+    assert again.returncode == 0
+    kept = json.loads((out / "run.json").read_text())
+    assert kept["tiles_kept_from_before"] == kept["tiles"]["grid"]
+    for name in names - {"run.json"}:
+        assert (out / name).read_bytes() == before[name]
+
+
+def test_info_gives_json(picture: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(picture)]) == 0
+    facts = json.loads(capfd.readouterr().out)
+    assert (facts["width"], facts["height"], facts["driver"]) == (600, 500, "PNG")
+    assert facts["metres_per_pixel"] is None
+
+
+def test_an_output_folder_that_cannot_be_is_said_before_the_scan(
+    picture: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["scan", str(picture), "--out", str(tmp_path / "file" / "out")]) == 2
+    assert "give another --out" in capfd.readouterr().err
+
+
+def test_training_takes_bad_input_as_calmly(tmp_path: Path, home: Path) -> None:
+    for arguments in (
+        ("training", "train", "--preset", "nope", "--scenes", tmp_path, "--out", tmp_path / "r"),
+        ("training", "train", "--preset", "smoke", "--scenes", "nope.png", "--out", tmp_path / "r"),
+        ("training", "export", tmp_path / "nothing", tmp_path / "x.onnx"),
+        ("training", "plant", "nope.png", "--out", tmp_path / "p"),
+    ):
+        done = run(*arguments, home=home)
+        assert done.returncode == 2, done.stderr
+        assert done.stderr.startswith("needle: ")
+        assert done.stderr.count("\n") == 1, done.stderr
