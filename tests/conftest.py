@@ -14,7 +14,6 @@ from dashboard.detector import Model, Scene, ingest
 from tests.detector import rasters
 from tests.models import plain_model
 
-
 # How long one example takes says more of the machine than of the code.
 settings.register_profile("needle", deadline=None)
 settings.load_profile("needle")

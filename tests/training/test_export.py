@@ -1,0 +1,96 @@
+"""Export: the file is whole, says what it is, and computes what PyTorch does, or is not written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from dashboard.detector import Model, ModelError, StoreError
+from tests.detector import rasters
+from training.data import gather
+from training.export import TOLERANCE, Scorer, export, parity_samples
+from training.networks import article
+from training.train import CHECKPOINT, TrainSettings, read_checkpoint, train
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("training")
+    picture = rasters.write(folder / "ground.png", rasters.ground(400, 400))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NEEDLE_HOME", str(folder))
+        sources = gather([picture], polluted=False)
+        train(folder / "run", TrainSettings("smoke", 1, ("ground.png",)), lambda: sources)
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def exported(run: Path) -> Path:
+    export(run, run / "out" / "net.onnx")
+    return run / "out" / "net.onnx"
+
+
+def scorer_of(run: Path) -> Scorer:
+    network = article.Article(0.125)
+    network.load_state_dict(read_checkpoint(run / CHECKPOINT)["network"])
+    return Scorer(network.eval())
+
+
+@pytest.mark.parametrize("batch", [1, 4, 7])
+def test_onnx_runtime_computes_what_pytorch_does(run: Path, exported: Path, batch: int) -> None:
+    model, scorer = Model.load(exported, "cpu"), scorer_of(run)
+    rng = np.random.default_rng(batch)
+    dn = rng.normal(700, 60, (batch, 1, 256, 256)).astype(np.float32)
+    centre, scale = 690.0, 45.0
+    scores, completion = model.complete(dn, centre, scale)
+    with torch.inference_mode():
+        theirs = scorer(torch.from_numpy(dn), torch.tensor([centre]), torch.tensor([scale]))
+    assert np.abs(scores - theirs[0].numpy()).max() <= TOLERANCE
+    assert np.abs(completion - theirs[1].numpy()[:, 0]).max() <= TOLERANCE * 4 * scale
+
+
+def test_the_file_stands_alone_and_says_nothing_of_its_maker(run: Path, exported: Path) -> None:
+    assert [path.name for path in exported.parent.iterdir()] == ["net.onnx"]
+    graph = onnx.load(exported, load_external_data=False)
+    onnx.checker.check_model(graph)
+    assert [entry.version for entry in graph.opset_import if entry.domain == ""] == [18]
+    assert not any(weight.external_data for weight in graph.graph.initializer)
+    assert str(run.parents[1]).encode() not in exported.read_bytes()
+    assert b"site-packages" not in exported.read_bytes()
+
+
+def test_the_card_tells_what_was_trained(exported: Path) -> None:
+    card = Model.load(exported, "cpu").card
+    assert (card.preset, card.epochs, card.windows_seen) == ("smoke", 1.0, 16)
+    assert card.scenes == ("ground.png",)
+    assert (card.tile, card.hole, card.score_window, card.stride) == (256, 64, 48, 48)
+    assert card.parameters == sum(w.numel() for w in article.Article(0.125).parameters())
+    assert 0 <= card.parity <= TOLERANCE
+
+
+def test_parity_is_measured_on_other_batches_and_depths_than_the_exports_own() -> None:
+    samples = parity_samples()
+    assert len({len(sample.dn) for sample in samples} - {2}) == len(samples)
+    assert len({float(sample.dn.max()) > 255 for sample in samples}) == 2
+
+
+def test_no_file_is_written_where_the_two_disagree(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def astray(tiles: torch.Tensor, completion: torch.Tensor) -> torch.Tensor:
+        wrong = torch.onnx.is_in_onnx_export() or torch.compiler.is_exporting()
+        return (tiles - completion).abs().mean(dim=(1, 2, 3)) + (0.01 if wrong else 0.0)
+
+    monkeypatch.setattr(article, "score", astray)
+    with pytest.raises(ModelError, match="differ by"):
+        export(run, tmp_path / "net.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_without_a_checkpoint_is_said(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="not a readable checkpoint"):
+        export(tmp_path, tmp_path / "net.onnx")
