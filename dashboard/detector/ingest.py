@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 import rasterio
-from rasterio import Affine
 from numpy.typing import NDArray
+from rasterio import Affine
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 

@@ -1,0 +1,19 @@
+"""Page configuration and navigation, nothing else."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.pages import frame, models, results, review, scan
+
+st.set_page_config(page_title="Needle", layout="wide", initial_sidebar_state="collapsed")
+pages = {
+    "scan": st.Page(scan.page, title="Scan", url_path="scan", default=True),
+    "review": st.Page(review.page, title="Review", url_path="review"),
+    "results": st.Page(results.page, title="Results", url_path="results"),
+    "models": st.Page(models.page, title="Models", url_path="models"),
+}
+frame.set_pages(pages)
+chosen = st.navigation(list(pages.values()), position="top")
+frame.header()
+chosen.run()

@@ -1,0 +1,122 @@
+"""What frames every page: style, the name, the open scan, the device; and words for figures."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+from dashboard import state
+from dashboard.detector import NeedleError, Scene
+
+STYLE = """
+<style>
+  .stMainBlockContainer {padding: 3.9rem 2.2rem 2rem; max-width: 1720px;}
+  .stAppHeader {background: #141414;}
+  h1, h2, h3 {font-weight: 600; letter-spacing: .01em;}
+  .needle-header {display: flex; align-items: baseline; gap: 1.1rem; padding-bottom: .55rem;
+    border-bottom: 1px solid #2B2928; margin-bottom: .4rem; color: #8C8883; font-size: .9rem;}
+  .needle-header b {color: #E4E1DC; letter-spacing: .22em; font-weight: 650; font-size: .95rem;}
+  .needle-header .scene {color: #E4E1DC;}
+  .needle-header .device {margin-left: auto; border: 1px solid #3A3836; border-radius: 4px;
+    padding: .1rem .55rem; color: #B5B0AA; white-space: nowrap;}
+  .needle-facts {display: grid; grid-template-columns: auto 1fr; gap: .18rem .9rem;
+    font-size: .87rem; color: #E4E1DC; margin: .2rem 0 .5rem;}
+  .needle-facts span:nth-child(odd) {color: #8C8883;}
+  .needle-quiet {color: #8C8883; font-size: .87rem; line-height: 1.45;}
+  .needle-big {font-size: 1.7rem; font-weight: 600; color: #E4E1DC; line-height: 1.15;}
+  .needle-strip {display: grid; grid-template-columns: 1fr 1fr 1fr; color: #8C8883;
+    font-size: .75rem; text-align: center;}
+  .stImage img {border-radius: 2px;}
+</style>
+"""
+
+
+def header() -> None:
+    """The line under the navigation: what is open, and what it runs on."""
+    st.html(STYLE)
+    store = state.current_store()
+    middle = "<span>no scan open</span>"
+    if store:
+        middle = (
+            f'<span class="scene">{html.escape(store.scene_name)}</span>'
+            f"<span>{html.escape(store.model_name)}, stride {store.stride} px</span>"
+        )
+    st.html(f'<div class="needle-header"><b>NEEDLE</b>{middle}{_badge()}</div>')
+
+
+def _badge() -> str:
+    try:
+        model = state.model()
+    except NeedleError as error:
+        return f'<span class="device">{html.escape(str(error))}</span>'
+    why = html.escape(model.fallback_reason or "What the networks really run on")
+    return f'<span class="device" title="{why}">{html.escape(model.device_label)}</span>'
+
+
+def facts(rows: dict[str, str]) -> None:
+    """Names and values in two columns."""
+    cells = "".join(
+        f"<span>{html.escape(name)}</span><span>{html.escape(value)}</span>"
+        for name, value in rows.items()
+    )
+    st.html(f'<div class="needle-facts">{cells}</div>')
+
+
+def quiet(text: str) -> None:
+    """A line that explains, in small grey letters."""
+    st.html(f'<div class="needle-quiet">{html.escape(text)}</div>')
+
+
+def captions(*words: str) -> None:
+    """Names under the parts of a triptych."""
+    cells = "".join(f"<span>{html.escape(word)}</span>" for word in words)
+    st.html(f'<div class="needle-strip">{cells}</div>')
+
+
+def nothing_open() -> None:
+    """What a page shows that needs a scan where there is none."""
+    st.subheader("Nothing scanned yet")
+    quiet("Choose a picture on the Scan page; the demo scene is one click away.")
+    if st.button("Go to Scan", type="primary"):
+        go_to("scan")
+
+
+def set_pages(pages: Mapping[str, StreamlitPage]) -> None:
+    """Tell this session's pages of each other."""
+    st.session_state["pages"] = pages
+
+
+def go_to(name: str) -> None:
+    """Turn to another page by its name."""
+    st.switch_page(st.session_state["pages"][name])
+
+
+def scene_facts(scene: Scene) -> dict[str, str]:
+    """What there is to know of a scene, in words."""
+    rows = {
+        "size": f"{scene.width:,} x {scene.height:,} px",
+        "depth": f"{scene.bits} bit, {scene.bands} band{'s' if scene.bands > 1 else ''}",
+        "ground": f"{scene.valid_fraction:.1%} of the pixels",
+    }
+    if scene.pixel_size:
+        rows["scale"] = f"{scene.pixel_size:.3g} m a pixel"
+    rows["CRS"] = scene.crs_name or "none: positions in pixels only"
+    return rows
+
+
+def duration(seconds: float) -> str:
+    """A time as a person says it."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)} min"
+    hours = seconds / 3600
+    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.0f} days"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 tile`, `1,200 tiles`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,93 @@
+"""Models: trust them, or not."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from dashboard import state
+from dashboard.detector import ModelCard, NeedleError, find_model
+from dashboard.pages import frame
+
+
+def page() -> None:
+    """A card for every model in `exported/`."""
+    names = state.model_names()
+    if not names:
+        st.subheader("No model yet")
+        frame.quiet("Train one with `python -m training train`, then export it to exported/.")
+    for name in names:
+        try:
+            model = state.model(name)
+        except NeedleError as error:
+            st.error(str(error))
+            continue
+        left, right = st.columns([1, 1.2], gap="large")
+        with left:
+            st.subheader(name)
+            frame.quiet(model.card.title)
+            frame.facts(_made(model.card))
+            st.subheader("What it does")
+            frame.facts(_does(model.card))
+            frame.facts({"file": find_model(name).name, "SHA-256": model.sha256[:32] + " …"})
+        with right:
+            _completions(model.sha256)
+            _remake(name, model.card)
+
+
+def _made(card: ModelCard) -> dict[str, str]:
+    objects = "known objects left in" if card.polluted else "known objects left out"
+    return {
+        "trained on": ", ".join(card.scenes) + f" ({objects})",
+        "how long": f"{card.windows_seen:,} windows, {card.epochs:g} epochs, {card.hours:g} h",
+        "on": card.hardware,
+        "last loss": f"{card.loss:.4f}",
+        "size": f"{card.parameters:,} parameters, preset {card.preset}",
+        "parity": f"{card.parity:.0e} from PyTorch at most, opset {card.opset}",
+        "made": f"{card.date}, revision {card.git_revision}",
+    }
+
+
+def _does(card: ModelCard) -> dict[str, str]:
+    return {
+        "reads": f"tiles of {card.tile} px, {card.input_range}",
+        "hides": f"the centre {card.hole} x {card.hole} px",
+        "scores": f"the centre {card.score_window} x {card.score_window} px: {card.score_unit}",
+        "strides": ", ".join(f"{px} px" for px in card.strides),
+    }
+
+
+def _completions(sha256: str) -> None:
+    """Tiles of the open scan that the model completes well, as usual, and worst."""
+    st.subheader("Completions, good and bad")
+    scan = state.opened()
+    if scan is None or scan.store.record.model_sha256 != sha256:
+        frame.quiet("Scan a scene with this model to see how it completes that ground.")
+        return
+    values = scan.scores.values
+    rows, cols = np.nonzero(np.isfinite(values))
+    order = np.argsort(values[rows, cols], kind="stable")
+    picks = {"best": 0.0, "typical": 0.5, "poor": 0.99, "worst": 1.0}
+    at = [order[round(part * (len(order) - 1))] for part in picks.values()]
+    tiles = [(int(rows[i]), int(cols[i])) for i in at]
+    try:
+        shown = state.triptych_pictures(scan, tiles)
+    except NeedleError as error:
+        st.error(str(error))
+        return
+    frame.captions("ground", "completion", "difference")
+    for name, (row, col), picture in zip(picks, tiles, shown, strict=True):
+        st.image(picture, width="stretch")
+        frame.quiet(f"{name}: score {values[row, col]:.3f} in {scan.store.scene_name}")
+
+
+def _remake(name: str, card: ModelCard) -> None:
+    st.subheader("Made with")
+    scenes = " ".join(card.scenes)
+    st.code(
+        f"python -m training train --preset {card.preset} --epochs {card.epochs:g} \\\n"
+        f"    --scenes {scenes} --out RUN\n"
+        f"python -m training export RUN exported/{name}.onnx",
+        language="sh",
+        wrap_lines=True,
+    )

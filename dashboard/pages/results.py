@@ -1,0 +1,101 @@
+"""Results: take it away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from dashboard import state
+from dashboard.detector import PRODUCTS, RUN_RECORD, Finished, Product
+from dashboard.pages import frame
+
+CREDIT = "HiRISE pictures: credit NASA/JPL-Caltech/University of Arizona."
+
+
+def page() -> None:
+    """Left the table of what was found, right the files."""
+    scan = state.opened()
+    if scan is None:
+        frame.nothing_open()
+        return
+    finished = scan.at(state.sigma())
+    left, right = st.columns([1.7, 1], gap="large")
+    with left:
+        places = frame.count(len(finished.detections), "place")
+        st.subheader(f"{places} beyond {finished.settings.sigma:g} sigma")
+        if finished.detections:
+            _table(finished)
+        else:
+            frame.quiet("Nothing lies beyond this threshold; lower it on the Review page.")
+    with right:
+        st.subheader("Take away")
+        for product in (*PRODUCTS, RUN_RECORD):
+            _download(product, finished)
+        frame.quiet(CREDIT)
+
+
+def _table(finished: Finished) -> None:
+    rows: list[dict[str, Any]] = [
+        {
+            "rank": found.rank,
+            "sigma": found.sigma,
+            "score": found.score,
+            "x, px": found.x,
+            "y, px": found.y,
+            "longitude": found.lon,
+            "latitude": found.lat,
+            "tiles": found.tiles,
+        }
+        for found in finished.detections
+    ]
+    if finished.scene.crs is None:
+        rows = [{k: v for k, v in row.items() if not k.endswith("itude")} for row in rows]
+    number = st.column_config.NumberColumn
+    st.dataframe(
+        rows,
+        hide_index=True,
+        height=560,
+        column_config={
+            "sigma": number(format="%.1f", help="standard deviations above the mean"),
+            "score": number(format="%.3f"),
+            "x, px": number(format="%.0f"),
+            "y, px": number(format="%.0f"),
+            "longitude": number("longitude, ° E", format="%.4f"),
+            "latitude": number("latitude, ° N", format="%.4f"),
+        },
+    )
+
+
+def _download(product: Product, finished: Finished) -> None:
+    words, button = st.columns([2.4, 1], vertical_alignment="center")
+    with words:
+        st.markdown(f"**{product.title}**")
+        frame.quiet(f"{product.good_for} {_extent(product.name, finished)}")
+    button.download_button(
+        "Download",
+        data=lambda: product.make(finished),
+        file_name=f"{_stem(finished)}-{product.name}",
+        mime=product.mime,
+        on_click="ignore",
+        key=f"download-{product.name}",
+        width="stretch",
+    )
+
+
+def _extent(name: str, finished: Finished) -> str:
+    """How much a file holds."""
+    if name == "scores.tif":
+        rows, cols = finished.scores.values.shape
+        return f"{cols} x {rows} px."
+    if name == "tiles.csv":
+        return f"{frame.count(len(finished.flagged), 'row')}."
+    if name == "tiles.zip":
+        return f"{frame.count(len(finished.flagged), 'picture')}."
+    if name.startswith("detections"):
+        return f"{frame.count(len(finished.detections), 'row')}."
+    return ""
+
+
+def _stem(finished: Finished) -> str:
+    return finished.scene.name.rsplit(".", 1)[0]

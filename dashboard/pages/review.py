@@ -1,0 +1,212 @@
+"""Review: threshold, look, decide what is worth a second look."""
+
+from __future__ import annotations
+
+import math
+
+import streamlit as st
+
+from dashboard import charts, pictures, state
+from dashboard.charts import Backdrop
+from dashboard.detector import Detection, Finished, NeedleError
+from dashboard.pages import frame
+
+ON_A_PAGE, IN_A_ROW = 12, 4
+BINS = 90
+MAP = (1400, 1400)  # px; the ground shown on the map, which can be zoomed into
+OUTLINES = 3_000  # flagged tiles drawn at most; beyond, the squares cover the ground
+
+
+def page() -> None:
+    """Histogram and slider, map, the chosen find; below them the gallery."""
+    scan = state.opened()
+    if scan is None:
+        frame.nothing_open()
+        return
+    if not scan.store.finished:
+        st.warning(
+            f"This scan stopped at {scan.store.done / scan.store.total:.0%}; "
+            "what follows is about the part that was scanned. Resume it on the Scan page."
+        )
+    left, middle, right = st.columns([1.05, 1.5, 1.05], gap="medium")
+    with left:
+        finished = _threshold(scan)
+    chosen = _chosen(finished)
+    with middle:
+        _map(scan, finished, chosen)
+    with right:
+        _find(scan, finished, chosen)
+    _gallery(scan, finished)
+
+
+def _threshold(scan: state.Opened) -> Finished:
+    scores = scan.scores
+    top = max(3.5, math.ceil(2 * float(scores.sigma_of(scores.present[-1]))) / 2)
+    place = st.container()
+    sigma = st.slider(
+        "Threshold, standard deviations above the mean",
+        0.0,
+        top,
+        value=min(state.sigma(), top),
+        step=0.1,
+        key=f"slider-{scan.store.key}",
+    )
+    state.set_sigma(sigma)
+    finished = scan.at(sigma)
+    with place:
+        figure = charts.histogram(scores.histogram(BINS), scores.mean, scores.at(sigma), sigma)
+        st.plotly_chart(figure, theme=None, config=charts.CONFIG, key="histogram")
+    places, tiles = len(finished.detections), len(finished.flagged)
+    st.html(
+        f'<span class="needle-big">{frame.count(places, "place")}</span>'
+        f'<span class="needle-quiet"> in {frame.count(tiles, "flagged tile")} '
+        f"of {scores.scored:,}</span>"
+    )
+    frame.quiet(
+        f"Mean {scores.mean:.3f}, standard deviation {scores.std:.3f}; a tile is flagged beyond "
+        f"{scores.at(sigma):.3f}. Moving the threshold scores nothing again."
+    )
+    return finished
+
+
+def _chosen(finished: Finished) -> Detection | None:
+    """The find that is shown large: the one chosen, else the strongest."""
+    spot = st.session_state.get("selected")
+    for found in finished.detections:
+        if (found.row, found.col) == spot:
+            return found
+    return finished.detections[0] if finished.detections else None
+
+
+def _choose(row: int, col: int) -> None:
+    st.session_state["selected"] = (row, col)
+
+
+def _map(scan: state.Opened, finished: Finished, chosen: Detection | None) -> None:
+    scene, scores = scan.scene, scan.scores
+    url = state.overview_url(scene.sha256, MAP, scene)
+    layers = [Backdrop(url, 0, 0, scene.width, scene.height)]
+    if st.session_state.get("show_scores"):
+        layers.append(_scores_layer(scan))
+    outlines = [scores.scored_box(tile.row, tile.col) for tile in finished.flagged[:OUTLINES]]
+    figure = charts.scene_map(
+        (scene.width, scene.height),
+        layers,
+        outlines,
+        finished.detections,
+        chosen.rank if chosen else None,
+    )
+    if scene.pixel_size:
+        charts.add_scale_bar(figure, scene.pixel_size, (scene.width, scene.height))
+    st.plotly_chart(
+        figure,
+        theme=None,
+        config=charts.MAP_CONFIG,
+        key="map",
+        on_select=lambda: _clicked(finished),
+        selection_mode="points",
+    )
+    st.toggle("Scores over the ground", key="show_scores")
+
+
+def _clicked(finished: Finished) -> None:
+    points = st.session_state["map"]["selection"]["points"]
+    ranks = {found.rank: found for found in finished.detections}
+    for point in points:
+        found = ranks.get(point.get("customdata"))
+        if found:
+            _choose(found.row, found.col)
+
+
+def _scores_layer(scan: state.Opened) -> Backdrop:
+    grid = scan.scores.grid
+    url = state.heat_url(scan.store.key, scan.store.done, scan.scores)
+    size = (grid.cols * grid.stride, grid.rows * grid.stride)
+    return Backdrop(url, grid.origin, grid.origin, *size, opacity=0.55)
+
+
+def _find(scan: state.Opened, finished: Finished, chosen: Detection | None) -> None:
+    """The chosen find, large, and what is known of it."""
+    if chosen is None:
+        st.subheader("Nothing beyond this threshold")
+        frame.quiet("Move the threshold to the left to see weaker places.")
+        return
+    back, title, forth = st.columns([1.25, 1, 1.25], vertical_alignment="center")
+    _step(back, finished, chosen, -1)
+    title.html(
+        f'<div style="text-align:center"><b>{chosen.rank}</b> of {len(finished.detections)}</div>'
+    )
+    _step(forth, finished, chosen, 1)
+    try:
+        tile = scan.scores.grid.at(chosen.row, chosen.col).read
+        st.image(pictures.close_up(scan.scene, tile, chosen.box), width="stretch")
+        (picture,) = state.triptych_pictures(scan, [(chosen.row, chosen.col)])
+        st.image(picture, width="stretch")
+        frame.captions("ground", "completion", "difference")
+    except NeedleError as error:
+        st.error(str(error))
+    rows = {
+        "score": f"{chosen.sigma:.1f} σ ({chosen.score:.3f})",
+        "position": f"x {chosen.x:,.0f}, y {chosen.y:,.0f} px",
+    }
+    if chosen.lon is not None and chosen.lat is not None:
+        rows["areocentric"] = charts.degrees(chosen.lon, chosen.lat)
+    rows["grouped"] = frame.count(chosen.tiles, "flagged tile")
+    side = scan.scores.grid.tile
+    size = scan.scene.pixel_size
+    rows["shown"] = f"{side} px" + (f", {side * size:.0f} m across" if size else "")
+    frame.facts(rows)
+    frame.quiet("Corners mark the ground that was scored; it and its rim were hidden.")
+
+
+def _step(column: object, finished: Finished, chosen: Detection, step: int) -> None:
+    index = chosen.rank - 1 + step
+    there = 0 <= index < len(finished.detections)
+    target = finished.detections[index] if there else chosen
+    column.button(  # type: ignore[attr-defined]
+        "Back" if step < 0 else "Next",
+        key=f"step{step}",
+        disabled=not there,
+        on_click=_choose,
+        args=(target.row, target.col),
+        width="stretch",
+        shortcut="Left" if step < 0 else "Right",
+    )
+
+
+def _gallery(scan: state.Opened, finished: Finished) -> None:
+    """Every find as a triptych, strongest first, a page at a time."""
+    found = finished.detections
+    if not found:
+        return
+    title, turn = st.columns([1, 1], vertical_alignment="center")
+    title.subheader("Gallery, strongest first")
+    pages = math.ceil(len(found) / ON_A_PAGE)
+    number = 1
+    with turn.container(horizontal=True, horizontal_alignment="right"):
+        if pages > 1:
+            number = min(st.pagination(pages, key="page_of_gallery"), pages)
+    shown = found[(number - 1) * ON_A_PAGE : number * ON_A_PAGE]
+    try:
+        thumbnails = state.triptych_pictures(scan, [(one.row, one.col) for one in shown])
+    except NeedleError as error:
+        st.error(str(error))
+        return
+    for start in range(0, len(shown), IN_A_ROW):
+        columns = st.columns(IN_A_ROW, gap="small")
+        row = zip(columns, shown[start:], thumbnails[start:], strict=False)
+        for column, one, picture in row:
+            _card(column, one, picture)
+
+
+def _card(column: object, one: Detection, picture: bytes) -> None:
+    with column:  # type: ignore[attr-defined]
+        st.image(picture, width="stretch")
+        where = f"x {one.x:,.0f}, y {one.y:,.0f}"
+        st.button(
+            f"{one.rank} · {one.sigma:.1f} σ · {where}",
+            key=f"card-{one.row}-{one.col}",
+            on_click=_choose,
+            args=(one.row, one.col),
+            type="tertiary",
+        )

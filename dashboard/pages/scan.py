@@ -1,0 +1,318 @@
+"""Scan: from a file to scores."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard import pictures, staging, state
+from dashboard.detector import (
+    Model,
+    NeedleError,
+    ScanSettings,
+    ScanStore,
+    Scene,
+    estimate,
+    find,
+    list_scans,
+)
+from dashboard.jobs import Job, State
+from dashboard.pages import frame
+
+DEMO, UPLOAD, FOLDER = "Demo scene", "Upload", "Folder"
+PREVIEW = (1000, 660)  # px; the whole picture is in sight, whatever its shape
+SHOWN_WHILE_SCANNING = 8  # strongest places drawn on the picture
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A picture the user has chosen."""
+
+    path: Path
+    name: str
+
+
+def page() -> None:
+    """Left: what to scan and how. Right: the picture, and the scan as it goes."""
+    left, right = st.columns([1, 2.4], gap="large")
+    with left:
+        choices = _choose()
+        job = _read(choices)
+        scene = job.scene if job else None
+        estimate_here = None
+        if scene:
+            frame.facts(frame.scene_facts(scene))
+            estimate_here = _configure(scene, choices)
+    with right:
+        _stage(job)
+        _recent()
+    if scene and estimate_here:  # last, for the trial takes a moment
+        _estimate(scene, *estimate_here)
+
+
+def _choose() -> list[Choice]:
+    """The pictures the user has chosen; empty where none."""
+    st.subheader("Scene")
+    options = [DEMO, UPLOAD] + ([FOLDER] if _folder() else [])
+    kind = st.segmented_control(
+        "Scene", options, default=DEMO, required=True, key="source", label_visibility="collapsed"
+    )
+    if kind == UPLOAD:
+        return _uploads()
+    if kind == FOLDER:
+        return _from_folder()
+    if not staging.DEMO.exists():
+        st.warning("The demo scene is missing; make it with `python -m training plant --demo`.")
+        return []
+    frame.quiet("Synthetic ground with six pieces of landing hardware, 0.25 m a pixel.")
+    return [Choice(staging.DEMO, staging.DEMO.name)]
+
+
+def _uploads() -> list[Choice]:
+    files = st.file_uploader(
+        "PNG, JPEG, TIFF or JPEG 2000",
+        accept_multiple_files=True,
+        key="upload",
+        help="One band or RGB, 8 or 16 bit or float, up to 2 GB.",
+    )
+    staged: dict[str, Choice] = st.session_state.setdefault("staged", {})
+    for file in files:
+        if file.file_id not in staged:
+            staged[file.file_id] = Choice(staging.stage(file, file.name), file.name)
+    return [staged[file.file_id] for file in files]
+
+
+def _folder() -> Path | None:
+    try:
+        return staging.operators_folder()
+    except NeedleError as error:
+        st.error(str(error))
+        return None
+
+
+def _from_folder() -> list[Choice]:
+    folder = _folder()
+    names = staging.pictures_in(folder) if folder else []
+    if folder is None or not names:
+        frame.quiet("The folder of scenes holds no picture yet.")
+        return []
+    name = st.selectbox("Picture", names, key="from_folder")
+    return [Choice(staging.picture_in(folder, name), name)]
+
+
+def _read(choices: list[Choice]) -> Job | None:
+    """The job that reads the chosen picture; every broken one says what is wrong with it."""
+    jobs = [_reading(choice) for choice in choices]
+    for job in jobs:
+        if job.error:
+            st.error(job.error)
+    good = [job for job in jobs if job.state is not State.FAILED]
+    if len(good) > 1:
+        by_name = {job.name: job for job in good}
+        name = st.selectbox(f"{len(good)} pictures; shown", list(by_name), key="shown")
+        return by_name[name]
+    return good[0] if good else None
+
+
+def _reading(choice: Choice) -> Job:
+    """The one reading of this file in this session; a job that is done is not asked for again."""
+    known: dict[str, int] = st.session_state.setdefault("readings", {})
+    key = hashlib.sha256(f"{choice.path} {choice.name}".encode()).hexdigest()
+    jobs = state.worker().jobs
+    if key not in known or known[key] not in jobs:
+        known[key] = state.worker().submit(choice.path, choice.name).number
+    return jobs[known[key]]
+
+
+def _configure(scene: Scene, choices: list[Choice]) -> tuple[Model, int, object] | None:
+    """Model, stride and the one button; gives what the estimate needs and where it goes."""
+    names = state.model_names()
+    if not names:
+        st.error("There is no model in exported/; train one with `python -m training train`.")
+        return None
+    name = st.selectbox("Model", names, key="model") if len(names) > 1 else names[0]
+    try:
+        model = state.model(name)
+    except NeedleError as error:
+        st.error(str(error))
+        return None
+    stride = _stride(model)
+    place = st.empty()
+    place.html('<div class="needle-quiet">about … on this machine</div>')
+    good = [c for c in choices if _reading(c).state is not State.FAILED]
+    label = "Scan" if len(good) == 1 else f"Scan {len(good)} pictures"
+    if st.button(label, type="primary", width="stretch", key="scan_button"):
+        settings = ScanSettings(name, stride)
+        numbers = [state.worker().submit(c.path, c.name, settings).number for c in good]
+        st.session_state["watched"] = numbers
+        st.rerun()
+    return model, stride, place
+
+
+def _stride(model: Model) -> int:
+    words = {model.card.stride: "the scored centres tile the ground"}
+    words |= {16: "as the article, finest", model.card.tile: "as the article, first pass"}
+    return st.selectbox(
+        "Stride",
+        model.card.strides,
+        index=model.card.strides.index(model.card.stride),
+        format_func=lambda px: f"{px} px: {words.get(px, '')}",
+        key="stride",
+    )
+
+
+def _estimate(scene: Scene, model: Model, stride: int, place: object) -> None:
+    if state.worker().scans():
+        text = "timed when the machine is free"
+    else:
+        text = f"about {frame.duration(_seconds(scene.sha256, model.sha256, stride, scene, model))}"
+        text += f" on this machine ({model.device_label})"
+    place.html(f'<div class="needle-quiet">{text}</div>')  # type: ignore[attr-defined]
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _seconds(scene: str, model: str, stride: int, _scene: Scene, _model: Model) -> float:
+    return estimate(_scene, _model, stride)
+
+
+def _stage(job: Job | None) -> None:
+    """The picture: being read, as it is, or with the scores growing over it."""
+    numbers = st.session_state.get("watched", [])
+    watched = [state.worker().jobs[n] for n in numbers if n in state.worker().jobs]
+    running = next((one for one in watched if one.active), None)
+    running = running or next(iter(state.worker().scans()), None)
+    if running and running.settings:
+        _running(running.number)
+    elif watched and watched[-1].state is not State.CANCELLED:
+        _ended(watched)
+    elif job and job.active:
+        _reading_progress(job.number)
+    elif job and job.scene:
+        _preview(job.scene)
+    else:
+        frame.quiet("Choose a picture on the left. Nothing leaves this machine.")
+
+
+def _preview(scene: Scene) -> None:
+    st.image(state.overview(scene.sha256, PREVIEW, scene))
+    frame.quiet(_caption(scene))
+
+
+def _caption(scene: Scene) -> str:
+    low, high = scene.stretch
+    text = f"{scene.name}, grey from {low:g} to {high:g} DN"
+    if scene.pixel_size:
+        text += f"; {scene.width * scene.pixel_size / 1000:.2f} km across"
+    return text + ("; hatched: no data" if scene.valid_fraction < 1 else "")
+
+
+@st.fragment(run_every=0.5)
+def _reading_progress(number: int) -> None:
+    job = state.worker().jobs[number]
+    if not job.active:
+        st.rerun()
+    st.progress(job.read, f"Reading {job.name}")
+    st.space(420)
+
+
+@st.fragment(run_every=1.0)
+def _running(number: int) -> None:
+    """The scan under way, drawn anew each second."""
+    job = state.worker().jobs[number]
+    if not job.active:
+        st.rerun()
+    scene = job.scene
+    waiting = len(state.worker().scans()) - 1
+    bar, button = st.columns([5, 1], vertical_alignment="center")
+    bar.progress(job.progress.fraction if job.progress else 0.0, _words(job, waiting))
+    button.button("Cancel", on_click=job.cancel, disabled=job.cancelled.is_set(), key="cancel")
+    if scene is None:
+        st.space(420)
+        return
+    picture = state.overview(scene.sha256, PREVIEW, scene)
+    if job.store and job.progress:
+        scores = job.store.scores()
+        found = find(scores, top=SHOWN_WHILE_SCANNING) if scores.scored > 20 else []
+        picture = pictures.heated(picture, scores, [one.box for one in found])
+    st.image(picture)
+    frame.quiet("Bright: surprising ground. Outlined: the strongest places so far.")
+
+
+def _words(job: Job, waiting: int) -> str:
+    if job.state is State.WAITING:
+        return f"{job.name} waits for its turn"
+    step = job.progress
+    if step is None:
+        return f"Reading {job.name}: {job.read:.0%}"
+    words = f"{step.fraction:.0%} of {frame.count(step.total, 'tile')}, {step.rate:.0f} tiles/s"
+    if step.left:
+        words += f", {frame.duration(step.left)} left"
+    return words + (f"; {waiting} waiting" if waiting else "")
+
+
+def _ended(watched: list[Job]) -> None:
+    for job in watched:
+        if job.error:
+            st.error(job.error)
+    done = [job for job in watched if job.state is State.DONE and job.store]
+    if not done:
+        return
+    store = done[0].store
+    assert store is not None
+    scores, scene = store.scores(), store.scene()
+    found = find(scores, 3.0)
+    st.html(
+        f'<span class="needle-big">{frame.count(len(found), "place")}</span>'
+        f'<span class="needle-quiet"> beyond 3 sigma in {frame.count(scores.scored, "tile")}, '
+        f"scanned in {frame.duration(store.seconds)}</span>"
+    )
+    if st.button("Review", type="primary", key="to_review"):
+        _open(store)
+    picture = state.overview(scene.sha256, PREVIEW, scene)
+    st.image(pictures.heated(picture, scores, [one.box for one in found]))
+
+
+def _open(store: ScanStore) -> None:
+    state.open_scan(store)
+    st.session_state["watched"] = []
+    frame.go_to("review")
+
+
+def _recent() -> None:
+    """Earlier scans: finished ones to open, unfinished ones to go on with."""
+    active = {job.store.key for job in state.worker().scans() if job.store}
+    stores = [store for store in list_scans() if store.key not in active][:6]
+    if not stores:
+        return
+    st.subheader("Recent")
+    for store in stores:
+        _recent_row(store)
+
+
+def _recent_row(store: ScanStore) -> None:
+    words, button = st.columns([5, 1], vertical_alignment="center")
+    how_far = "" if store.finished else f", stopped at {store.done / store.total:.0%}"
+    when = store.created.replace("T", " ")[:16]
+    with words:
+        frame.quiet(
+            f"{store.scene_name}, {store.model_name} at {store.stride} px, {when} UTC{how_far}"
+        )
+    if store.finished:
+        if button.button("Open", key=f"open-{store.key}", width="stretch"):
+            _open(store)
+    elif button.button("Resume", key=f"resume-{store.key}", width="stretch"):
+        _resume(store)
+
+
+def _resume(store: ScanStore) -> None:
+    try:
+        settings = ScanSettings(store.record.model_path, store.stride)
+        job = state.worker().resume(store, settings)
+    except NeedleError as error:
+        st.error(str(error))
+        return
+    st.session_state["watched"] = [job.number]
+    st.rerun()

@@ -1,0 +1,125 @@
+"""Pictures for the pages: ground in grey, scores in magma, differences around zero."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from plotly.colors import hex_to_rgb, sequential
+
+from dashboard.detector import Box, Patch, Scene, ScoreMap, Triptych, grey, png
+
+RUST = "#C4552D"  # the one accent, as in .streamlit/config.toml
+BLANK, STRIPE = 26, 38  # grey of nodata and of its hatching, darker than any shown ground
+HATCH = 12  # px from stripe to stripe
+HEAT = 0.55  # opacity of scores over the ground
+GAP = 4  # px between the pictures of a triptych
+
+Bytes = NDArray[np.uint8]
+
+
+def ramp(colours: Sequence[str]) -> Bytes:
+    """256 colours `[256, 3]` interpolated between those named, as `#rrggbb`."""
+    stops = np.array([hex_to_rgb(colour) for colour in colours], float)
+    at = np.linspace(0, len(stops) - 1, 256)
+    channels = [np.interp(at, np.arange(len(stops)), channel) for channel in stops.T]
+    return np.stack(channels, axis=1).round().astype(np.uint8)
+
+
+MAGMA = ramp(sequential.Magma)
+# Dark where ground and completion agree, so that what differs glows: blue darker, rust brighter.
+DIFFERENCE = ramp(["#A9CBE8", "#3F6E99", "#1A1A1A", "#B4532F", "#F6C3A4"])
+
+
+def ground(patch: Patch, stretch: tuple[float, float]) -> Bytes:
+    """A picture `[H, W, 3]` of ground in grey, nodata hatched."""
+    shown = np.maximum(grey(patch.dn, stretch), STRIPE + 6)
+    rows, cols = np.indices(shown.shape, sparse=True)
+    hatching = np.where((rows + cols) % HATCH < 2, STRIPE, BLANK).astype(np.uint8)
+    return np.repeat(np.where(patch.valid, shown, hatching)[..., None], 3, axis=2)
+
+
+def overview(scene: Scene, width: int, height: int) -> Bytes:
+    """The whole scene `[H, W, 3]`, as large as it fits into `width` x `height` px."""
+    shrink = max(scene.width / width, scene.height / height)
+    side = max(1, int(max(scene.width, scene.height) / shrink))
+    return ground(scene.overview(side), scene.stretch)
+
+
+def heat(scores: ScoreMap) -> Bytes:
+    """The score map `[rows, cols, 4]` in magma, from its median up; clear where not scored."""
+    values = scores.values
+    known = np.isfinite(values)
+    low, high = map(float, np.percentile(scores.present, (50, 99.9)) if known.any() else (0, 1))
+    span = (high - low) or 1.0
+    levels = np.clip((np.where(known, values, low) - low) / span, 0, 1)
+    colours = MAGMA[(255 * levels).astype(np.uint8)]
+    alpha = np.where(known, 255, 0).astype(np.uint8)
+    return np.concatenate([colours, alpha[..., None]], axis=2)
+
+
+def heated(picture: Bytes, scores: ScoreMap, boxes: Sequence[Box] = ()) -> Bytes:
+    """An overview `[H, W, 3]` with the scores laid over it and boxes of the scene drawn on it."""
+    scale = picture.shape[1] / scores.grid.width
+    base = Image.fromarray(picture).convert("RGBA")
+    rows, cols = scores.values.shape
+    step, start = scores.grid.stride * scale, round(scores.grid.origin * scale)
+    size = (max(1, round(cols * step)), max(1, round(rows * step)))
+    layer = Image.fromarray(heat(scores)).resize(size, Image.Resampling.NEAREST)
+    layer.putalpha(layer.getchannel("A").point(lambda alpha: round(alpha * HEAT)))
+    base.alpha_composite(
+        layer.crop((0, 0, base.width - start, base.height - start)), (start, start)
+    )
+    pen = ImageDraw.Draw(base)
+    for box in boxes:
+        edges = [edge * scale for edge in box.grow(round(6 / scale))]
+        pen.rectangle(edges, outline=RUST, width=2)
+    return np.asarray(base.convert("RGB"))
+
+
+def difference(values: NDArray[np.float32], span: float) -> Bytes:
+    """Signed DN `[H, W]` as colours `[H, W, 3]`: dark is zero, `span` DN is the end each way."""
+    levels = np.clip(values / (span or 1.0), -1, 1)
+    return np.asarray(DIFFERENCE[np.rint((levels + 1) * 127.5).astype(np.uint8)])
+
+
+def triptych(shown: Triptych, scene: Scene) -> bytes:
+    """A PNG of query, completion and difference side by side, the corners of what was scored."""
+    span = 4 * scene.scale
+    parts = [
+        np.repeat(grey(shown.query, scene.stretch)[..., None], 3, axis=2),
+        np.repeat(grey(shown.completion, scene.stretch)[..., None], 3, axis=2),
+        difference(shown.difference, span),
+    ]
+    for part in parts:
+        _outline(part, shown.scored)
+    gap = np.full((parts[0].shape[0], GAP, 3), 20, np.uint8)
+    return png(np.concatenate([parts[0], gap, parts[1], gap, parts[2]], axis=1))
+
+
+def close_up(scene: Scene, tile: Box, scored: Box) -> bytes:
+    """A PNG of a tile at twice its resolution, the corners of what was scored marked."""
+    picture = ground(scene.read(tile), scene.stretch).repeat(2, axis=0).repeat(2, axis=1)
+    left, top, right, bottom = scored
+    moved = (left - tile.x_min, top - tile.y_min, right - tile.x_min, bottom - tile.y_min)
+    _outline(picture, [2 * edge for edge in moved])
+    return png(picture)
+
+
+def _outline(picture: Bytes, box: Sequence[int]) -> None:
+    """Draws the corners of a box, so that its content stays in sight."""
+    left, top, right, bottom = box[0] - 1, box[1] - 1, box[2], box[3]
+    length = max(4, (right - left) // 6)
+    for y in (top, bottom):
+        picture[y, left : left + length] = picture[y, right - length + 1 : right + 1] = 205
+    for x in (left, right):
+        picture[top : top + length, x] = picture[bottom - length + 1 : bottom + 1, x] = 205
+
+
+def data_url(pixels: NDArray[Any]) -> str:
+    """The picture as a URL that needs no server."""
+    return "data:image/png;base64," + base64.b64encode(png(pixels)).decode()

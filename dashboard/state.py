@@ -1,0 +1,172 @@
+"""What the pages share: the worker, the open scan, cached models, pictures and scores."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard import pictures
+from dashboard.detector import (
+    Finished,
+    Model,
+    ModelError,
+    NeedleError,
+    ScanSettings,
+    ScanStore,
+    Scene,
+    ScoreMap,
+    find_model,
+    list_models,
+    list_scans,
+    needle_home,
+    triptychs,
+)
+from dashboard.jobs import Worker
+
+DEFAULT_MODEL = "article"
+SIGMA = 3.0  # the article's
+PICTURES_KEPT = 2_000  # triptychs, some 30 kB each
+
+
+@st.cache_resource(show_spinner=False)
+def worker() -> Worker:
+    """The one worker of this server."""
+    return Worker()
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _model(path: str, changed: int) -> Model:
+    return Model.load(path)
+
+
+def model(name: str = DEFAULT_MODEL) -> Model:
+    """A model by name or path, loaded once for all sessions and again when its file changes."""
+    path = find_model(name)
+    return _model(str(path), path.stat().st_mtime_ns)
+
+
+def model_names() -> list[str]:
+    """The models there are, the default first."""
+    names = [path.stem for path in list_models()]
+    return sorted(names, key=lambda name: (name != DEFAULT_MODEL, name))
+
+
+def open_scan(store: ScanStore) -> None:
+    """Make a scan the one that Review and Results show."""
+    if st.session_state.get("scan") != store.key:
+        st.session_state["scan"] = store.key
+        st.session_state.pop("selected", None)
+        st.session_state.pop("page_of_gallery", None)
+
+
+def current_store() -> ScanStore | None:
+    """The open scan; the newest where none was chosen, None where there is none."""
+    key = st.session_state.get("scan") or st.query_params.get("scan")
+    if key and Path(key).name == key:
+        try:
+            return ScanStore.open(needle_home() / "scans" / key)
+        except NeedleError:
+            st.session_state.pop("scan", None)
+    scans = [store for store in list_scans() if store.done]
+    return scans[0] if scans else None
+
+
+def sigma() -> float:
+    """The threshold of this session; that of the URL at its beginning, else 3."""
+    if "sigma" not in st.session_state:
+        try:
+            given = float(st.query_params.get("sigma", SIGMA))
+        except ValueError:
+            given = SIGMA
+        st.session_state["sigma"] = given if 0 <= given < math.inf else SIGMA
+    return float(st.session_state["sigma"])
+
+
+def set_sigma(value: float) -> None:
+    """Keep the threshold for the other pages."""
+    st.session_state["sigma"] = value
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The open scan with all that its pages need; nothing in it is scored again."""
+
+    store: ScanStore
+    scene: Scene
+    scores: ScoreMap
+
+    def at(self, sigma: float) -> Finished:
+        """The scan with a threshold."""
+        settings = ScanSettings(self.store.model_name, self.store.stride, sigma=sigma)
+        return _finished(self.store.key, self.store.done, settings, self)
+
+    def model(self) -> Model:
+        """The network that scanned.
+
+        Raises:
+            ModelError: its file is gone, or holds another network now.
+        """
+        found = model(self.store.record.model_path)
+        if found.sha256 != self.store.record.model_sha256:
+            raise ModelError(f"{self.store.model_name}: the model has changed since; scan again")
+        return found
+
+
+def opened() -> Opened | None:
+    """The open scan; None where there is none."""
+    store = current_store()
+    if store is None:
+        return None
+    return _opened(store.key, store.done, store)
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _opened(key: str, done: int, _store: ScanStore) -> Opened:
+    return Opened(_store, _store.scene(), _store.scores())
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _finished(key: str, done: int, settings: ScanSettings, _opened: Opened) -> Finished:
+    return Finished(_opened.store, _opened.scene, _opened.scores, settings)
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def overview(sha256: str, size: tuple[int, int], _scene: Scene) -> pictures.Bytes:
+    """The overview picture of a scene, fitted into a width and a height in px."""
+    return pictures.overview(_scene, *size)
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def overview_url(sha256: str, size: tuple[int, int], _scene: Scene) -> str:
+    """The same as a URL."""
+    return pictures.data_url(overview(sha256, size, _scene))
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def heat_url(key: str, done: int, _scores: ScoreMap) -> str:
+    """The score map of a scan as a URL."""
+    return pictures.data_url(pictures.heat(_scores))
+
+
+def triptych_pictures(scan: Opened, tiles: list[tuple[int, int]]) -> list[bytes]:
+    """A PNG for each tile `(row, col)`; the network runs on those that were not shown before."""
+    kept = _kept_pictures()
+    wanted = [(scan.store.key, row, col) for row, col in tiles]
+    missing = [key for key in wanted if key not in kept]
+    if missing:
+        boxes = [scan.scores.grid.at(row, col).read for _, row, col in missing]
+        shown = triptychs(scan.scene, scan.model(), boxes)
+        for key, one in zip(missing, shown, strict=True):
+            kept[key] = pictures.triptych(one, scan.scene)
+    found = [kept[key] for key in wanted]
+    while len(kept) > PICTURES_KEPT:
+        kept.pop(next(iter(kept)))
+    return found
+
+
+@st.cache_resource(show_spinner=False)
+def _kept_pictures() -> dict[tuple[str, int, int], bytes]:
+    return {}
