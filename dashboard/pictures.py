@@ -24,7 +24,7 @@ Bytes = NDArray[np.uint8]
 
 def ramp(colours: Sequence[str]) -> Bytes:
     """256 colours `[256, 3]` interpolated between those named, as `#rrggbb`."""
-    stops = np.array([hex_to_rgb(colour) for colour in colours], float)
+    stops = np.array([hex_to_rgb(colour) for colour in colours], np.float64)
     at = np.linspace(0, len(stops) - 1, 256)
     channels = [np.interp(at, np.arange(len(stops)), channel) for channel in stops.T]
     return np.stack(channels, axis=1).round().astype(np.uint8)
@@ -38,7 +38,8 @@ DIFFERENCE = ramp(["#A9CBE8", "#3F6E99", "#1A1A1A", "#B4532F", "#F6C3A4"])
 def ground(patch: Patch, stretch: tuple[float, float]) -> Bytes:
     """A picture `[H, W, 3]` of ground in grey, nodata hatched."""
     shown = np.maximum(grey(patch.dn, stretch), STRIPE + 6)
-    rows, cols = np.indices(shown.shape, sparse=True)
+    height, width = shown.shape
+    rows, cols = np.arange(height)[:, None], np.arange(width)[None]
     hatching = np.where((rows + cols) % HATCH < 2, STRIPE, BLANK).astype(np.uint8)
     return np.repeat(np.where(patch.valid, shown, hatching)[..., None], 3, axis=2)
 
@@ -54,12 +55,19 @@ def heat(scores: ScoreMap) -> Bytes:
     """The score map `[rows, cols, 4]` in magma, from its median up; clear where not scored."""
     values = scores.values
     known = np.isfinite(values)
-    low, high = map(float, np.percentile(scores.present, (50, 99.9)) if known.any() else (0, 1))
+    low, high = _ends(scores)
     span = (high - low) or 1.0
     levels = np.clip((np.where(known, values, low) - low) / span, 0, 1)
     colours = MAGMA[(255 * levels).astype(np.uint8)]
     alpha = np.where(known, 255, 0).astype(np.uint8)
     return np.concatenate([colours, alpha[..., None]], axis=2)
+
+
+def _ends(scores: ScoreMap) -> tuple[float, float]:
+    """The scores shown darkest and brightest: half of them lie below, one in a thousand above."""
+    if not scores.scored:
+        return 0.0, 1.0
+    return float(np.median(scores.present)), float(np.percentile(scores.present, 99.9))
 
 
 def heated(picture: Bytes, scores: ScoreMap, boxes: Sequence[Box] = ()) -> Bytes:
