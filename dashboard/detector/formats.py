@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,8 @@ GDAL_OPTIONS: dict[str, Any] = {
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE",  # else a truncated JPEG ends in grey
     "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",  # else a truncated PNG ends in zeros
 }
+
+_quietly = threading.Lock()  # a thread that restores warnings would restore them for all
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ def open_picture(path: str | Path, name: str | None = None) -> Iterator[rasterio
     known = identify(found)
     with rasterio.Env(**GDAL_OPTIONS):
         try:
-            with warnings.catch_warnings():
+            with _quietly, warnings.catch_warnings():
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)
                 source = rasterio.open(found, driver=known.driver)
         except RasterioError as error:

@@ -50,12 +50,23 @@ def body_of(wkt: str) -> Body | None:
         return None
     flattening = 1 / inverse if inverse else 0.0
     base = _BASE.search(text)
-    # On an areocentric base, PROJ's projections hand back what was put in: a centric latitude.
+    # On an areocentric base, PROJ's projections hand back what was put in: a centric latitude. So
+    # do its geographic systems in the older WKT; in WKT2 they come back graphic.
     centric = bool(base and re.search("ocentric|planetocentric", base[1], re.IGNORECASE))
-    keep = (centric and not crs.is_geographic) or _EARTH[0] < radius < _EARTH[1]
+    untouched = crs.is_projected or _hands_back(crs, target)
+    keep = (centric and untouched) or _EARTH[0] < radius < _EARTH[1]
     squeeze = 1.0 if keep else (1 - flattening) ** 2
     westward = bool(crs.is_geographic and _WEST.search(text))
     return Body(crs, target, radius, squeeze, westward)
+
+
+def _hands_back(crs: CRS, target: CRS, probe: float = 45.0) -> bool:
+    """True where PROJ leaves a latitude of a geographic CRS as it is."""
+    try:
+        (lat,) = transform(crs, target, [0.0], [probe])[1]
+    except RasterioError:
+        return False
+    return bool(abs(lat - probe) < 1e-6)
 
 
 def lonlat(wkt: str, x: float, y: float) -> tuple[float, float] | None:
@@ -95,7 +106,7 @@ def pixel_size(wkt: str, affine: Affine6) -> float | None:
         return None
     a, b, _, d, e, _ = affine
     units = math.sqrt(abs(a * e - b * d))
-    if body.crs.is_geographic:
+    if not body.crs.is_projected:
         return units * math.radians(1.0) * body.radius
     try:
         return float(units * body.crs.linear_units_factor[1])

@@ -86,13 +86,15 @@ def statistics_of(passes: Passes) -> Statistics:
             yield np.abs(values.astype(np.float64) - centre).astype(np.float32)
 
     counts = np.zeros(BINS, np.int64)
-    squares = 0.0
-    for away in deviations():
-        _count_upper(away, counts)
-        squares += float((away.astype(np.float64) ** 2).sum())
+    first = second = 0.0  # moments about the median
+    for values in passes():
+        away = values.astype(np.float64) - centre
+        _count_upper(np.abs(away).astype(np.float32), counts)
+        first += float(away.sum()) / ends.total
+        second += float((away**2).sum()) / ends.total
     *_, mad = ends.of(_select(deviations, counts, ends.ranks))
-    spread = float(np.sqrt(squares / ends.total))
-    return Statistics(ends.total, centre, _scale(mad, spread, centre), (low, high), largest)
+    std = float(np.sqrt(max(0.0, second - first**2)))
+    return Statistics(ends.total, centre, _scale(mad, std, centre), (low, high), largest)
 
 
 @dataclass(frozen=True)
