@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dashboard.detector.errors import NeedleError
+from training.presets import PRESETS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
     train = commands.add_parser("train", help="train a completion network, or go on training it")
-    train.add_argument("--preset", required=True, help="article, article-small or smoke")
+    train.add_argument("--preset", required=True, help=f"one of {', '.join(PRESETS)}")
     train.add_argument("--scenes", required=True, nargs="+", help="pictures, or folders of them")
     train.add_argument("--out", required=True, type=Path, metavar="RUN", help="the run's folder")
     train.add_argument("--epochs", type=int, help="instead of the preset's; a resumed run's too")
@@ -60,7 +61,6 @@ def parser() -> argparse.ArgumentParser:
 def run_train(options: argparse.Namespace) -> None:
     """`train`: gather the scenes, run the recipe."""
     from training.data import gather
-    from training.presets import PRESETS
     from training.train import TrainSettings, train
 
     preset = PRESETS.get(options.preset)

@@ -1,0 +1,75 @@
+"""Figures: what is drawn is what was found."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dashboard import charts
+from dashboard.detector import Box, find
+from dashboard.pages.frame import count, duration
+from tests.detector.test_scores import score_map
+
+
+def test_the_histogram_draws_every_tile_and_marks_what_is_flagged() -> None:
+    rng = np.random.default_rng(0)
+    scores = score_map(rng.gamma(4, 1, (30, 40)))
+    figure = charts.histogram(scores.histogram(50), scores.mean, scores.at(2), 2)
+    (bars,) = figure.data
+    assert np.nansum(bars.y) == 1200
+    flagged = np.array(bars.marker.color) == charts.RUST
+    np.testing.assert_array_equal(flagged, np.array(bars.x) > scores.at(2))
+    assert [shape.x0 for shape in figure.layout.shapes] == [scores.mean, scores.at(2)]
+    assert figure.layout.yaxis.type == "log"
+    assert {note.text for note in figure.layout.annotations} == {"mean", "2.0 σ"}
+
+
+def test_an_empty_histogram_can_be_drawn() -> None:
+    scores = score_map(np.full((2, 2), np.nan))
+    charts.histogram(scores.histogram(), 0.0, 1.0, 3).to_json()
+
+
+def test_the_map_has_a_ring_for_every_detection_with_its_rank() -> None:
+    values = np.zeros((9, 9))
+    values[1, 2], values[7, 7] = 9, 5
+    scores = score_map(values, 48)
+    found = find(scores, 1)
+    figure = charts.scene_map((640, 640), [], [one.box for one in found], found, selected=2)
+    outlines, rings = figure.data
+    assert list(rings.customdata) == [1, 2]
+    assert list(rings.x) == [one.x for one in found]
+    assert rings.marker.size[1] > rings.marker.size[0]
+    assert sum(x is None for x in outlines.x) == 2
+    assert tuple(figure.layout.yaxis.range) == (640, 0), "line 0 on top, as in the picture"
+
+
+def test_layers_lie_where_the_scene_is() -> None:
+    layers = [charts.Backdrop("data:,", 0, 0, 640, 480), charts.Backdrop("data:,", 104, 104, 99, 9)]
+    figure = charts.scene_map((640, 480), layers, [Box(0, 0, 1, 1)], [], None)
+    assert [(image.x, image.y) for image in figure.layout.images] == [(0, 0), (104, 104)]
+
+
+@pytest.mark.parametrize(
+    ("metres_per_pixel", "width", "metres"), [(0.25, 3072, 100), (0.5, 25516, 2000), (0.25, 20, 1)]
+)
+def test_a_scale_bar_is_a_round_length(metres_per_pixel: float, width: int, metres: float) -> None:
+    found, pixels = charts.scale_bar(metres_per_pixel, width)
+    assert found == metres
+    assert pixels == metres / metres_per_pixel
+
+
+def test_degrees_are_said_as_people_write_them() -> None:
+    assert charts.degrees(137.4417, -4.5895) == "137.4417° E, 4.5895° S"
+    assert charts.degrees(0, 12.5) == "0.0000° E, 12.5000° N"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.1, "1 s"), (89, "89 s"), (120, "2 min"), (7200, "2.0 h"), (4 * 86400, "4 days")],
+)
+def test_times_are_said_as_people_say_them(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_counts_agree_with_their_nouns() -> None:
+    assert [count(n, "tile") for n in (0, 1, 1200)] == ["0 tiles", "1 tile", "1,200 tiles"]

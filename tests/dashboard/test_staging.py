@@ -1,0 +1,61 @@
+"""Pictures on their way in: staged whole, under their content; never from outside the folder."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from dashboard import staging
+from dashboard.detector import OptionError, SceneNotFound
+
+
+def test_an_upload_is_staged_once_whatever_its_name(home: Path) -> None:
+    content = bytes(range(256)) * 9000
+    first = staging.stage(io.BytesIO(content), "Mars.PNG")
+    again = staging.stage(io.BytesIO(content), "other.png")
+    assert first == again
+    assert first.read_bytes() == content
+    assert first.suffix == ".png"
+    assert list((home / "uploads").iterdir()) == [first]
+
+
+@pytest.mark.parametrize("name", ["../../evil.sh", "picture", "a/b.php", ".png", "x.png/../y"])
+def test_a_name_from_outside_never_becomes_a_path(home: Path, name: str) -> None:
+    staged = staging.stage(io.BytesIO(b"x"), name)
+    assert staged.parent == home / "uploads"
+    assert staged.suffix in ("", *staging.SUFFIXES)
+
+
+def test_an_upload_that_was_read_before_is_staged_whole() -> None:
+    upload = io.BytesIO(b"picture")
+    upload.read()
+    assert staging.stage(upload, "a.png").read_bytes() == b"picture"
+
+
+def test_the_operators_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NEEDLE_SCENES", raising=False)
+    assert staging.operators_folder() is None
+    monkeypatch.setenv("NEEDLE_SCENES", str(tmp_path / "absent"))
+    with pytest.raises(OptionError, match="no folder"):
+        staging.operators_folder()
+    monkeypatch.setenv("NEEDLE_SCENES", str(tmp_path))
+    folder = staging.operators_folder()
+    assert folder == tmp_path.resolve()
+    (folder / "deep").mkdir()
+    for name in ("b.jp2", "deep/a.TIF", "notes.txt"):
+        (folder / name).touch()
+    assert staging.pictures_in(folder) == ["b.jp2", "deep/a.TIF"]
+    assert staging.picture_in(folder, "deep/a.TIF") == folder / "deep" / "a.TIF"
+
+
+def test_no_name_leads_out_of_the_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "scenes"
+    folder.mkdir()
+    secret = tmp_path / "secret.png"
+    secret.touch()
+    (folder / "link.png").symlink_to(secret)
+    for name in ("../secret.png", str(secret), "link.png", "absent.png", "."):
+        with pytest.raises(SceneNotFound, match="no such picture"):
+            staging.picture_in(folder, name)
