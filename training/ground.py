@@ -142,13 +142,13 @@ def _craters(ground: Terrain, rng: np.random.Generator) -> list[tuple[float, flo
     """Craters old and young; gives row, column and radius in px of the young ones."""
     height, width = ground.height.shape
     area = height * width * PIXEL**2
-    count = rng.poisson(5e-3 * area)
+    count = rng.poisson(2.5e-3 * area)
     # Cumulative counts fall with the diameter squared, as in saturated populations.
-    radii = np.clip(4.0 / np.sqrt(rng.random(count)), 4, min(height, width) * 0.17)
+    radii = np.clip(4.0 / np.sqrt(rng.random(count)), 4, min(height, width) * 0.11)
     young = []
     for radius in np.sort(radii)[::-1]:
         row, col = rng.random() * height, rng.random() * width
-        age = rng.random() ** 0.45  # most are old and worn
+        age = rng.random() ** 0.25  # most are old and worn: landers are sent to old, smooth plains
         _crater(ground, (row, col, radius), age, rng)
         if age < 0.35 and radius > 8:
             young.append((row, col, radius))
@@ -198,7 +198,7 @@ def _ripples(ground: Terrain, rng: np.random.Generator) -> None:
     phase = (cols * math.cos(wind) + rows * math.sin(wind) + warp) / length
     crest = (1 - np.abs(2 * (phase - np.floor(phase)) - 1)) ** 1.7
     gusts = np.clip(0.75 + 0.35 * fractal(shape, 3.0, rng), 0.1, 1.4)
-    ground.height += (0.42 * where * gusts * crest).astype(np.float32)
+    ground.height += (0.3 * where * gusts * crest).astype(np.float32)
     ground.albedo += 0.06 * where
 
 
