@@ -89,25 +89,30 @@ def local_file(path: str | Path) -> Path:
     return found
 
 
-def identify(path: str | Path) -> Format:
+def identify(path: str | Path, name: str | None = None) -> Format:
     """The format of a picture, by its first bytes and never by its name.
+
+    Args:
+        path: a local file.
+        name: what messages call it; the file's own name otherwise.
 
     Raises:
         SceneNotFound: there is no such local file, or it may not be read.
         UnknownFormat: it is empty, or none of PNG, JPEG, TIFF and JPEG 2000.
     """
     found = local_file(path)
+    name = name or found.name
     try:
         with found.open("rb") as file:
             first = file.read(16)
     except OSError as error:
-        raise SceneNotFound(f"{found.name}: cannot be read ({error.strerror})") from error
+        raise SceneNotFound(f"{name}: cannot be read ({error.strerror})") from error
     if not first:
-        raise UnknownFormat(f"{found.name}: the file is empty; give a PNG, JPEG, TIFF or JPEG 2000")
+        raise UnknownFormat(f"{name}: the file is empty; give a PNG, JPEG, TIFF or JPEG 2000")
     for known in FORMATS:
         if first.startswith(known.beginnings):
             return known
-    raise UnknownFormat(f"{found.name}: not a PNG, JPEG, TIFF or JPEG 2000 picture; convert it")
+    raise UnknownFormat(f"{name}: not a PNG, JPEG, TIFF or JPEG 2000 picture; convert it")
 
 
 @contextmanager
@@ -124,7 +129,7 @@ def open_picture(path: str | Path, name: str | None = None) -> Iterator[rasterio
     """
     found = local_file(path)
     name = name or found.name
-    known = identify(found)
+    known = identify(found, name)
     with rasterio.Env(**GDAL_OPTIONS):
         try:
             with _quietly, warnings.catch_warnings():

@@ -65,7 +65,7 @@ def ingest(
     source = local_file(path)
     name = name or source.name
     report = on_progress or (lambda _: None)
-    identify(source)
+    identify(source, name)
     digest = _sha256(source)
     folder = (home or needle_home()) / "scenes"
     target = folder / f"{digest[:16]}-v{VERSION}.tif"

@@ -12,6 +12,8 @@ from dashboard.pages import frame
 
 CREDIT = "HiRISE pictures: credit NASA/JPL-Caltech/University of Arizona."
 
+IN_SIGHT = 15  # rows of the table, of 35 px each; more are scrolled to
+
 
 def page() -> None:
     """Left the table of what was found, right the files."""
@@ -55,7 +57,7 @@ def _table(finished: Finished) -> None:
     st.dataframe(
         rows,
         hide_index=True,
-        height=560,
+        height="content" if len(rows) <= IN_SIGHT else 35 * (IN_SIGHT + 1),
         column_config={
             "sigma": number(format="%.1f", help="standard deviations above the mean"),
             "score": number(format="%.3f"),

@@ -106,6 +106,9 @@ def _from_folder() -> list[Choice]:
 def _read(choices: list[Choice]) -> Job | None:
     """The job that reads the chosen picture; every broken one says what is wrong with it."""
     jobs = [_reading(choice) for choice in choices]
+    pending = [job.number for job in jobs if job.active]
+    if pending:
+        _await(pending)
     for job in jobs:
         if job.error:
             st.error(job.error)
@@ -115,6 +118,13 @@ def _read(choices: list[Choice]) -> Job | None:
         name = st.selectbox(f"{len(good)} pictures; shown", list(by_name), key="shown")
         return by_name[name]
     return good[0] if good else None
+
+
+@st.fragment(run_every=0.5)
+def _await(pending: list[int]) -> None:
+    """Draws the page anew when one of these jobs has ended."""
+    if not all(state.worker().jobs[number].active for number in pending):
+        st.rerun()
 
 
 def _reading(choice: Choice) -> Job:
@@ -212,8 +222,6 @@ def _caption(scene: Scene) -> str:
 @st.fragment(run_every=0.5)
 def _reading_progress(number: int) -> None:
     job = state.worker().jobs[number]
-    if not job.active:
-        st.rerun()
     st.progress(job.read, f"Reading {job.name}")
     st.space(420)
 

@@ -13,6 +13,7 @@ from rasterio.enums import ColorInterp
 from dashboard.detector import (
     DamagedScene,
     OptionError,
+    SceneError,
     SceneNotFound,
     SceneTooLarge,
     UnknownFormat,
@@ -47,6 +48,14 @@ def test_a_vrt_renamed_tif_reads_nothing(tmp_path: Path) -> None:
     trap.write_text(VRT.format(path=secret))
     with pytest.raises(UnknownFormat, match="not a PNG, JPEG, TIFF or JPEG 2000"):
         ingest(trap)
+
+
+def test_messages_call_a_file_what_the_user_calls_it(tmp_path: Path) -> None:
+    for content in (b"", b"no picture", b"\x89PNG\r\n\x1a\n and no more"):
+        staged = tmp_path / "0f3a"
+        staged.write_bytes(content)
+        with pytest.raises(SceneError, match=r"^my mars\.png: "):
+            ingest(staged, name="my mars.png")
 
 
 def test_a_tiff_sidecar_is_not_believed(tmp_path: Path) -> None:

@@ -1,0 +1,133 @@
+"""The pages without a browser: what they say with nothing, with a scan, and with trouble."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from rasterio import Affine
+from streamlit.testing.v1 import AppTest
+
+from dashboard.detector import PRODUCTS, RUN_RECORD, Model, ScanStore, Scene, scan
+from tests.detector import rasters
+
+Scenes = Callable[..., Scene]
+APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
+SECONDS = 60
+scanning = sys.modules["dashboard.detector.scan"]
+
+
+@pytest.fixture(autouse=True)
+def caches() -> Iterator[None]:
+    yield
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def store(scene_of: Scenes, model: Model) -> ScanStore:
+    """A finished scan of a scene with one bright object."""
+    scene = scene_of(crs=rasters.MARS, transform=Affine(0.25, 0, 8_146_000, 0, -0.25, -272_000))
+    store = ScanStore.for_scan(scene, model, 16)
+    for _ in scan(store, scene, model):
+        pass
+    return store
+
+
+def page(name: str) -> AppTest:
+    """One of the pages, run once."""
+
+    def script(name: str) -> None:
+        from dashboard.pages import frame, models, results, review, scan
+
+        frame.header()
+        {"scan": scan, "review": review, "results": results, "models": models}[name].page()
+
+    return AppTest.from_function(script, args=(name,), default_timeout=SECONDS).run()
+
+
+def text(app: AppTest) -> str:
+    """All that the page says."""
+    parts = [*app.get("html"), *app.subheader, *app.markdown, *app.error, *app.warning]
+    return " ".join(str(part.proto.body if hasattr(part, "proto") else part) for part in parts)
+
+
+@pytest.mark.parametrize("name", ["review", "results"])
+def test_pages_that_need_a_scan_lead_to_one(name: str) -> None:
+    app = page(name)
+    assert not app.exception
+    assert "Nothing scanned yet" in text(app)
+    assert [button.label for button in app.button] == ["Go to Scan"]
+
+
+@pytest.mark.parametrize("name", ["scan", "review", "results", "models"])
+def test_every_page_shows_the_open_scan_without_a_fault(name: str, store: ScanStore) -> None:
+    app = page(name)
+    assert not app.exception
+    assert not app.error
+    assert store.scene_name in text(app)
+
+
+def test_the_app_itself_starts_with_the_scan_page() -> None:
+    app = AppTest.from_file(str(APP), default_timeout=SECONDS).run()
+    assert not app.exception
+    assert "no scan open" in text(app)
+    assert "Scene" in [one.value for one in app.subheader]
+
+
+def test_moving_the_threshold_changes_what_is_flagged_and_scores_nothing(
+    store: ScanStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = page("review")
+    monkeypatch.setattr(scanning, "_score_batch", lambda *_: pytest.fail("scored again"))
+    shown = []
+    for sigma in (0.5, 3.0):
+        app.slider[0].set_value(sigma).run()
+        assert not app.exception
+        scores = store.scores()
+        assert f"{scores.count_above(sigma):,} flagged tile" in text(app)
+        assert f"beyond {scores.at(sigma):.3f}" in text(app)
+        shown.append(scores.count_above(sigma))
+    assert shown[0] > shown[1] > 0
+
+
+def test_nothing_beyond_the_threshold_is_said(store: ScanStore) -> None:
+    app = page("review")
+    app.slider[0].set_value(app.slider[0].max).run()
+    assert not app.exception
+    assert "0 places" in text(app)
+    assert "Nothing beyond this threshold" in text(app)
+
+
+def test_a_model_that_is_gone_is_said_and_the_scores_stay(store: ScanStore, model: Model) -> None:
+    Path(store.record.model_path).unlink()
+    app = page("review")
+    assert not app.exception
+    assert len(app.error) >= 1
+    assert "flagged tile" in text(app)
+
+
+def test_a_stopped_scan_says_how_far_it_came(scene_of: Scenes, model: Model) -> None:
+    scene = scene_of()
+    store = ScanStore.for_scan(scene, model, 16)
+    next(iter(scan(store, scene, model)))
+    app = page("review")
+    assert not app.exception
+    assert "This scan stopped at" in app.warning[0].value
+
+
+def test_results_offer_every_product(store: ScanStore) -> None:
+    app = page("results")
+    assert not app.exception
+    for product in (*PRODUCTS, RUN_RECORD):
+        assert f"**{product.title}**" in text(app)
+
+
+def test_a_folder_that_is_none_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NEEDLE_SCENES", str(tmp_path / "absent"))
+    app = page("scan")
+    assert not app.exception
+    assert "NEEDLE_SCENES" in app.error[0].value
