@@ -1,77 +1,31 @@
-"""A dashboard of its own and a real browser for it."""
+"""A dashboard of its own and a real browser for each test of the whole way."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-ROOT = Path(__file__).resolve().parents[2]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# As root there is no sandbox; without a screen WebGL, which the map draws with, needs software.
-SWITCHES = ["--no-sandbox", "--disable-gpu", "--use-gl=swiftshader", "--enable-unsafe-swiftshader"]
-START_SECONDS, STEP_SECONDS = 90, 60
+from tests.browser import serving
+
+STEP_SECONDS = 60
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
+    if serving.installed_browser() is None:
         pytest.skip("needs Chromium; install it, for example with `apt-get install chromium`")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=SWITCHES)
-        yield browser
-        browser.close()
+    with serving.browser() as found:
+        yield found
 
 
 @pytest.fixture
 def dashboard(home: Path, tmp_path: Path) -> Iterator[str]:
-    """The address of a dashboard that runs for this test alone, with a home of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = tmp_path / "dashboard.log"
-    with log.open("w") as output:
-        command = [sys.executable, "-m", "dashboard", "--port", str(port)]
-        server = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=os.environ | {"NEEDLE_HOME": str(home), "STREAMLIT_SERVER_HEADLESS": "true"},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        address = f"http://127.0.0.1:{port}"
-        _wait_for(address, server, log)
+    """The address of a dashboard that runs for this test alone."""
+    with serving.dashboard(home, tmp_path / "dashboard.log") as address:
         yield address
-    finally:
-        server.terminate()
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            server.kill()
-
-
-def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + START_SECONDS
-    while time.monotonic() < until:
-        assert server.poll() is None, log.read_text()
-        try:
-            urllib.request.urlopen(f"{address}/_stcore/health", timeout=2)
-        except OSError:
-            time.sleep(0.2)
-        else:
-            return
-    raise AssertionError(f"the dashboard did not start:\n{log.read_text()}")
 
 
 @pytest.fixture

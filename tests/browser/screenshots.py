@@ -1,0 +1,86 @@
+"""Pictures of the real dashboard, as README shows them.
+
+    python -m tests.browser.screenshots [--picture FILE] [--out DIR] [--sigma 3.0]
+
+Starts a dashboard with an empty home, chooses the demo scene (or uploads a picture), scans it with
+the shipped model, moves the threshold, and takes a picture of every page on the way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.browser import serving
+
+HERE = Path(__file__).parent / "screenshots"
+SIZE = {"width": 1440, "height": 900}
+SCAN_SECONDS = 1800
+QUALITY = 85  # of the JPEG files
+
+
+def take(page: Page, out: Path, name: str) -> None:
+    """One picture, when the page has come to rest."""
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=120_000)
+    page.wait_for_timeout(1200)
+    path = out / f"{name}.jpg"
+    page.screenshot(path=path, type="jpeg", quality=QUALITY)
+    print(path)
+
+
+def drive(page: Page, picture: Path | None, sigma: float, out: Path) -> None:
+    """The whole way through, a picture of each step."""
+    if picture:
+        page.get_by_text("Upload", exact=True).click()
+        page.locator("input[type=file]").set_input_files(str(picture))
+    expect(page.get_by_text("on this machine")).to_be_visible(timeout=120_000)
+    take(page, out, "1-choose")
+    page.get_by_role("button", name="Scan", exact=True).click()
+    expect(page.get_by_text("left", exact=False).first).to_be_visible(timeout=120_000)
+    page.wait_for_timeout(20_000)
+    page.screenshot(path=out / "2-scanning.jpg", type="jpeg", quality=QUALITY)
+    expect(page.get_by_text("beyond 3 sigma in")).to_be_visible(timeout=SCAN_SECONDS * 1000)
+    take(page, out, "3-scanned")
+    page.get_by_role("button", name="Review", exact=True).click()
+    expect(page.get_by_text("Gallery, strongest first")).to_be_visible()
+    slider = page.get_by_role("slider")
+    slider.focus()
+    for _ in range(round(abs(sigma - 3) * 10)):
+        slider.press("ArrowRight" if sigma > 3 else "ArrowLeft")
+    take(page, out, "4-review")
+    page.get_by_text("Gallery, strongest first").scroll_into_view_if_needed()
+    page.mouse.move(700, 700)
+    page.mouse.wheel(0, 900)
+    take(page, out, "5-gallery")
+    page.get_by_role("link", name="Results", exact=True).click()
+    expect(page.get_by_text("Take away")).to_be_visible()
+    take(page, out, "6-results")
+    with page.expect_download() as waiting:
+        page.locator(".st-key-download-detections-csv").get_by_role("button").click()
+    waiting.value.save_as(out / waiting.value.suggested_filename)
+    page.get_by_role("link", name="Models", exact=True).click()
+    expect(page.get_by_text("Completions, good and bad")).to_be_visible()
+    take(page, out, "7-models")
+
+
+def main() -> None:
+    """Parses the command line and drives."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--picture", type=Path, help="to upload; the demo scene otherwise")
+    parser.add_argument("--out", type=Path, default=HERE)
+    parser.add_argument("--sigma", type=float, default=3.0)
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as home, serving.browser() as browser:
+        folder = Path(home)
+        with serving.dashboard(folder / "home", folder / "log") as address:
+            page = browser.new_page(viewport=SIZE)
+            page.goto(address)
+            drive(page, given.picture, given.sigma, given.out)
+
+
+if __name__ == "__main__":
+    main()
