@@ -21,8 +21,11 @@ scanning = sys.modules["dashboard.detector.scan"]
 
 
 @pytest.fixture(autouse=True)
-def caches() -> Iterator[None]:
+def streamlits_own() -> Iterator[None]:
+    """What Streamlit leaves behind in the process: its caches, and a `__main__` of its own."""
+    main = sys.modules["__main__"]
     yield
+    sys.modules["__main__"] = main
     st.cache_data.clear()
     st.cache_resource.clear()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import pickle
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -65,8 +65,9 @@ def test_other_processes_read_it_too(scene_of: Scenes, method: str) -> None:
         pytest.skip(f"this system cannot {method} processes")
     scene = scene_of(rasters.ground(600, 800))
     alone = [scene.read(box) for box in PLACES]
-    with multiprocessing.get_context(method).Pool(2) as pool:
-        together = pool.map(scene.read, PLACES)
+    context = multiprocessing.get_context(method)
+    with ProcessPoolExecutor(2, mp_context=context) as pool:
+        together = list(pool.map(scene.read, PLACES))
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_array_equal(one.dn, other.dn)
     np.testing.assert_array_equal(scene.read(PLACES[0]).dn, alone[0].dn)
