@@ -109,8 +109,10 @@ def export(run: Path, target: Path) -> ModelCard:
         ModelError: ONNX Runtime and PyTorch disagree; nothing is written.
     """
     state = read_checkpoint(run / CHECKPOINT)
-    settings = state["settings"]
-    network = article.Article(PRESETS[settings["preset"]].width)
+    recipe = PRESETS[state["settings"]["preset"]]
+    if recipe.network != "article":
+        raise ModelError(f"{run}: a {recipe.network} network cannot be exported yet")
+    network = article.Article(recipe.width)
     network.load_state_dict(state["network"])
     scorer = Scorer(network.eval()).eval()
     graph = to_onnx(scorer)

@@ -1,7 +1,8 @@
-"""Pictures of completions: what was seen, what was hidden, what was completed, what differs."""
+"""Pictures of completions, one a row: what was there, what was expected, what differs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,7 @@ def grey(tiles: Tensor) -> np.ndarray:
     return np.asarray(scaled.squeeze(1).round().byte().cpu().numpy())
 
 
-def save_preview(path: Path, query: Tensor, hidden: Tensor, completion: Tensor) -> None:
-    """Write a PNG with a row a tile: query, hidden, completion, difference (grey is none).
-
-    All three are scaled tiles `[N, 1, H, W]`.
-    """
-    columns = [grey(part) for part in (query, hidden, completion, query - completion)]
-    sheet = np.concatenate([np.concatenate(list(column), axis=0) for column in columns], axis=1)
-    Image.fromarray(sheet, mode="L").save(path)
+def save_preview(path: Path, columns: Sequence[Tensor]) -> None:
+    """Write a PNG with a row a tile and a column a picture, each `[N, 1, H, W]` in [-1, 1]."""
+    shown = [np.concatenate(list(grey(column)), axis=0) for column in columns]
+    Image.fromarray(np.concatenate(shown, axis=1), mode="L").save(path)

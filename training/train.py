@@ -23,8 +23,7 @@ from tqdm import tqdm
 
 from dashboard.detector.errors import OptionError, StoreError
 from training.data import Shard, Source, Windows
-from training.losses import weighted_l1
-from training.networks.article import Article, hide, hole, query
+from training.learners import learner_of
 from training.presets import PRESETS, Preset
 from training.preview import save_preview
 
@@ -108,18 +107,18 @@ class Trainer:
         self.steps_per_epoch = max(1, self.recipe.windows // self.recipe.batch)
         self.steps = self.steps_per_epoch * self.recipe.epochs
         torch.manual_seed(settings.seed)
-        self.network = Article(self.recipe.width).to(team.device)
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.learner = learner_of(self.recipe, team.autocast).to(team.device)
+        self.network = self.learner.network
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), weight_decay=self.recipe.weight_decay
         )
-        self.model: nn.Module = self.network
+        self.model: nn.Module = self.learner
         self.step = 0
         self.began = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
         self._resume()
         if team.world > 1:
-            self.model = DistributedDataParallel(self.network)
+            self.model = DistributedDataParallel(self.learner)
 
     def run(self, sources: Sequence[Source]) -> Path:
         """Train to the last epoch; the path of the checkpoint."""
@@ -163,14 +162,11 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         dn, centre, scale = (part.to(self.team.device, non_blocking=True) for part in batch)
-        tiles = query(dn, centre.float(), scale.float())
-        mask = hole(device=self.team.device)
-        hidden = hide(tiles, mask).contiguous(memory_format=torch.channels_last)
-        with self.team.autocast():
-            completion = self.model(hidden)
-        loss = weighted_l1(tiles, completion.float(), mask)
+        loss: Tensor = self.model(dn, centre.float(), scale.float())
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        if self.recipe.clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         self.optimiser.step()
         return loss.detach()
 
@@ -196,12 +192,10 @@ class Trainer:
 
     def _preview(self, fixed: list[Tensor]) -> None:
         dn, centre, scale = (part.to(self.team.device) for part in fixed)
-        tiles = query(dn, centre.float(), scale.float())
-        hidden = hide(tiles, hole(device=self.team.device))
-        with torch.no_grad(), self.team.autocast():
-            completion = self.network(hidden)
+        with torch.no_grad():
+            columns = self.learner.preview(dn, centre.float(), scale.float())
         epoch = self.step // self.steps_per_epoch
-        save_preview(self.folder / f"preview-{epoch:03d}.png", tiles, hidden, completion.float())
+        save_preview(self.folder / f"preview-{epoch:03d}.png", columns)
 
     def _write_settings(self) -> None:
         text = json.dumps(asdict(self.settings), indent=1)

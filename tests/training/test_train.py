@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,22 @@ def test_a_run_leaves_checkpoint_logs_and_previews(tmp_path: Path, sources: list
     # a row a tile: query, hidden, completion, difference
     with Image.open(run / "preview-002.png") as preview:
         assert preview.size == (4 * 128, 6 * 128)
+
+
+def test_the_guarded_network_learns_the_same_each_time(
+    tmp_path: Path, sources: list[Source], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    longer = replace(PRESETS["smoke-guarded"], name="longer", windows=120)
+    monkeypatch.setitem(PRESETS, "longer", longer)
+    once, twice = tmp_path / "once", tmp_path / "twice"
+    train(once, TrainSettings("longer", 2, ("ground.png",)), lambda: sources)
+    losses = [float(row["loss"]) for row in rows_of(once)]
+    assert losses[-1] < losses[0] - 0.5
+    train(twice, TrainSettings("longer", 2, ("ground.png",)), lambda: sources)
+    for name, weight in weights(once).items():
+        assert torch.equal(weight, weights(twice)[name]), name
+    with Image.open(once / "preview-002.png") as preview:
+        assert preview.size == (4 * 256, 6 * 256)
 
 
 def test_it_learns(tmp_path: Path, sources: list[Source], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,11 @@ GUARDS = (2, 4)  # blocks by which features are shifted outward, one head each
 HIDDEN = 64  # channels of a head
 
 
+def widened(rows: tuple[Row, ...], width: float) -> tuple[Row, ...]:
+    """The rows with `width` times the channels."""
+    return tuple(row._replace(channels=max(1, round(row.channels * width))) for row in rows)
+
+
 def hole_side(guard: int) -> int:
     """Side in px of the square around a block that the head of this guard cannot see."""
     return (2 * guard - 1) * BLOCK

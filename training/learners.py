@@ -1,0 +1,94 @@
+"""What each network is trained at: raw ground in, loss out; and what a preview of it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from training.losses import weighted_l1
+from training.networks import article, guarded
+from training.presets import Preset
+
+Precision = Callable[[], AbstractContextManager[Any]]  # mixed, where the device is faster so
+
+OCTAVES = (0, 1, 2)  # `guarded` learns ground at full, half and quarter resolution alike
+
+
+class Learner(nn.Module):
+    """A network and its loss; `forward` gives the loss of a batch, so that processes can share it.
+
+    `dn [N, 1, 256, 256]` raw; `centre` and `scale` (DN) `[N]`.
+    """
+
+    def __init__(self, network: nn.Module, precision: Precision) -> None:
+        super().__init__()
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.precision = precision
+
+    def forward(self, dn: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
+        """The loss, a scalar."""
+        raise NotImplementedError
+
+    def preview(self, dn: Tensor, centre: Tensor, scale: Tensor) -> list[Tensor]:
+        """Pictures `[N, 1, H, W]` in [-1, 1] to be shown side by side."""
+        raise NotImplementedError
+
+    def run(self, ground: Tensor) -> Any:
+        """The network's outputs, in mixed precision where that is faster."""
+        with self.precision():
+            return self.network(ground.contiguous(memory_format=torch.channels_last))
+
+
+class ArticleLearner(Learner):
+    """Completes what is hidden in the middle of halved tiles."""
+
+    def forward(self, dn: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
+        """The article's weighted L1 loss."""
+        tiles = article.query(dn, centre, scale)
+        mask = article.hole(device=dn.device)
+        completion = self.run(article.hide(tiles, mask))
+        return weighted_l1(tiles, completion.float(), mask)
+
+    def preview(self, dn: Tensor, centre: Tensor, scale: Tensor) -> list[Tensor]:
+        """Query, hidden, completion, difference."""
+        tiles = article.query(dn, centre, scale)
+        hidden = article.hide(tiles, article.hole(device=dn.device))
+        completion = self.run(hidden).float()
+        return [tiles, hidden, completion, tiles - completion]
+
+
+class GuardedLearner(Learner):
+    """Predicts every pixel from ground outside its hole, at several resolutions."""
+
+    def forward(self, dn: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
+        """Laplace likelihood, the mean over octaves."""
+        losses = []
+        for octave in OCTAVES:
+            ground = guarded.ground_of(dn, centre, scale, octave)
+            expected, log_scale = self.run(ground)
+            losses.append(guarded.laplace(ground, expected.float(), log_scale.float()))
+        return torch.stack(losses).mean()
+
+    def preview(self, dn: Tensor, centre: Tensor, scale: Tensor) -> list[Tensor]:
+        """Ground, what the narrowest hole lets expect, the widest, standardised difference."""
+        ground = guarded.ground_of(dn, centre, scale)
+        expected, log_scale = (part.float() for part in self.run(ground))
+        standard = (ground - expected[:, :1]) * torch.exp(-log_scale[:, :1])
+        return [ground, expected[:, :1], expected[:, -1:], standard / 8]
+
+
+def network_of(recipe: Preset) -> nn.Module:
+    """The untrained network of a recipe."""
+    if recipe.network == "guarded":
+        return guarded.Guarded(guarded.widened(guarded.ROWS, recipe.width))
+    return article.Article(recipe.width)
+
+
+def learner_of(recipe: Preset, precision: Precision) -> Learner:
+    """The untrained network of a recipe with its loss."""
+    kinds = {"article": ArticleLearner, "guarded": GuardedLearner}
+    return kinds[recipe.network](network_of(recipe), precision)
