@@ -48,8 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     top = OneLineParser(prog="python -m dashboard", description=__doc__)
-    top.set_defaults(command=serve, port=8501)
+    top.set_defaults(command=serve, port=8501, address="localhost")
     top.add_argument("--port", type=int, help="of the pages (default 8501)")
+    top.add_argument("--address", help="who may open them: localhost (default), or 0.0.0.0 for all")
     commands = top.add_subparsers(metavar="COMMAND")
     defaults = ScanSettings()
 
@@ -83,7 +84,8 @@ def serve(options: argparse.Namespace) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     app = str(Path(__file__).with_name("app.py"))
     os.chdir(ROOT)  # where Streamlit looks for .streamlit/config.toml
-    command = [sys.executable, "-m", "streamlit", "run", app, f"--server.port={options.port}"]
+    where = [f"--server.port={options.port}", f"--server.address={options.address}"]
+    command = [sys.executable, "-m", "streamlit", "run", app, *where]
     os.execv(sys.executable, command)
 
 

@@ -49,7 +49,7 @@ def dashboard(home: Path, log: Path) -> Iterator[str]:
             command, cwd=ROOT, env=os.environ | own, stdout=output, stderr=subprocess.STDOUT
         )
     try:
-        address = f"http://127.0.0.1:{port}"
+        address = f"http://localhost:{port}"
         _wait_for(address, server, log)
         yield address
     finally:
