@@ -36,7 +36,7 @@ def drive(page: Page, picture: Path | None, sigma: float, out: Path) -> None:
     if picture:
         page.get_by_text("Upload", exact=True).click()
         page.locator("input[type=file]").set_input_files(str(picture))
-    expect(page.get_by_text("on this machine")).to_be_visible(timeout=120_000)
+    expect(page.get_by_text("on this machine (")).to_be_visible(timeout=120_000)
     take(page, out, "1-choose")
     page.get_by_role("button", name="Scan", exact=True).click()
     expect(page.get_by_text("left", exact=False).first).to_be_visible(timeout=120_000)
