@@ -59,6 +59,44 @@ plain (float[N,1,256,256] dn, float[1] centre, float[1] scale)
 }
 """
 
+# The same for areas: the mean over 4 x 4 px of |dn - centre| / scale, of all but a margin of 8 px
+AREA_CARD = replace(
+    CARD,
+    kind="guarded",
+    title="A plain model for tests that scores areas",
+    tile=64,
+    hole=12,
+    score_window=12,
+    stride=4,
+    strides=(4,),
+    margin=8,
+)
+AREA_GRAPH = """
+<ir_version: 9, opset_import: ["" : 18]>
+plain (float[N,1,H,W] dn, float[1] centre, float[1] scale)
+    => (float[N,h,w] score, float[N,1,y,x] completion) {
+    starts = Constant <value_ints = [8, 8]> ()
+    ends = Constant <value_ints = [-8, -8]> ()
+    plane = Constant <value_ints = [2, 3]> ()
+    inner = Slice (dn, starts, ends, plane)
+    above = Sub (inner, centre)
+    scaled = Div (above, scale)
+    residual = Abs (scaled)
+    pooled = AveragePool <kernel_shape = [4, 4], strides = [4, 4]> (residual)
+    axes = Constant <value_ints = [1]> ()
+    score = Squeeze (pooled, axes)
+    completion = Sub (inner, above)
+}
+"""
+
+
+def area_model(path: Path, **facts: object) -> Path:
+    """Writes the plain model for areas to a file, its card changed by `facts`."""
+    graph = onnx.parser.parse_model(AREA_GRAPH)
+    onnx.helper.set_model_props(graph, replace(AREA_CARD, **facts).to_metadata())
+    onnx.save(graph, path)
+    return path
+
 
 def plain_model(path: Path, **facts: object) -> Path:
     """Writes the plain model to a file, its card changed by `facts`."""

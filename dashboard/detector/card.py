@@ -15,7 +15,7 @@ from typing import Any
 from dashboard.detector.errors import ModelError
 
 PREFIX = "needle."
-KINDS = ("article",)
+KINDS = ("article", "guarded")
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class ModelCard:
 
     kind: str  # the family: what its outputs mean
     title: str
-    tile: int  # side of what one run reads
+    tile: int  # side of what a position needs, in its middle what is scored
     hole: int  # side of what is hidden
     score_window: int  # side of what is scored
     stride: int  # default distance of tiles
     strides: tuple[int, ...]  # strides worth offering
-    margin: int  # context needed beyond the scored window, each way
+    margin: int  # context beyond the scored window, or beyond an area, that is read, each way
     input_range: str  # what DN may be
     bands: int
     score_unit: str
@@ -54,6 +54,11 @@ class ModelCard:
             raise ModelError(
                 f"the model is of kind {self.kind!r}; this version knows {', '.join(KINDS)}"
             )
+
+    @property
+    def area(self) -> bool:
+        """True where one run scores every position of an area, less its margin."""
+        return self.kind == "guarded"
 
     def to_metadata(self) -> dict[str, str]:
         """The card as ONNX metadata: one JSON value a key."""

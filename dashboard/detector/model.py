@@ -73,7 +73,8 @@ class Model:
         card = _card_of(_session(content, path), path)
         session, found = start(content, device)
         model = cls(path, hashlib.sha256(content).hexdigest(), card, found, session)
-        model.score(np.zeros((1, 1, card.tile, card.tile), np.float32), 0.0, 1.0)
+        side = 2 * card.margin + 16 if card.area else card.tile
+        model.score(np.zeros((1, 1, side, side), np.float32), 0.0, 1.0)
         return model
 
     @property
@@ -94,12 +95,19 @@ class Model:
         return self.device.note
 
     def score(self, dn: Floats, centre: float, scale: float) -> Floats:
-        """Scores `[N]` of tiles `dn [N, 1, T, T]` of a scene with this centre and scale (DN)."""
+        """Scores `[N]` of tiles `dn [N, 1, T, T]` of a scene with this centre and scale (DN).
+
+        Of a network for areas, scores `[N, h, w]`, one every `stride` px, of areas with their
+        margin `[N, 1, stride h + 2 margin, stride w + 2 margin]`.
+        """
         (scores,) = self.session.run(["score"], _feed(dn, centre, scale))
         return np.asarray(scores, np.float32)
 
     def complete(self, dn: Floats, centre: float, scale: float) -> tuple[Floats, Floats]:
-        """Scores `[N]` and completions `[N, T/2, T/2]` (DN) of the same tiles."""
+        """Scores `[N]` and completions `[N, T/2, T/2]` (DN) of the same tiles.
+
+        Of a network for areas, scores as above and completions `[N, stride h, stride w]`.
+        """
         scores, completion = self.session.run(["score", "completion"], _feed(dn, centre, scale))
         return np.asarray(scores), np.asarray(completion)[:, 0]
 

@@ -1,8 +1,4 @@
-"""A scan: every tile of a scene scored once, stored as it goes, resumable at any moment.
-
-Batches begin at fixed places of the grid, so that a resumed scan sends the network the very batches
-an undisturbed one would, and gets the very same numbers.
-"""
+"""A scan: every position of a scene scored once, stored as it goes, resumable at any moment."""
 
 from __future__ import annotations
 
@@ -12,22 +8,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
 from dashboard.detector.errors import NoGround, StoreError
 from dashboard.detector.model import Model
+from dashboard.detector.pieces import VALID, Pieces, score_piece
 from dashboard.detector.scene import Scene
-from dashboard.detector.store import ScanRecord, ScanStore, Scores
-from dashboard.detector.tiling import Box, Grid
+from dashboard.detector.store import ScanRecord, ScanStore
 
-VALID = 0.99  # of a tile must be ground, as in the article
-OBSERVED = 0.5  # of a scored window must have been observed: what was filled in says nothing
 SETTLE_SECONDS = 1.0  # between two writes of a scan's progress
-TRIAL_SECONDS = 1.5  # of an estimate, besides the first batch, which warms up
-TRIAL_BATCHES = 64  # at most
-
-Mask = NDArray[np.bool_]
+TRIAL_SECONDS = 1.5  # of an estimate, besides the first piece, which warms up
+TRIAL_PIECES = 64  # at most
 
 
 @dataclass(frozen=True)
@@ -68,12 +58,12 @@ def scan(store: ScanStore, scene: Scene, model: Model) -> Iterator[Progress]:
     began = settled = time.monotonic()
     first = record.done
     try:
-        for batch in _batches(record):
-            _score_batch(values, record.grid, batch, (scene, model))
+        for piece in Pieces(record).after(record.done):
+            values[piece.part] = score_piece(record, piece, scene, model)
             now = time.monotonic()
             record = replace(
                 record,
-                done=batch.stop,
+                done=record.done + piece.count,
                 seconds=before + now - began,
                 provider=model.provider,
                 device=model.device_label,
@@ -99,55 +89,18 @@ def estimate(scene: Scene, model: Model, stride: int | None = None) -> float:
     over the scene, after one to warm up. Tiles without ground cost as little in it as in the scan.
     """
     record = ScanRecord.of(scene, model, model.card.stride if stride is None else stride)
-    grid = record.grid
-    starts = np.random.default_rng(0).permutation(len(grid))[:TRIAL_BATCHES].tolist()
+    pieces = Pieces(record)
+    chosen = np.random.default_rng(0).permutation(len(pieces))[:TRIAL_PIECES].tolist()
     done, began = 0, time.monotonic()
-    for number, start in enumerate([starts[0], *starts]):
-        batch = next(_batches(replace(record, done=start)))
-        dn = _ground(scene, grid, batch, record.window)[1]
-        if len(dn):
-            model.score(dn, scene.centre, scene.scale)
-        done += len(batch)
-        if number == 0:
+    for turn, number in enumerate([chosen[0], *chosen]):
+        piece = pieces[number]
+        score_piece(record, piece, scene, model)
+        done += piece.count
+        if turn == 0:
             done, began = 0, time.monotonic()
         elif time.monotonic() - began > TRIAL_SECONDS:
             break
-    return (time.monotonic() - began) / done * len(grid)
-
-
-def _batches(record: ScanRecord) -> Iterator[range]:
-    """The tile numbers left to score, row by row; a batch never goes on into the next row."""
-    cols, total, start = record.grid.cols, len(record.grid), record.done
-    while start < total:
-        col = start % cols
-        stop = start - col + min(cols, (col // record.batch + 1) * record.batch)
-        yield range(start, stop)
-        start = stop
-
-
-def _score_batch(values: Scores, grid: Grid, batch: range, using: tuple[Scene, Model]) -> None:
-    """Scores one batch into `values [rows, cols]`."""
-    scene, model = using
-    chosen, dn = _ground(scene, grid, batch, model.card.score_window)
-    if len(dn):
-        row, col = divmod(batch.start, grid.cols)
-        values[row, col : col + len(batch)][chosen] = model.score(dn, scene.centre, scene.scale)
-
-
-def _ground(scene: Scene, grid: Grid, batch: range, window: int) -> tuple[Mask, Scores]:
-    """Which tiles of a batch hold enough ground, and their DN `[n, 1, T, T]`; one read for all."""
-    first, last = (grid.at(*divmod(number, grid.cols)).read for number in (batch[0], batch[-1]))
-    patch = scene.read(Box(first.x_min, first.y_min, last.x_max, last.y_max))
-    rim = (grid.tile - window) // 2
-    valid = _tiles(patch.valid, grid).mean(axis=(1, 2))
-    observed = _tiles(patch.valid & ~patch.hole, grid)[:, rim : rim + window, rim : rim + window]
-    chosen = (valid >= VALID) & (observed.mean(axis=(1, 2)) >= OBSERVED)
-    return chosen, np.ascontiguousarray(_tiles(patch.dn, grid)[chosen][:, None])
-
-
-def _tiles(strip: NDArray[Any], grid: Grid) -> NDArray[Any]:
-    """The tiles `[n, T, T]` in a strip `[T, W]`, as views."""
-    return sliding_window_view(strip, grid.tile, axis=1).transpose(1, 0, 2)[:: grid.stride]
+    return (time.monotonic() - began) / done * len(record.grid)
 
 
 def _settle(store: ScanStore, values: Any) -> None:

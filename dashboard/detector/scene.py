@@ -129,6 +129,19 @@ class Scene:
             raise ValueError(f"{box} does not lie in the scene of {self.width} x {self.height} px")
         return self._patch(window=Window(box.x_min, box.y_min, box.width, box.height))
 
+    def read_around(self, box: Box) -> NDArray[np.float32]:
+        """DN `[H, W]` in a box that may reach beyond the border, where ground goes on as it ends.
+
+        Raises:
+            ValueError: the box does not touch the scene.
+            DamagedScene: the ingested file has been damaged or removed.
+        """
+        left, top = max(0, box.x_min), max(0, box.y_min)
+        right, bottom = min(self.width, box.x_max), min(self.height, box.y_max)
+        rows = (top - box.y_min, box.y_max - bottom)
+        cols = (left - box.x_min, box.x_max - right)
+        return np.pad(self.read(Box(left, top, right, bottom)).dn, (rows, cols), "edge")
+
     def overview(self, max_side: int) -> Patch:
         """The whole scene, its longer side at most `max_side` px; never enlarged.
 

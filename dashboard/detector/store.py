@@ -1,7 +1,7 @@
 """A scan on disk: what is scanned, how far it is, and the scores.
 
 A scan is a folder of two files: `scan.json` says what is scanned and how far it is, `scores.npy`
-holds one float32 a tile of the grid, NaN where there is no score (yet).
+holds one float32 a position of the grid, NaN where there is no score (yet).
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from dashboard.detector.scores import ScoreMap
 from dashboard.detector.tiling import Grid
 
 BATCH = 16  # tiles; more do not make two cores faster, and a cancelled scan stops after one batch
-VERSION = 1  # of the stored files
+SIDE = 256  # positions, of the square that a network for areas scores at a time
+VERSION = 2  # of the stored files
 
 Scores = NDArray[np.float32]
 
@@ -48,7 +49,8 @@ class ScanRecord:
     tile: int  # px
     window: int  # px
     stride: int  # px
-    batch: int  # tiles
+    batch: int  # tiles, or positions along a side of an area
+    area: bool  # scored area by area, not tile by tile
     created: str  # ISO 8601, UTC
     done: int = 0  # tiles, row by row
     seconds: float = 0.0  # of scoring, over all sittings
@@ -76,7 +78,8 @@ class ScanRecord:
             tile=model.card.tile,
             window=model.card.score_window,
             stride=stride,
-            batch=BATCH,
+            batch=SIDE if model.card.area else BATCH,
+            area=model.card.area,
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         )
         if stride > record.tile:

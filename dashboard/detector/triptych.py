@@ -17,7 +17,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Triptych:
-    """One tile, halved as the network sees it: three pictures `[T/2, T/2]` float32 DN."""
+    """One tile as the network sees it, halved or not: three pictures `[S, S]` float32 DN."""
 
     box: Box  # the tile, in px of the scene
     query: Floats
@@ -32,18 +32,21 @@ def triptychs(scene: Scene, model: Model, boxes: Sequence[Box]) -> list[Triptych
     if not boxes:
         return []
     card = model.card
-    dn = np.stack([scene.read(box).dn[None] for box in boxes])
+    shrink = 1 if card.area else 2
+    side = card.tile // shrink
+    rim = card.margin if card.area else 0
+    dn = np.stack([scene.read_around(box.grow(rim))[None] for box in boxes])
     _, completions = model.complete(dn, scene.centre, scene.scale)
-    half = card.tile // 2
-    queries = dn.reshape(-1, half, 2, half, 2).mean(axis=(2, 4))
+    inner = dn[:, 0, rim : rim + card.tile, rim : rim + card.tile]
+    queries = inner.reshape(-1, side, shrink, side, shrink).mean(axis=(2, 4))
     return [
         Triptych(
             box,
             query,
             completion,
             query - completion,
-            hole=_middle(half, card.hole // 2),
-            scored=_middle(half, card.score_window // 2),
+            hole=_middle(side, card.hole // shrink),
+            scored=_middle(side, card.score_window // shrink),
         )
         for box, query, completion in zip(boxes, queries, completions, strict=True)
     ]

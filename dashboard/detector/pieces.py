@@ -1,0 +1,154 @@
+"""What is scored at a time: neighbouring positions of the grid, read at once.
+
+Pieces begin at fixed places of the grid, so that a resumed scan sends the network the very pieces
+an undisturbed one would, and gets the very same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from dashboard.detector.model import Model
+from dashboard.detector.scene import Patch, Scene
+from dashboard.detector.store import ScanRecord, Scores
+from dashboard.detector.tiling import Box, Grid
+
+VALID = 0.99  # of a tile must be ground, as in the article
+OBSERVED = 0.5  # of a scored window must have been observed: what was filled in says nothing
+STEP = 16  # px; networks that score an area halve it up to twice, in blocks of 4
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Neighbouring positions of the grid."""
+
+    row: int
+    col: int
+    rows: int
+    cols: int
+
+    @property
+    def count(self) -> int:
+        return self.rows * self.cols
+
+    @property
+    def part(self) -> tuple[slice, slice]:
+        """Where its scores belong in the array of all."""
+        return slice(self.row, self.row + self.rows), slice(self.col, self.col + self.cols)
+
+
+class Pieces:
+    """The pieces of a scan, in their order: rows of tiles, or squares of positions."""
+
+    def __init__(self, record: ScanRecord) -> None:
+        self.grid = record.grid
+        self.wide = record.batch
+        self.tall = record.batch if record.area else 1
+        self.down, self.across = -(-self.grid.rows // self.tall), -(-self.grid.cols // self.wide)
+
+    def __len__(self) -> int:
+        return self.down * self.across
+
+    def __getitem__(self, number: int) -> Piece:
+        if not 0 <= number < len(self):
+            raise IndexError(number)
+        down, across = divmod(number, self.across)
+        row, col = down * self.tall, across * self.wide
+        return Piece(
+            row,
+            col,
+            min(self.tall, self.grid.rows - row),
+            min(self.wide, self.grid.cols - col),
+        )
+
+    def after(self, done: int) -> Iterator[Piece]:
+        """The pieces left when `done` positions have been scored."""
+        for piece in self:
+            if done >= piece.count:
+                done -= piece.count
+            else:
+                yield piece
+
+    def __iter__(self) -> Iterator[Piece]:
+        for number in range(len(self)):
+            yield self[number]
+
+
+def score_piece(record: ScanRecord, piece: Piece, scene: Scene, model: Model) -> Scores:
+    """The scores `[rows, cols]` of a piece, NaN where there is too little ground."""
+    scores = np.full((piece.rows, piece.cols), np.nan, np.float32)
+    if record.area:
+        patch, chosen = _area(record, piece, scene, model.card.margin)
+        if chosen.any():
+            found = model.score(patch[None, None], scene.centre, scene.scale)[0]
+            scores[chosen] = found[: piece.rows, : piece.cols][chosen]
+    else:
+        chosen, tiles = _tiles_of(record, piece, scene)
+        if len(tiles):
+            scores[0][chosen] = model.score(tiles, scene.centre, scene.scale)
+    return scores
+
+
+def _tiles_of(record: ScanRecord, piece: Piece, scene: Scene) -> tuple[Mask, Scores]:
+    """Which tiles of a piece hold enough ground, and their DN `[n, 1, T, T]`; one read for all."""
+    grid = record.grid
+    patch = scene.read(_read(grid, piece))
+    rim = (grid.tile - record.window) // 2
+    inner = slice(rim, rim + record.window)
+    valid = _cut(patch.valid, grid).mean(axis=(1, 2))
+    observed = _cut(patch.valid & ~patch.hole, grid)[:, inner, inner]
+    chosen = (valid >= VALID) & (observed.mean(axis=(1, 2)) >= OBSERVED)
+    return chosen, np.ascontiguousarray(_cut(patch.dn, grid)[chosen][:, None])
+
+
+def _read(grid: Grid, piece: Piece) -> Box:
+    """The ground that the tiles of a piece read."""
+    first = grid.at(piece.row, piece.col).read
+    last = grid.at(piece.row + piece.rows - 1, piece.col + piece.cols - 1).read
+    return Box(first.x_min, first.y_min, last.x_max, last.y_max)
+
+
+def _cut(strip: NDArray[Any], grid: Grid) -> NDArray[Any]:
+    """The tiles `[n, T, T]` in a strip `[T, W]`, as views."""
+    return sliding_window_view(strip, grid.tile, axis=1).transpose(1, 0, 2)[:: grid.stride]
+
+
+def _area(record: ScanRecord, piece: Piece, scene: Scene, margin: int) -> tuple[Scores, Mask]:
+    """DN `[H, W]` of a piece with its margin, and which positions hold enough ground.
+
+    A position is the middle `stride` px of its tile. Beyond the scene's border the ground goes on
+    as it ends there; H and W are multiples of 16 plus the margins.
+    """
+    grid = record.grid
+    rim = (grid.tile - grid.stride) // 2
+    x, y = piece.col * grid.stride + rim, piece.row * grid.stride + rim
+    width, height = (-(-n * grid.stride // STEP) * STEP for n in (piece.cols, piece.rows))
+    box = Box(x - margin, y - margin, x + width + margin, y + height + margin)
+    dn = scene.read_around(box)
+    return dn, _enough(record, scene.read(_read(grid, piece)))
+
+
+def _enough(record: ScanRecord, patch: Patch) -> Mask:
+    """Which positions hold enough ground, given what all their tiles read."""
+    grid = record.grid
+    rim = (grid.tile - record.window) // 2
+    observed = (patch.valid & ~patch.hole)[rim : patch.valid.shape[0] - rim]
+    observed = observed[:, rim : patch.valid.shape[1] - rim]
+    valid = _share(patch.valid, grid.tile, grid.stride)
+    return np.asarray((valid >= VALID) & (_share(observed, record.window, grid.stride) >= OBSERVED))
+
+
+def _share(mask: Mask, side: int, stride: int) -> NDArray[np.float64]:
+    """The part of each square of `side` px, every `stride` px, that is True."""
+    total = np.pad(mask.cumsum(0, dtype=np.int64).cumsum(1), ((1, 0), (1, 0)))
+    low, high = total[:-side:stride], total[side::stride]
+    sums = high[:, side::stride] - high[:, :-side:stride] - low[:, side::stride]
+    return np.asarray((sums + low[:, :-side:stride]) / side**2)

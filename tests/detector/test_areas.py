@@ -1,0 +1,123 @@
+"""Networks that score areas: every position once, the same numbers however they are cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dashboard.detector import (
+    Box,
+    Model,
+    ScanStore,
+    Scene,
+    estimate,
+    find,
+    list_scans,
+    scan,
+    triptychs,
+)
+from dashboard.detector import store as stores
+from tests.detector import rasters
+from tests.models import AREA_CARD, area_model
+
+Scenes = Callable[..., Scene]
+
+
+@pytest.fixture
+def areas(tmp_path: Path) -> Model:
+    return Model.load(area_model(tmp_path / "areas.onnx"), "cpu")
+
+
+def whole(scene: Scene, model: Model) -> ScanStore:
+    store = ScanStore.for_scan(scene, model)
+    for _ in scan(store, scene, model):
+        pass
+    return store
+
+
+def expected(pixels: np.ndarray, scene: Scene) -> np.ndarray:
+    """The plain model's scores, position by position, worked out by numpy on the whole scene."""
+    rim = (AREA_CARD.tile - 4) // 2
+    rows, cols = ((length - AREA_CARD.tile) // 4 + 1 for length in pixels.shape)
+    inner = pixels[rim : rim + 4 * rows, rim : rim + 4 * cols].astype(np.float32)
+    residual = np.abs(inner - scene.centre) / scene.scale
+    return np.asarray(residual.reshape(rows, 4, cols, 4).mean(axis=(1, 3)))
+
+
+@pytest.mark.parametrize("side", [16, 40, 256])
+@pytest.mark.parametrize("shape", [(300, 400), (301, 402), (64, 64), (64, 303)])
+def test_every_position_has_the_score_of_its_own_ground(
+    scene_of: Scenes,
+    areas: Model,
+    side: int,
+    shape: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stores, "SIDE", side)
+    pixels = rasters.ground(*shape)
+    scene = scene_of(pixels)
+    scores = whole(scene, areas).scores()
+    np.testing.assert_allclose(scores.values, expected(pixels, scene), rtol=1e-5)
+
+
+def test_an_object_is_found_where_it_is(scene_of: Scenes, areas: Model) -> None:
+    scene = scene_of()  # an object of 20 px at (400, 300)
+    (strongest,) = find(whole(scene, areas).scores(), top=1, scene=scene)
+    assert abs(strongest.x - 400) <= 10
+    assert abs(strongest.y - 300) <= 10
+    assert (strongest.box.width, strongest.box.height) == (12, 12)
+
+
+def test_a_scan_cut_off_between_areas_ends_in_the_same_numbers(
+    scene_of: Scenes, areas: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "SIDE", 40)
+    scene = scene_of(rasters.ground(400, 500))
+    undisturbed = whole(scene, areas).values().copy()
+    list_scans()[0].delete()
+    store = ScanStore.for_scan(scene, areas)
+    seen = list(islice(scan(store, scene, areas), 4))
+    reopened = ScanStore.for_scan(scene, areas)
+    assert 0 < reopened.done == seen[-1].done < reopened.total
+    list(scan(reopened, scene, areas))
+    assert reopened.finished
+    np.testing.assert_array_equal(reopened.values(), undisturbed)
+
+
+def test_positions_with_too_little_ground_have_no_score(scene_of: Scenes, areas: Model) -> None:
+    pixels = rasters.ground(300, 400)
+    pixels[:, :120] = 0
+    scene = scene_of(pixels)
+    scores = whole(scene, areas).scores()
+    for tile in scores.grid:
+        share = scene.read(tile.read).valid.mean()
+        assert np.isfinite(scores.values[tile.row, tile.col]) == (share >= 0.99), tile
+
+
+def test_what_was_mostly_filled_in_is_not_scored(scene_of: Scenes, areas: Model) -> None:
+    pixels = rasters.ground(300, 400)
+    pixels[150:160, 200:210] = 0
+    scores = whole(scene_of(pixels), areas).scores()
+    for row, col in np.argwhere(~np.isfinite(scores.values)).tolist():
+        assert scores.scored_box(row, col).overlaps(Box(200, 150, 210, 160))
+    assert 0 < np.isnan(scores.values).sum() < 20
+
+
+def test_a_triptych_is_the_ground_at_full_resolution(scene_of: Scenes, areas: Model) -> None:
+    scene = scene_of()
+    boxes = [Box(368, 268, 432, 332), Box(0, 0, 64, 64)]
+    first, corner = triptychs(scene, areas, boxes)
+    np.testing.assert_array_equal(first.query, scene.read(boxes[0]).dn)
+    np.testing.assert_allclose(first.completion, scene.centre, rtol=1e-6)
+    np.testing.assert_allclose(first.difference, first.query - first.completion)
+    assert first.scored == Box(26, 26, 38, 38)
+    assert corner.query.shape == corner.completion.shape == (64, 64)
+
+
+def test_an_estimate_is_positive_and_scores_nothing(scene_of: Scenes, areas: Model) -> None:
+    assert estimate(scene_of(), areas) > 0
+    assert list_scans() == []
