@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,18 @@ def gather(
     return sources
 
 
+def large(sources: Sequence[Source], side: int) -> list[Source]:
+    """The sources with the scenes that hold a window of this side; all of them if none does."""
+    kept = []
+    for source in sources:
+        pairs = zip(source.scenes, source.left_out, strict=True)
+        chosen = [pair for pair in pairs if min(pair[0].width, pair[0].height) >= side]
+        if chosen:
+            scenes, left_out = zip(*chosen, strict=True)
+            kept.append(replace(source, scenes=scenes, left_out=left_out))
+    return kept or list(sources)
+
+
 def mirrored(patch: Patch, side: int) -> Patch:
     """The patch mirrored outward to at least `side` px each way; as it is where large enough."""
     height, width = patch.dn.shape
@@ -117,7 +129,7 @@ def mirrored(patch: Patch, side: int) -> Patch:
 
 
 class Windows(Dataset[tuple[Tensor, float, float]]):
-    """Random windows by number: `(dn [1, 256, 256] float32, centre, scale)`.
+    """Random windows by number: `(dn [1, side, side] float32, centre, scale)`.
 
     Window `i` depends on the seed and on `i` alone, so that neither the number of workers nor a
     resumed run changes what is seen. A source is drawn in proportion to the square root of its
@@ -126,12 +138,13 @@ class Windows(Dataset[tuple[Tensor, float, float]]):
     that touch a left-out box are drawn again.
     """
 
-    def __init__(self, sources: Sequence[Source], seed: int, turns: bool) -> None:
+    def __init__(self, sources: Sequence[Source], seed: int, turns: bool, side: int = TILE) -> None:
         if not any(source.scenes for source in sources):
             raise SceneNotFound("there is nothing to train on; name at least one picture")
         self.sources = [source for source in sources if source.scenes]
         self.seed = seed
         self.turns = turns
+        self.side = side
         roots = np.array([math.sqrt(source.area) for source in self.sources])
         self.source_odds = roots / roots.sum()
         self.scene_odds = []
@@ -150,20 +163,21 @@ class Windows(Dataset[tuple[Tensor, float, float]]):
             if dn is not None:
                 return torch.from_numpy(dn[None]), scene.centre, scene.scale
         raise NeedleError(
-            f"no window of {TILE} px with {VALID:.0%} ground was found in {TRIES} tries; "
+            f"no window of {self.side} px with {VALID:.0%} ground was found in {TRIES} tries; "
             "give scenes with less nodata"
         )
 
     def _draw(
         self, scene: Scene, left_out: tuple[Box, ...], rng: np.random.Generator
     ) -> np.ndarray | None:
-        x = int(rng.integers(max(1, scene.width - TILE + 1)))
-        y = int(rng.integers(max(1, scene.height - TILE + 1)))
-        box = Box(x, y, min(x + TILE, scene.width), min(y + TILE, scene.height))
+        side = self.side
+        x = int(rng.integers(max(1, scene.width - side + 1)))
+        y = int(rng.integers(max(1, scene.height - side + 1)))
+        box = Box(x, y, min(x + side, scene.width), min(y + side, scene.height))
         turn = int(rng.integers(8))
         if any(box.overlaps(out) for out in left_out):
             return None
-        patch = mirrored(scene.read(box), TILE)
+        patch = mirrored(scene.read(box), side)
         if patch.valid.mean() < VALID:
             return None
         return turned(patch.dn, turn) if self.turns else patch.dn

@@ -15,7 +15,7 @@ import platform
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,8 @@ from torch import Tensor, nn
 
 from dashboard.detector.card import ModelCard
 from dashboard.detector.errors import ModelError, StoreError
-from training.networks import article
+from training.learners import network_of
+from training.networks import article, guarded
 from training.presets import PRESETS
 from training.train import CHECKPOINT, read_checkpoint
 
@@ -36,8 +37,11 @@ OPSET = 18  # newer Pad and ConvTranspose kernels are missing from some CUDA bui
 INPUTS = ("dn", "centre", "scale")
 OUTPUTS = ("score", "completion")
 TOLERANCE = 1e-4  # largest difference allowed, in units of 4 robust sigma: a score is about 0.1
+AREA_TOLERANCE = 1e-3  # of scores in standard deviations, and completions in those units
 EXPORT_BATCH = 2
 PARITY = ((1, 8), (3, 10), (5, 16))  # (batch, bits of the DN) of the inputs compared
+AREA_TILE = 128  # px around a position that must be ground, and that its picture shows
+AREAS = ((256, 256), (64, 144), (176, 80))  # px of the areas compared, beside their margins
 
 
 class Scorer(nn.Module):
@@ -69,24 +73,26 @@ class Sample:
         return dict(zip(INPUTS, (self.dn, centre, scale), strict=True))
 
 
-def parity_samples(seed: int = 0) -> list[Sample]:
-    """Smooth ground with noise and a bright spot, at several depths and batch sizes."""
+def parity_samples(sizes: Sequence[tuple[int, int]], seed: int = 0) -> list[Sample]:
+    """Smooth ground with noise and a bright spot, at several depths, batches and sizes (px)."""
     rng = np.random.default_rng(seed)
     samples = []
-    for batch, bits in PARITY:
-        coarse = rng.normal(size=(batch, 1, 32, 32)).repeat(8, axis=2).repeat(8, axis=3)
-        ground = 0.5 + 0.08 * coarse + 0.02 * rng.normal(size=(batch, 1, 256, 256))
-        ground[..., 120:130, 124:136] += 0.4
+    for (batch, bits), (height, width) in zip(PARITY, sizes, strict=True):
+        coarse = rng.normal(size=(batch, 1, -(-height // 8), -(-width // 8)))
+        coarse = coarse.repeat(8, axis=2).repeat(8, axis=3)[:, :, :height, :width]
+        ground = 0.5 + 0.08 * coarse + 0.02 * rng.normal(size=(batch, 1, height, width))
+        y, x = height // 2, width // 2
+        ground[..., y - 8 : y + 2, x - 4 : x + 8] += 0.4
         dn = np.round(np.clip(ground, 0, 1) * (2**bits - 1)).astype(np.float32)
         centre = float(np.median(dn))
         samples.append(Sample(dn, centre, float(1.4826 * np.median(np.abs(dn - centre)))))
     return samples
 
 
-def parity(scorer: Scorer, graph: bytes, samples: list[Sample]) -> float:
+def parity(scorer: nn.Module, graph: bytes, samples: list[Sample]) -> float:
     """Largest absolute difference of ONNX Runtime from PyTorch over all samples and outputs.
 
-    In units of 4 robust sigma, for scores and completions alike.
+    Of scores in their own units, of completions in units of 4 robust sigma.
     """
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     worst = 0.0
@@ -101,42 +107,87 @@ def parity(scorer: Scorer, graph: bytes, samples: list[Sample]) -> float:
     return worst
 
 
+@dataclass(frozen=True)
+class Plan:
+    """How one kind of network is exported."""
+
+    scorer: nn.Module
+    example: Tensor  # DN
+    dynamic: dict[int, Any]  # its dimensions that may change
+    samples: list[Sample]
+    tolerance: float
+    facts: dict[str, Any]  # of the card: what a caller must know
+
+
+def plan_of(state: Mapping[str, Any]) -> Plan:
+    """How the network of a checkpoint is exported.
+
+    Raises:
+        ModelError: the training has not ended, so that its scores mean nothing yet.
+    """
+    network = network_of(PRESETS[state["settings"]["preset"]])
+    network.load_state_dict(state["network"])
+    network.eval()
+    batch = torch.export.Dim("batch", min=1)
+    if isinstance(network, article.Article):
+        sizes = [(article.TILE, article.TILE)] * len(PARITY)
+        example = torch.rand(EXPORT_BATCH, 1, *sizes[0]) * 255
+        tile_scorer = Scorer(network).eval()
+        facts = article_facts()
+        return Plan(tile_scorer, example, {0: batch}, parity_samples(sizes), TOLERANCE, facts)
+    assert isinstance(network, guarded.Guarded)
+    scorer = guarded.Scorer(network).eval()
+    calibration = state.get("calibration") or {}
+    if not calibration:
+        raise ModelError("the training has not ended; the same command goes on with it")
+    scorer.ordinary.copy_(calibration["ordinary"])
+    scorer.rare.copy_(calibration["rare"])
+    rim = 2 * scorer.margin
+    tall, wide = (torch.export.Dim(name, min=5, max=1024) for name in ("tall", "wide"))
+    step = guarded.BLOCK * 2 ** max(guarded.OCTAVES)
+    return Plan(
+        scorer,
+        torch.rand(EXPORT_BATCH, 1, rim + 8 * step, rim + 4 * step) * 255,
+        {0: batch, 2: step * tall, 3: step * wide},
+        parity_samples([(rim + height, rim + width) for height, width in AREAS]),
+        AREA_TOLERANCE,
+        guarded_facts(scorer),
+    )
+
+
 def export(run: Path, target: Path) -> ModelCard:
     """Write a run's network to `target`, an ONNX file; its card.
 
     Raises:
         StoreError: the run has no checkpoint.
-        ModelError: ONNX Runtime and PyTorch disagree; nothing is written.
+        ModelError: ONNX Runtime and PyTorch disagree, or the training has not ended; nothing is
+            written.
     """
     state = read_checkpoint(run / CHECKPOINT)
-    recipe = PRESETS[state["settings"]["preset"]]
-    if recipe.network != "article":
-        raise ModelError(f"{run}: a {recipe.network} network cannot be exported yet")
-    network = article.Article(recipe.width)
-    network.load_state_dict(state["network"])
-    scorer = Scorer(network.eval()).eval()
-    graph = to_onnx(scorer)
-    samples = parity_samples()
-    worst = parity(scorer, graph.SerializeToString(), samples)
-    if not worst <= TOLERANCE:
+    plan = plan_of(state)
+    graph = to_onnx(plan.scorer, plan.example, plan.dynamic)
+    worst = parity(plan.scorer, graph.SerializeToString(), plan.samples)
+    if not worst <= plan.tolerance:
         raise ModelError(
-            f"ONNX Runtime and PyTorch differ by {worst:.2e}; at most {TOLERANCE:.0e} is allowed, "
-            "so nothing was written"
+            f"ONNX Runtime and PyTorch differ by {worst:.2e}; at most {plan.tolerance:.0e} is "
+            "allowed, so nothing was written"
         )
-    made = replace(card(run, state, network), parity=worst, parity_checksum=checksum(samples))
+    made = card(run, state, plan)
+    made = replace(made, parity=worst, parity_checksum=checksum(plan.samples))
     onnx.helper.set_model_props(graph, made.to_metadata())
     write(target, graph.SerializeToString())
     return made
 
 
-def to_onnx(scorer: Scorer) -> onnx.ModelProto:
-    """The graph, opset 18, weights inside, with a dynamic batch."""
-    example = (
-        torch.rand(EXPORT_BATCH, 1, article.TILE, article.TILE) * 255,
-        torch.tensor([100.0]),
-        torch.tensor([20.0]),
-    )
-    batch = torch.export.Dim("batch", min=1)
+def to_onnx(scorer: nn.Module, dn: Tensor, dynamic: dict[int, Any]) -> onnx.ModelProto:
+    """The graph, opset 18, weights inside.
+
+    Args:
+        scorer: takes DN, centre and scale.
+        dn: an example.
+        dynamic: the dimensions of DN that may change.
+    """
+    example = (dn, torch.tensor([100.0]), torch.tensor([20.0]))
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own internals
@@ -148,7 +199,7 @@ def to_onnx(scorer: Scorer) -> onnx.ModelProto:
             external_data=False,
             input_names=list(INPUTS),
             output_names=list(OUTPUTS),
-            dynamic_shapes=({0: batch}, None, None),
+            dynamic_shapes=(dynamic, None, None),
             verbose=False,
         )
     if program is None:
@@ -161,25 +212,50 @@ def to_onnx(scorer: Scorer) -> onnx.ModelProto:
     return proto
 
 
-def card(run: Path, state: Mapping[str, Any], network: article.Article) -> ModelCard:
+def article_facts() -> dict[str, Any]:
+    """What a caller must know of `article`."""
+    return {
+        "kind": "article",
+        "title": "Completion network of Haselmann et al. (2018), as the Mars article used it",
+        "tile": article.TILE,
+        "hole": 2 * article.HIDDEN,
+        "score_window": 2 * article.SCORED,
+        "stride": 2 * article.SCORED,
+        "strides": (16, 2 * article.SCORED, article.TILE),
+        "margin": (article.TILE - 2 * article.SCORED) // 2,
+        "score_unit": "mean absolute residual over the scored window, "
+        "in 4 robust sigma of the scene",
+    }
+
+
+def guarded_facts(scorer: guarded.Scorer) -> dict[str, Any]:
+    """What a caller must know of `guarded`."""
+    widest = max(guarded.OCTAVES)
+    return {
+        "kind": "guarded",
+        "title": "Guarded completion: every pixel predicted from ground outside a hole around it",
+        "tile": AREA_TILE,
+        "hole": guarded.hole_side(min(scorer.network.guards)),
+        "score_window": guarded.hole_side(max(scorer.network.guards)),
+        "stride": guarded.BLOCK,
+        "strides": (guarded.BLOCK,),
+        "margin": scorer.margin,
+        "score_unit": "largest of the standardised residuals over "
+        f"{len(guarded.WINDOWS)} windows, {len(scorer.network.guards)} holes and {widest + 1} "
+        "octaves; 0 is ordinary ground, 3.09 one position of a thousand",
+    }
+
+
+def card(run: Path, state: Mapping[str, Any], plan: Plan) -> ModelCard:
     """The card of a run, parity still to be measured."""
     settings = state["settings"]
     recipe = PRESETS[settings["preset"]]
     windows = state["step"] * recipe.batch
-    parameters = sum(weight.numel() for weight in network.parameters())
     return ModelCard(
-        kind="article",
-        title="Completion network of Haselmann et al. (2018), as the Mars article used it",
-        tile=article.TILE,
-        hole=2 * article.HIDDEN,
-        score_window=2 * article.SCORED,
-        stride=2 * article.SCORED,
-        strides=(16, 2 * article.SCORED, article.TILE),
-        margin=(article.TILE - 2 * article.SCORED) // 2,
+        **plan.facts,
         input_range="any DN, 8 or 16 bit or float, with the scene's median and 1.4826 MAD",
         bands=1,
-        score_unit="mean absolute residual over the scored window, in 4 robust sigma of the scene",
-        parameters=parameters,
+        parameters=sum(weight.numel() for weight in plan.scorer.parameters()),
         preset=settings["preset"],
         epochs=round(windows / recipe.windows, 2),
         windows_seen=windows,

@@ -113,6 +113,7 @@ class Trainer:
             self.network.parameters(), weight_decay=self.recipe.weight_decay
         )
         self.model: nn.Module = self.learner
+        self.calibration: dict[str, Tensor] = {}
         self.step = 0
         self.began = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
@@ -135,6 +136,9 @@ class Trainer:
             )
             with bar:
                 self._epochs(windows, fixed, log, bar)
+        if self.team.leads and not self.calibration:
+            self.calibration = self.learner.eval().calibrate(sources, self.settings.seed)
+            self._save()
         return self.folder / CHECKPOINT
 
     def _epochs(self, windows: Windows, fixed: list[Tensor], log: Log, bar: Any) -> None:
@@ -210,6 +214,7 @@ class Trainer:
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "rng": torch.get_rng_state(),
+            "calibration": self.calibration if self.step == self.steps else {},
         }
         temporary = self.folder / (CHECKPOINT + ".part")
         torch.save(state, temporary)

@@ -11,8 +11,9 @@ import torch
 
 from dashboard.detector import Model, ModelError, StoreError
 from tests.detector import rasters
+from training import learners
 from training.data import gather
-from training.export import TOLERANCE, Scorer, export, parity_samples
+from training.export import AREA_TOLERANCE, TOLERANCE, Scorer, export, parity_samples
 from training.networks import article
 from training.train import CHECKPOINT, TrainSettings, read_checkpoint, train
 
@@ -73,9 +74,69 @@ def test_the_card_tells_what_was_trained(exported: Path) -> None:
 
 
 def test_parity_is_measured_on_other_batches_and_depths_than_the_exports_own() -> None:
-    samples = parity_samples()
+    samples = parity_samples([(256, 256)] * 3)
     assert len({len(sample.dn) for sample in samples} - {2}) == len(samples)
     assert len({float(sample.dn.max()) > 255 for sample in samples}) == 2
+
+
+@pytest.fixture(scope="module")
+def area_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("areas")
+    picture = rasters.write(folder / "ground.png", rasters.ground(800, 800))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NEEDLE_HOME", str(folder))
+        patch.setattr(learners, "AREAS", 3)
+        sources = gather([picture], polluted=False)
+        settings = TrainSettings("smoke-guarded", 1, ("ground.png",))
+        train(folder / "run", settings, lambda: sources)
+    export(folder / "run", folder / "net.onnx")
+    return folder
+
+
+def test_a_guarded_network_tiled_with_its_margin_equals_the_whole_and_without_it_does_not(
+    area_run: Path,
+) -> None:
+    model = Model.load(area_run / "net.onnx", "cpu")
+    rim, stride = model.card.margin, model.card.stride
+    rng = np.random.default_rng(0)
+    dn = rng.normal(700, 60, (1, 1, 192 + 2 * rim, 160 + 2 * rim)).astype(np.float32)
+    scores, completion = model.complete(dn, 690.0, 45.0)
+    assert scores.shape == (1, 192 // stride, 160 // stride)
+    assert completion.shape == (1, 192, 160)
+
+    def piece(missing: int) -> float:
+        """Largest difference of an area of 96 x 80 px, of whose margin some px are missing."""
+        top, left = 48 + missing, 32 + missing
+        bottom, right = 48 + 96 + 2 * rim - missing, 32 + 80 + 2 * rim - missing
+        part = np.pad(
+            dn[:, :, top:bottom, left:right],
+            ((0, 0), (0, 0), (missing, missing), (missing, missing)),
+            constant_values=690.0,
+        )
+        found = model.score(part, 690.0, 45.0)
+        return float(np.abs(found - scores[:, 12 : 12 + 24, 8 : 8 + 20]).max())
+
+    assert piece(0) <= AREA_TOLERANCE
+    assert piece(rim) > 0.1
+
+
+def test_a_guarded_network_is_calibrated_on_its_ground(area_run: Path) -> None:
+    model = Model.load(area_run / "net.onnx", "cpu")
+    assert model.card.area
+    assert 0 <= model.card.parity <= AREA_TOLERANCE
+    rim = 2 * model.card.margin
+    ground = rasters.ground(256 + rim, 256 + rim, "float32", seed=3)
+    scores = model.score(ground[None, None], 130.0, 30.0)
+    assert 0 < np.median(scores) < 3, "the largest of many that are 0 on ordinary ground"
+
+
+def test_a_guarded_network_is_not_exported_before_its_training_has_ended(
+    area_run: Path, tmp_path: Path
+) -> None:
+    state = read_checkpoint(area_run / "run" / CHECKPOINT)
+    torch.save(state | {"calibration": {}}, tmp_path / CHECKPOINT)
+    with pytest.raises(ModelError, match="has not ended"):
+        export(tmp_path, tmp_path / "net.onnx")
 
 
 def test_no_file_is_written_where_the_two_disagree(

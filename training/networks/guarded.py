@@ -34,6 +34,10 @@ class Row(NamedTuple):
 ROWS = (Row(1, 32), Row(1, 32), Row(2, 32), Row(2, 32), Row(4, 32))
 GUARDS = (2, 4)  # blocks by which features are shifted outward, one head each
 HIDDEN = 64  # channels of a head
+OCTAVES = (0, 1, 2)  # the ground is looked at in full, half and quarter resolution
+WINDOWS = (1, 3, 5)  # blocks: sides of the windows over which residuals are averaged
+TAIL = 3.09  # standard deviations beyond which one of a thousand normal values lies
+LEAST = 1e-4  # of a mean residual, before its logarithm is taken
 
 
 def widened(rows: tuple[Row, ...], width: float) -> tuple[Row, ...]:
@@ -111,11 +115,10 @@ class Guarded(nn.Module):
 
     def _look_each_way(self, blocks: Tensor) -> list[Tensor]:
         """The features of four turns of the picture, each still turned: up, left, down, right."""
-        count = len(blocks)
-        upright = self.branch(torch.cat([blocks, torch.rot90(blocks, 2, (2, 3))]))
-        lying = self.branch(
-            torch.cat([torch.rot90(blocks, 3, (2, 3)), torch.rot90(blocks, 1, (2, 3))])
-        )
+        turned = [torch.rot90(blocks, turn, (2, 3)) for turn in (2, 3, 1)]
+        count = blocks.shape[0]
+        upright = self.branch(torch.cat([blocks, turned[0]]))
+        lying = self.branch(torch.cat([turned[1], turned[2]]))
         return [upright[:count], lying[:count], upright[count:], lying[count:]]
 
 
@@ -144,3 +147,80 @@ def laplace(ground: Tensor, centre: Tensor, log_scale: Tensor) -> Tensor:
     `[N, heads, H, W]`, the ground `[N, 1, H, W]`.
     """
     return ((ground - centre).abs() * torch.exp(-log_scale) + log_scale).mean()
+
+
+class Scorer(nn.Module):
+    """From raw DN to one score every 4 px: how surprising the ground is there.
+
+    At each octave and for each hole the residuals `(x - c) / b` are averaged over windows of
+    several sizes, as they are (a spot is brighter or darker all over) and without their sign (a
+    thing has edges of both). Each of these measures is put on one scale by how it is distributed
+    on ordinary ground: 0 at the median, `TAIL` where one position of a thousand lies beyond, in
+    the logarithm. The score is the largest of them.
+    """
+
+    def __init__(self, network: Guarded) -> None:
+        super().__init__()
+        self.network = network
+        self.ordinary: Tensor
+        self.rare: Tensor
+        count = len(OCTAVES) * len(network.guards) * len(WINDOWS) * 2
+        self.register_buffer("ordinary", torch.zeros(count))
+        self.register_buffer("rare", torch.ones(count))
+
+    @property
+    def margin(self) -> int:
+        """Pixels around an area that its scores depend on, each way."""
+        return self._margin(max(OCTAVES))
+
+    def _margin(self, octave: int) -> int:
+        network_sees = reach(self.network.rows, self.network.guards)
+        return int((network_sees + max(WINDOWS) // 2 * BLOCK) * 2**octave)
+
+    def forward(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """`score [N, h, w]` and `completion [N, 1, 4 h, 4 w]` (DN).
+
+        Of `dn [N, 1, 4 h + 2 margin, 4 w + 2 margin]`, `4 h` and `4 w` multiples of 16.
+        """
+        measures, completion = self.measures(dn, centre, scale)
+        low, high = (part.reshape(1, -1, 1, 1) for part in (self.ordinary, self.rare))
+        placed = TAIL * (measures - low) / (high - low)
+        return placed.amax(dim=1), completion
+
+    def measures(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """Logarithms of all mean residuals `[N, measures, h, w]`, and the completion in DN."""
+        found = []
+        completion = dn
+        for octave in OCTAVES:
+            rim = self.margin - self._margin(octave)
+            area = _without(dn, rim)
+            ground = ground_of(area, centre, scale, octave)
+            expected, log_scale = self.network(ground)
+            sees = reach(self.network.rows, self.network.guards)
+            parts = (_without(part, sees) for part in (ground, expected, log_scale))
+            seen, expected, log_scale = parts
+            residual = (seen - expected) * torch.exp(-log_scale)
+            small = self._averages(residual)
+            found.append(F.interpolate(small, scale_factor=2**octave) if octave else small)
+            if octave == 0:
+                inner = _without(expected[:, :1], max(WINDOWS) // 2 * BLOCK)
+                completion = inner * (SPAN * scale.reshape(-1, 1, 1, 1))
+                completion = completion + centre.reshape(-1, 1, 1, 1)
+        return torch.log(torch.cat(found, dim=1) + LEAST), completion
+
+    @staticmethod
+    def _averages(residual: Tensor) -> Tensor:
+        """Means over all windows `[N, 2 windows heads, h, w]` of `[N, heads, H, W]`."""
+        blocks = F.avg_pool2d(torch.cat([residual.abs(), residual], dim=1), BLOCK)
+        heads = residual.shape[1]
+        means = []
+        for window in WINDOWS:
+            near = _without(blocks, (max(WINDOWS) - window) // 2)
+            mean = F.avg_pool2d(near, window, 1) if window > 1 else near
+            means += [mean[:, :heads], mean[:, heads:].abs()]
+        return torch.cat(means, dim=1)
+
+
+def _without(part: Tensor, rim: int) -> Tensor:
+    """`[N, C, H, W]` without `rim` positions on every side."""
+    return part[:, :, rim:-rim, rim:-rim] if rim else part
