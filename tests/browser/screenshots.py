@@ -71,12 +71,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--picture", type=Path, help="to upload; the demo scene otherwise")
     parser.add_argument("--out", type=Path, default=HERE)
+    parser.add_argument("--home", type=Path, help="NEEDLE_HOME to use; an empty one otherwise")
     parser.add_argument("--sigma", type=float, default=3.0)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as home, serving.browser() as browser:
-        folder = Path(home)
-        with serving.dashboard(folder / "home", folder / "log") as address:
+    with tempfile.TemporaryDirectory() as folder, serving.browser() as browser:
+        home = given.home or Path(folder) / "home"
+        with serving.dashboard(home, Path(folder) / "log") as address:
             page = browser.new_page(viewport=SIZE)
             page.goto(address)
             drive(page, given.picture, given.sigma, given.out)
