@@ -1,6 +1,6 @@
 """Pictures of the real dashboard, as README shows them.
 
-    python -m tests.browser.screenshots [--picture FILE] [--out DIR] [--sigma 3.0]
+    python -m tests.browser.screenshots [--picture FILE] [--show RANK] [--out DIR]
 
 Starts a dashboard with an empty home, chooses the demo scene (or uploads a picture), scans it with
 the shipped model, moves the threshold, and takes a picture of every page on the way.
@@ -9,6 +9,7 @@ the shipped model, moves the threshold, and takes a picture of every page on the
 from __future__ import annotations
 
 import argparse
+import re
 import tempfile
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def take(page: Page, out: Path, name: str) -> None:
     print(path)
 
 
-def drive(page: Page, picture: Path | None, sigma: float, out: Path) -> None:
+def drive(page: Page, picture: Path | None, sigma: float, show: int, out: Path) -> None:
     """The whole way through, a picture of each step."""
     if picture:
         page.get_by_text("Upload", exact=True).click()
@@ -50,6 +51,9 @@ def drive(page: Page, picture: Path | None, sigma: float, out: Path) -> None:
     slider.focus()
     for _ in range(round(abs(sigma - 3) * 10)):
         slider.press("ArrowRight" if sigma > 3 else "ArrowLeft")
+    for rank in range(2, show + 1):
+        page.locator(".st-key-step1").get_by_role("button").click()
+        expect(page.get_by_text(re.compile(rf"^{rank} of \d+$"))).to_be_visible(timeout=30_000)
     take(page, out, "4-review")
     page.get_by_text("Gallery, strongest first").scroll_into_view_if_needed()
     page.mouse.move(700, 700)
@@ -60,7 +64,7 @@ def drive(page: Page, picture: Path | None, sigma: float, out: Path) -> None:
     take(page, out, "6-results")
     with page.expect_download() as waiting:
         page.locator(".st-key-download-detections-csv").get_by_role("button").click()
-    waiting.value.save_as(out / waiting.value.suggested_filename)
+    print(Path(waiting.value.path()).read_text(encoding="utf-8").partition("\n")[0])
     page.get_by_role("link", name="Models", exact=True).click()
     expect(page.get_by_text("Completions, good and bad")).to_be_visible()
     take(page, out, "7-models")
@@ -73,6 +77,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE)
     parser.add_argument("--home", type=Path, help="NEEDLE_HOME to use; an empty one otherwise")
     parser.add_argument("--sigma", type=float, default=3.0)
+    parser.add_argument("--show", type=int, default=1, help="rank of the place to show large")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, serving.browser() as browser:
@@ -80,7 +85,7 @@ def main() -> None:
         with serving.dashboard(home, Path(folder) / "log") as address:
             page = browser.new_page(viewport=SIZE)
             page.goto(address)
-            drive(page, given.picture, given.sigma, given.out)
+            drive(page, given.picture, given.sigma, given.show, given.out)
 
 
 if __name__ == "__main__":
