@@ -101,7 +101,7 @@ def run_scan(options: argparse.Namespace) -> None:
     model = Model.load(settings.model, settings.device)
     store = ScanStore.for_scan(scene, model, settings.stride)
     kept = store.done
-    with progress("Scanning", store.total, " tiles") as bar:
+    with progress("Scanning", store.total, f" {store.unit}s") as bar:
         _advance(bar, kept)
         for step in scan(store, scene, model):
             _advance(bar, step.done)
@@ -114,7 +114,8 @@ def run_scan(options: argparse.Namespace) -> None:
     finished = Finished(store, scene, store.scores(), settings, facts)
     write_results(options.out, finished)
     found, device = len(finished.detections), model.device_label
-    print(f"{scene.name}: {found} detections, {len(finished.flagged)} flagged tiles ({device})")
+    flags = f"{len(finished.flagged)} flagged {store.unit}s"
+    print(f"{scene.name}: {found} detections, {flags} ({device})")
     print(options.out / "detections.csv")
 
 

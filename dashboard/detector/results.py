@@ -72,6 +72,25 @@ class Finished:
     def flagged(self) -> list[FlaggedTile]:
         return flagged(self.scores, self.settings.sigma)
 
+    @property
+    def pictured(self) -> list[FlaggedTile]:
+        """The tiles worth a picture: those flagged, or where every position is scored, the places.
+
+        A thousand flagged positions may show the same place.
+        """
+        if not self.store.record.area:
+            return self.flagged
+        return [
+            FlaggedTile(
+                found.row,
+                found.col,
+                self.scores.grid.at(found.row, found.col).read,
+                found.score,
+                found.sigma,
+            )
+            for found in self.detections
+        ]
+
 
 def detections_csv(detections: Iterable[Detection]) -> str:
     """A line a detection; pixels of the scene, half-open boxes, degrees."""
@@ -209,7 +228,7 @@ PRODUCTS = (
         "Flagged tiles, pictures",
         "A PNG of each flagged tile at full resolution, strongest first.",
         "application/zip",
-        lambda f: tiles_zip(f.scene, f.flagged),
+        lambda f: tiles_zip(f.scene, f.pictured),
     ),
 )
 RUN_RECORD = Product(

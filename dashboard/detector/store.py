@@ -183,6 +183,11 @@ class ScanStore:
         return self.record.stride
 
     @property
+    def unit(self) -> str:
+        """What is scored one by one, in one word."""
+        return "position" if self.record.area else "tile"
+
+    @property
     def created(self) -> str:
         return self.record.created
 

@@ -49,6 +49,12 @@ def _made(card: ModelCard) -> dict[str, str]:
 
 
 def _does(card: ModelCard) -> dict[str, str]:
+    if card.area:
+        return {
+            "reads": f"whole areas and {card.margin} px around them, {card.input_range}",
+            "hides": f"from each pixel {card.hole} x {card.hole} px around it, and more",
+            "scores": f"every {card.stride} px: {card.score_unit}",
+        }
     return {
         "reads": f"tiles of {card.tile} px, {card.input_range}",
         "hides": f"the centre {card.hole} x {card.hole} px",

@@ -93,7 +93,7 @@ def _extent(name: str, finished: Finished) -> str:
     if name == "tiles.csv":
         return f"{frame.count(len(finished.flagged), 'row')}."
     if name == "tiles.zip":
-        return f"{frame.count(len(finished.flagged), 'picture')}."
+        return f"{frame.count(len(finished.pictured), 'picture')}."
     if name.startswith("detections"):
         return f"{frame.count(len(finished.detections), 'row')}."
     return ""

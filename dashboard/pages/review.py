@@ -56,14 +56,14 @@ def _threshold(scan: state.Opened) -> Finished:
     with place:
         figure = charts.histogram(scores.histogram(BINS), scores.mean, scores.at(sigma), sigma)
         st.plotly_chart(figure, theme=None, config=charts.CONFIG, key="histogram")
-    places, tiles = len(finished.detections), len(finished.flagged)
+    places, tiles, unit = len(finished.detections), len(finished.flagged), scan.store.unit
     st.html(
         f'<span class="needle-big">{frame.count(places, "place")}</span>'
-        f'<span class="needle-quiet"> in {frame.count(tiles, "flagged tile")} '
+        f'<span class="needle-quiet"> in {frame.count(tiles, f"flagged {unit}")} '
         f"of {scores.scored:,}</span>"
     )
     frame.quiet(
-        f"Mean {scores.mean:.3f}, standard deviation {scores.std:.3f}; a tile is flagged beyond "
+        f"Mean {scores.mean:.3f}, standard deviation {scores.std:.3f}; a {unit} is flagged beyond "
         f"{scores.at(sigma):.3f}. Moving the threshold scores nothing again."
     )
     return finished
@@ -151,7 +151,7 @@ def _find(scan: state.Opened, finished: Finished, chosen: Detection | None) -> N
     }
     if chosen.lon is not None and chosen.lat is not None:
         rows["areocentric"] = charts.degrees(chosen.lon, chosen.lat)
-    rows["grouped"] = frame.count(chosen.tiles, "flagged tile")
+    rows["grouped"] = frame.count(chosen.tiles, f"flagged {scan.store.unit}")
     side = scan.scores.grid.tile
     size = scan.scene.pixel_size
     rows["shown"] = f"{side} px" + (f", {side * size:.0f} m across" if size else "")

@@ -163,8 +163,11 @@ def _configure(scene: Scene, choices: list[Choice]) -> tuple[Model, int, object]
 
 
 def _stride(model: Model) -> int:
-    words = {model.card.stride: "the scored centres tile the ground"}
-    words |= {16: "as the article, finest", model.card.tile: "as the article, first pass"}
+    if model.card.area:
+        words = {model.card.stride: "every position, in one pass"}
+    else:
+        words = {model.card.stride: "the scored centres tile the ground"}
+        words |= {16: "as the article, finest", model.card.tile: "as the article, first pass"}
     return st.selectbox(
         "Stride",
         model.card.strides,
@@ -255,7 +258,8 @@ def _words(job: Job, waiting: int) -> str:
     step = job.progress
     if step is None:
         return f"Reading {job.name}: {job.read:.0%}"
-    words = f"{step.fraction:.0%} of {frame.count(step.total, 'tile')}, {step.rate:.0f} tiles/s"
+    unit = job.store.unit if job.store else "tile"
+    words = f"{step.fraction:.0%} of {frame.count(step.total, unit)}, {step.rate:,.0f} {unit}s/s"
     if step.left:
         words += f", {frame.duration(step.left)} left"
     return words + (f"; {waiting} waiting" if waiting else "")
@@ -274,7 +278,7 @@ def _ended(watched: list[Job]) -> None:
     found = find(scores, 3.0)
     st.html(
         f'<span class="needle-big">{frame.count(len(found), "place")}</span>'
-        f'<span class="needle-quiet"> beyond 3 sigma in {frame.count(scores.scored, "tile")}, '
+        f'<span class="needle-quiet"> beyond 3 sigma in {frame.count(scores.scored, store.unit)}, '
         f"scanned in {frame.duration(store.seconds)}</span>"
     )
     if st.button("Review", type="primary", key="to_review"):

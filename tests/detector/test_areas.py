@@ -11,7 +11,9 @@ import pytest
 
 from dashboard.detector import (
     Box,
+    Finished,
     Model,
+    ScanSettings,
     ScanStore,
     Scene,
     estimate,
@@ -116,6 +118,17 @@ def test_a_triptych_is_the_ground_at_full_resolution(scene_of: Scenes, areas: Mo
     np.testing.assert_allclose(first.difference, first.query - first.completion)
     assert first.scored == Box(26, 26, 38, 38)
     assert corner.query.shape == corner.completion.shape == (64, 64)
+
+
+def test_there_is_one_picture_a_place(scene_of: Scenes, areas: Model) -> None:
+    scene = scene_of()
+    store = whole(scene, areas)
+    finished = Finished(store, scene, store.scores(), ScanSettings("areas", 4, sigma=3.0))
+    assert len(finished.flagged) > len(finished.detections) > 0
+    assert [tile.sigma for tile in finished.pictured] == [
+        found.sigma for found in finished.detections
+    ]
+    assert all(tile.box.width == AREA_CARD.tile for tile in finished.pictured)
 
 
 def test_an_estimate_is_positive_and_scores_nothing(scene_of: Scenes, areas: Model) -> None:
