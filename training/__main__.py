@@ -1,4 +1,4 @@
-"""The training command line: `python -m training train | export | plant`."""
+"""The training command line: `python -m training train | export | adapt | plant`."""
 
 from __future__ import annotations
 
@@ -49,6 +49,13 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("target", type=Path, metavar="NAME.onnx")
     export.set_defaults(command=run_export)
 
+    adapt = commands.add_parser("adapt", help="let a guarded model learn the scene's own ground")
+    adapt.add_argument("scene", type=Path)
+    adapt.add_argument("--model", default="guarded", help="a name in exported/, or a file")
+    adapt.add_argument("--out", required=True, type=Path, metavar="NAME.onnx")
+    adapt.add_argument("--epochs", type=int, help="of 4,800 windows (default 1: a minute or two)")
+    adapt.set_defaults(command=run_adapt)
+
     plant = commands.add_parser("plant", help="plant hardware in a scene, with its truth")
     plant.add_argument("scene", type=Path, nargs="?", help="left out with --demo")
     plant.add_argument("--demo", action="store_true", help="make the demo scene itself")
@@ -83,6 +90,14 @@ def run_export(options: argparse.Namespace) -> None:
 
     card = export(options.run, options.target)
     print(f"{options.target}: {card.parameters:,} parameters, parity {card.parity:.1e}")
+
+
+def run_adapt(options: argparse.Namespace) -> None:
+    """`adapt`: a model that has learned the scene's own ground."""
+    from training.adapt import adapt
+
+    card = adapt(options.scene, options.model, options.out, options.epochs)
+    print(f"{options.out}: {card.windows_seen:,} windows, parity {card.parity:.1e}")
 
 
 def run_plant(options: argparse.Namespace) -> None:

@@ -240,9 +240,9 @@ def guarded_facts(scorer: guarded.Scorer) -> dict[str, Any]:
         "stride": guarded.BLOCK,
         "strides": (guarded.BLOCK,),
         "margin": scorer.margin,
-        "score_unit": "largest of the standardised residuals over "
-        f"{len(guarded.WINDOWS)} windows, {len(scorer.network.guards)} holes and {widest + 1} "
-        "octaves; 0 is ordinary ground, 3.09 one position of a thousand",
+        "score_unit": f"standardised residual, the mean over {len(guarded.WINDOWS)} windows and "
+        f"{len(scorer.network.guards)} holes, the largest of {widest + 1} octaves; "
+        "0 is ordinary ground",
     }
 
 

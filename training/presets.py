@@ -48,6 +48,18 @@ PRESETS = {
             network="guarded",
             clip=1.0,
         ),
+        # From trained weights, on the one scene that is to be scanned: a minute or two.
+        Preset(
+            "guarded-adapt",
+            1.0,
+            1,
+            4_800,
+            batch=16,
+            learning_rate=2e-3,
+            warm_up=30,
+            network="guarded",
+            clip=1.0,
+        ),
         # Seconds: for tests and for trying a pipeline out. Learns next to nothing.
         Preset("smoke", 0.125, 2, 16, batch=4, learning_rate=1e-3, warm_up=2),
         Preset(

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -97,7 +97,13 @@ def learning_rate(step: int, steps: int, recipe: Preset) -> float:
 class Trainer:
     """One run of one recipe in one folder; a second start of the same run goes on exactly."""
 
-    def __init__(self, folder: Path, settings: TrainSettings, team: Team) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: TrainSettings,
+        team: Team,
+        start: Mapping[str, Tensor] | None = None,
+    ) -> None:
         self.folder, self.settings, self.team = folder, settings, team
         self.recipe = settings.recipe
         if self.recipe.batch % team.world:
@@ -109,6 +115,8 @@ class Trainer:
         torch.manual_seed(settings.seed)
         self.learner = learner_of(self.recipe, team.autocast).to(team.device)
         self.network = self.learner.network
+        if start is not None:
+            self.network.load_state_dict(start)
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), weight_decay=self.recipe.weight_decay
         )
@@ -283,11 +291,23 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise StoreError(f"{path}: not a readable checkpoint ({error})") from error
 
 
-def train(folder: Path, settings: TrainSettings, sources: Callable[[], Sequence[Source]]) -> Path:
-    """Run a recipe, or go on with it, in `folder`; the path of the checkpoint."""
+def train(
+    folder: Path,
+    settings: TrainSettings,
+    sources: Callable[[], Sequence[Source]],
+    start: Mapping[str, Tensor] | None = None,
+) -> Path:
+    """Run a recipe, or go on with it, in `folder`; the path of the checkpoint.
+
+    Args:
+        folder: holds the checkpoint and the logs.
+        settings: decide what the run learns.
+        sources: what it learns from.
+        start: weights to begin with; random ones otherwise.
+    """
     team = Team.assemble()
     try:
-        return Trainer(folder, settings, team).run(sources())
+        return Trainer(folder, settings, team, start).run(sources())
     finally:
         if team.world > 1:
             dist.destroy_process_group()

@@ -35,7 +35,7 @@ ROWS = (Row(1, 32), Row(1, 32), Row(2, 32), Row(2, 32), Row(4, 32))
 GUARDS = (2, 4)  # blocks by which features are shifted outward, one head each
 HIDDEN = 64  # channels of a head
 OCTAVES = (0, 1, 2)  # the ground is looked at in full, half and quarter resolution
-WINDOWS = (1, 3, 5)  # blocks: sides of the windows over which residuals are averaged
+WINDOWS = (3, 5)  # blocks: sides of the windows over which residuals are averaged
 TAIL = 3.09  # standard deviations beyond which one of a thousand normal values lies
 LEAST = 1e-4  # of a mean residual, before its logarithm is taken
 
@@ -152,11 +152,10 @@ def laplace(ground: Tensor, centre: Tensor, log_scale: Tensor) -> Tensor:
 class Scorer(nn.Module):
     """From raw DN to one score every 4 px: how surprising the ground is there.
 
-    At each octave and for each hole the residuals `(x - c) / b` are averaged over windows of
-    several sizes, as they are (a spot is brighter or darker all over) and without their sign (a
-    thing has edges of both). Each of these measures is put on one scale by how it is distributed
-    on ordinary ground: 0 at the median, `TAIL` where one position of a thousand lies beyond, in
-    the logarithm. The score is the largest of them.
+    At each octave and for each hole the residuals `|x - c| / b` are averaged over windows of
+    several sizes. Each of these measures is put on one scale by how it is distributed on ordinary
+    ground: 0 at the median, `TAIL` where one position of a thousand lies beyond, in the logarithm.
+    The score is their mean over holes and windows, at the octave where that is largest.
     """
 
     def __init__(self, network: Guarded) -> None:
@@ -164,7 +163,7 @@ class Scorer(nn.Module):
         self.network = network
         self.ordinary: Tensor
         self.rare: Tensor
-        count = len(OCTAVES) * len(network.guards) * len(WINDOWS) * 2
+        count = len(OCTAVES) * len(network.guards) * len(WINDOWS)
         self.register_buffer("ordinary", torch.zeros(count))
         self.register_buffer("rare", torch.ones(count))
 
@@ -185,7 +184,8 @@ class Scorer(nn.Module):
         measures, completion = self.measures(dn, centre, scale)
         low, high = (part.reshape(1, -1, 1, 1) for part in (self.ordinary, self.rare))
         placed = TAIL * (measures - low) / (high - low)
-        return placed.amax(dim=1), completion
+        octaves = [part.mean(dim=1) for part in placed.chunk(len(OCTAVES), dim=1)]
+        return torch.stack(octaves).amax(dim=0), completion
 
     def measures(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
         """Logarithms of all mean residuals `[N, measures, h, w]`, and the completion in DN."""
@@ -210,15 +210,15 @@ class Scorer(nn.Module):
 
     @staticmethod
     def _averages(residual: Tensor) -> Tensor:
-        """Means over all windows `[N, 2 windows heads, h, w]` of `[N, heads, H, W]`."""
-        blocks = F.avg_pool2d(torch.cat([residual.abs(), residual], dim=1), BLOCK)
-        heads = residual.shape[1]
-        means = []
-        for window in WINDOWS:
-            near = _without(blocks, (max(WINDOWS) - window) // 2)
-            mean = F.avg_pool2d(near, window, 1) if window > 1 else near
-            means += [mean[:, :heads], mean[:, heads:].abs()]
-        return torch.cat(means, dim=1)
+        """Means over all windows `[N, windows heads, h, w]` of `[N, heads, H, W]`."""
+        blocks = F.avg_pool2d(residual.abs(), BLOCK)
+        return torch.cat(
+            [
+                F.avg_pool2d(_without(blocks, (max(WINDOWS) - window) // 2), window, 1)
+                for window in WINDOWS
+            ],
+            dim=1,
+        )
 
 
 def _without(part: Tensor, rim: int) -> Tensor:

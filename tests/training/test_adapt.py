@@ -1,0 +1,66 @@
+"""Learning one scene: it begins where the model stands, and knows the scene better afterwards."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dashboard.detector import ModelError, read_card
+from tests.detector import rasters
+from tests.models import plain_model
+from training import learners
+from training.adapt import PRESET, adapt, weights_of
+from training.data import gather
+from training.export import export
+from training.presets import PRESETS
+from training.train import CHECKPOINT, TrainSettings, read_checkpoint, train
+
+
+@pytest.fixture(scope="module")
+def general(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small guarded model that has seen one kind of ground; its folder."""
+    folder = tmp_path_factory.mktemp("general")
+    picture = rasters.write(folder / "hills.png", rasters.ground(800, 800))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NEEDLE_HOME", str(folder))
+        patch.setattr(learners, "AREAS", 2)
+        sources = gather([picture], polluted=False)
+        train(folder / "run", TrainSettings("smoke-guarded", 1, ("hills.png",)), lambda: sources)
+        export(folder / "run", folder / "general.onnx")
+    return folder
+
+
+def test_the_weights_come_back_from_the_file(general: Path) -> None:
+    trained = read_checkpoint(general / "run" / CHECKPOINT)["network"]
+    found = weights_of(general / "general.onnx")
+    assert found.keys() == trained.keys()
+    for name, weight in trained.items():
+        torch.testing.assert_close(found[name], weight, msg=name)
+
+
+def test_a_scene_is_less_surprising_once_it_has_been_learned(
+    general: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learners, "AREAS", 2)
+    small = replace(PRESETS[PRESET], width=0.25, windows=160, batch=4)
+    monkeypatch.setitem(PRESETS, PRESET, small)
+    x = np.tile(np.arange(800.0), (800, 1))
+    dn = 128 + 60 * np.sin(x / 3) + np.random.default_rng(0).normal(0, 2, x.shape)
+    stripes = rasters.write(tmp_path / "stripes.png", dn.astype(np.uint8))
+    target = tmp_path / "stripes.onnx"
+    card = adapt(stripes, str(general / "general.onnx"), target)
+    assert card == read_card(target)
+    assert (card.scenes, card.polluted, card.preset) == (("stripes.png",), True, PRESET)
+    with (tmp_path / "stripes.run" / "log.csv").open(newline="") as log:
+        losses = [float(row["loss"]) for row in csv.DictReader(log)]
+    assert losses[-1] < losses[0] - 0.2
+
+
+def test_only_a_guarded_model_can_learn(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="kind article cannot learn"):
+        weights_of(plain_model(tmp_path / "plain.onnx"))
