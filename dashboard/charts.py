@@ -30,8 +30,18 @@ class Backdrop:
     opacity: float = 1.0
 
 
-def histogram(counts: Histogram, mean: float, threshold: float, sigma: float) -> go.Figure:
-    """The score distribution as the article draws it: bars, log counts, mean and threshold."""
+def histogram(
+    counts: Histogram, mean: float, threshold: float, sigma: float, unit: str = "tile"
+) -> go.Figure:
+    """The score distribution as the article draws it: bars, log counts, mean and threshold.
+
+    Args:
+        counts: of scores.
+        mean: of the scores.
+        threshold: the score that lies `sigma` standard deviations above it.
+        sigma: the threshold as the user gave it.
+        unit: what is counted, in one word.
+    """
     middles = (counts.edges[:-1] + counts.edges[1:]) / 2
     colours = np.where(middles > threshold, RUST, QUIET)
     # A bar of one tile must be seen on a log axis, whose bars begin at 0.8.
@@ -41,7 +51,7 @@ def histogram(counts: Histogram, mean: float, threshold: float, sigma: float) ->
         base=0,
         width=np.diff(counts.edges),
         marker={"color": colours, "line": {"width": 0}},
-        hovertemplate="score %{x:.3f}<br>%{y:,} tiles<extra></extra>",
+        hovertemplate="score %{x:.3f}<br>%{y:,} " + unit + "s<extra></extra>",
     )
     figure = go.Figure(bars)
     for at, name, colour, side in (
@@ -56,9 +66,9 @@ def histogram(counts: Histogram, mean: float, threshold: float, sigma: float) ->
         )
     top = max(1, int(counts.counts.max(initial=1)))
     figure.update_layout(_layout(260), bargap=0, showlegend=False)
-    figure.update_xaxes(title="score, 4 robust σ of the scene", gridcolor="#262524", zeroline=False)
+    figure.update_xaxes(title="score", gridcolor="#262524", zeroline=False)
     figure.update_yaxes(
-        title="tiles",
+        title=f"{unit}s",
         type="log",
         range=[np.log10(0.8), np.log10(top) + 0.25],
         dtick=1,

@@ -54,7 +54,9 @@ def _threshold(scan: state.Opened) -> Finished:
     state.set_sigma(sigma)
     finished = scan.at(sigma)
     with place:
-        figure = charts.histogram(scores.histogram(BINS), scores.mean, scores.at(sigma), sigma)
+        counts, threshold = scores.histogram(BINS), scores.at(sigma)
+        unit = scan.store.unit
+        figure = charts.histogram(counts, scores.mean, threshold, sigma, unit)
         st.plotly_chart(figure, theme=None, config=charts.CONFIG, key="histogram")
     places, tiles, unit = len(finished.detections), len(finished.flagged), scan.store.unit
     st.html(
