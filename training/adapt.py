@@ -10,11 +10,11 @@ from pathlib import Path
 
 import onnx
 import torch
+from onnx import numpy_helper
 from torch import Tensor
 
 from dashboard.detector.card import ModelCard
 from dashboard.detector.errors import ModelError
-from dashboard.detector.model import find_model, read_card
 from training.data import gather
 from training.export import export
 from training.presets import PRESETS
@@ -22,6 +22,19 @@ from training.train import TrainSettings, train
 
 PRESET = "guarded-adapt"
 PREFIX = "network."
+EXPORTED = Path(__file__).resolve().parents[1] / "exported"
+
+
+def model_file(model: str) -> Path:
+    """The file that a name (`guarded`) or a path (`runs/mine.onnx`) means.
+
+    Raises:
+        ModelError: there is none.
+    """
+    path = Path(model) if model.endswith(".onnx") else EXPORTED / f"{model}.onnx"
+    if not path.is_file():
+        raise ModelError(f"{path}: no such model; give a name in exported/, or a file")
+    return path
 
 
 def weights_of(path: Path) -> dict[str, Tensor]:
@@ -30,14 +43,16 @@ def weights_of(path: Path) -> dict[str, Tensor]:
     Raises:
         ModelError: it is none of Needle's, or of another kind.
     """
-    card = read_card(path)
+    try:
+        graph = onnx.load(path)
+    except Exception as error:  # protobuf's own, which onnx does not name
+        raise ModelError(f"{path.name}: not a network") from error
+    card = ModelCard.from_metadata({entry.key: entry.value for entry in graph.metadata_props})
     if card.kind != "guarded":
         raise ModelError(f"{path.name}: a network of kind {card.kind} cannot learn a scene")
     return {
-        weight.name.removeprefix(PREFIX): torch.from_numpy(
-            onnx.numpy_helper.to_array(weight).copy()
-        )
-        for weight in onnx.load(path).graph.initializer
+        weight.name.removeprefix(PREFIX): torch.from_numpy(numpy_helper.to_array(weight).copy())
+        for weight in graph.graph.initializer
         if weight.name.startswith(PREFIX)
     }
 
@@ -52,7 +67,7 @@ def adapt(picture: Path, model: str, target: Path, epochs: int | None = None) ->
         ModelError: the model cannot learn, or PyTorch and ONNX Runtime disagree in the end.
         StoreError: the run cannot be written, or belongs to another scene.
     """
-    start = weights_of(find_model(model))
+    start = weights_of(model_file(model))
     settings = TrainSettings(
         PRESET, epochs or PRESETS[PRESET].epochs, (picture.name,), polluted=True
     )

@@ -14,7 +14,7 @@ from dashboard.detector import ModelError, read_card
 from tests.detector import rasters
 from tests.models import plain_model
 from training import learners
-from training.adapt import PRESET, adapt, weights_of
+from training.adapt import PRESET, adapt, model_file, weights_of
 from training.data import gather
 from training.export import export
 from training.presets import PRESETS
@@ -64,3 +64,8 @@ def test_a_scene_is_less_surprising_once_it_has_been_learned(
 def test_only_a_guarded_model_can_learn(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="kind article cannot learn"):
         weights_of(plain_model(tmp_path / "plain.onnx"))
+    with pytest.raises(ModelError, match="no such model"):
+        model_file("nothing")
+    (tmp_path / "text.onnx").write_text("no network")
+    with pytest.raises(ModelError, match="not a network"):
+        weights_of(tmp_path / "text.onnx")
