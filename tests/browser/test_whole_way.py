@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from dashboard.detector import Box, ingest
 from dashboard.staging import DEMO
@@ -109,6 +109,13 @@ def test_the_demo_scene_is_one_click_away_and_a_scan_can_be_stopped(page: Page) 
     expect(page.get_by_text("stopped at")).to_be_visible()
     page.get_by_role("button", name="Resume", exact=True).click()
     expect(page.get_by_text("tiles/s")).to_be_visible()
+
+
+def test_a_page_can_be_opened_by_its_address_first(context: BrowserContext, dashboard: str) -> None:
+    page = context.new_page()
+    page.goto(f"{dashboard}/review")
+    expect(page.get_by_text("Nothing scanned yet")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("link", name="frame")).to_have_count(0)
 
 
 def test_each_broken_file_says_in_one_line_what_is_wrong(
