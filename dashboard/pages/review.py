@@ -9,10 +9,9 @@ import streamlit as st
 from dashboard import charts, pictures, state
 from dashboard.charts import Backdrop
 from dashboard.detector import Detection, Finished, NeedleError
-from dashboard.pages import frame
+from dashboard.pages import frame, threshold
 
 ON_A_PAGE, IN_A_ROW = 12, 4
-BINS = 90
 MAP = (1400, 1400)  # px; the ground shown on the map, which can be zoomed into
 OUTLINES = 3_000  # flagged tiles drawn at most; beyond, the squares cover the ground
 
@@ -30,45 +29,13 @@ def page() -> None:
         )
     left, middle, right = st.columns([1.05, 1.5, 1.05], gap="medium")
     with left:
-        finished = _threshold(scan)
+        finished = threshold.chosen(scan)
     chosen = _chosen(finished)
     with middle:
         _map(scan, finished, chosen)
     with right:
         _find(scan, finished, chosen)
     _gallery(scan, finished)
-
-
-def _threshold(scan: state.Opened) -> Finished:
-    scores = scan.scores
-    top = max(3.5, math.ceil(2 * float(scores.sigma_of(scores.present[-1]))) / 2)
-    place = st.container()
-    sigma = st.slider(
-        "Threshold, standard deviations above the mean",
-        0.0,
-        top,
-        value=min(state.sigma(), top),
-        step=0.1,
-        key=f"slider-{scan.store.key}",
-    )
-    state.set_sigma(sigma)
-    finished = scan.at(sigma)
-    with place:
-        counts, threshold = scores.histogram(BINS), scores.at(sigma)
-        unit = scan.store.unit
-        figure = charts.histogram(counts, scores.mean, threshold, sigma, unit)
-        st.plotly_chart(figure, theme=None, config=charts.CONFIG, key="histogram")
-    places, tiles, unit = len(finished.detections), len(finished.flagged), scan.store.unit
-    st.html(
-        f'<span class="needle-big">{frame.count(places, "place")}</span>'
-        f'<span class="needle-quiet"> in {frame.count(tiles, f"flagged {unit}")} '
-        f"of {scores.scored:,}</span>"
-    )
-    frame.quiet(
-        f"Mean {scores.mean:.3f}, standard deviation {scores.std:.3f}; a {unit} is flagged beyond "
-        f"{scores.at(sigma):.3f}. Moving the threshold scores nothing again."
-    )
-    return finished
 
 
 def _chosen(finished: Finished) -> Detection | None:
