@@ -1,4 +1,4 @@
-"""The command line: `python -m dashboard [scan | info]`; without a command it serves the pages."""
+"""The command line: `python -m dashboard [COMMAND]`; without a command it serves the pages."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from dashboard.detector import (
     ScanStore,
     Scene,
     StoreError,
+    fetch,
     ingest,
     scan,
     write_results,
@@ -67,6 +68,12 @@ def parser() -> argparse.ArgumentParser:
     info = commands.add_parser("info", help="what a picture is, as JSON")
     info.add_argument("scene")
     info.set_defaults(command=run_info)
+
+    fetches = commands.add_parser("fetch", help="a HiRISE product from its public archive")
+    fetches.add_argument("observation", metavar="OBSERVATION_ID", help="as ESP_028401_1755")
+    fetches.add_argument("--out", type=Path, metavar="DIR", help="default: in Needle's own folder")
+    fetches.add_argument("--archive", metavar="URL", help="of another copy of the archive")
+    fetches.set_defaults(command=run_fetch)
     return top
 
 
@@ -129,6 +136,20 @@ def run_info(options: argparse.Namespace) -> None:
     print(json.dumps(facts_of(scene), indent=1))
 
 
+def run_fetch(options: argparse.Namespace) -> None:
+    """`fetch`: the product on disk; a broken download goes on. Its path on standard output."""
+    with progress(options.observation, 0, "B", unit_scale=True) as bar:
+
+        def arriving(there: int, total: int) -> None:
+            bar.total = total
+            _advance(bar, there)
+
+        found = fetch(
+            options.observation, options.out, archive=options.archive, on_progress=arriving
+        )
+    print(found)
+
+
 def facts_of(scene: Scene) -> dict[str, Any]:
     """What `info` says of a scene."""
     middle = scene.lonlat(scene.width / 2, scene.height / 2)
@@ -149,11 +170,11 @@ def peak_memory_mb() -> float | None:
     return round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)
 
 
-def progress(title: str, total: int, unit: str) -> Any:
+def progress(title: str, total: int, unit: str, **how: Any) -> Any:
     """A bar on standard error where that is a terminal; silent elsewhere."""
     from tqdm import tqdm
 
-    return tqdm(total=total, desc=title, unit=unit, disable=None, leave=False)
+    return tqdm(total=total, desc=title, unit=unit, disable=None, leave=False, **how)
 
 
 def _advance(bar: Any, done: int) -> None:

@@ -24,6 +24,7 @@ from dashboard.detector import (
     needle_home,
     triptychs,
 )
+from dashboard.downloads import Downloads
 from dashboard.jobs import Worker
 
 DEFAULT_MODEL = "article"
@@ -35,6 +36,12 @@ PICTURES_KEPT = 2_000  # triptychs, some 30 kB each
 def worker() -> Worker:
     """The one worker of this server."""
     return Worker()
+
+
+@st.cache_resource(show_spinner=False)
+def downloads() -> Downloads:
+    """The downloads of this server."""
+    return Downloads()
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)

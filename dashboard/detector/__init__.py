@@ -6,6 +6,7 @@ from dashboard.detector.devices import DEVICES, Device
 from dashboard.detector.errors import (
     DamagedScene,
     DeviceError,
+    FetchError,
     ModelError,
     NeedleError,
     NoGround,
@@ -16,6 +17,7 @@ from dashboard.detector.errors import (
     StoreError,
     UnknownFormat,
 )
+from dashboard.detector.fetch import fetch
 from dashboard.detector.home import needle_home
 from dashboard.detector.ingest import ingest
 from dashboard.detector.model import Model, find_model, list_models, read_card
@@ -44,6 +46,7 @@ __all__ = [
     "Detection",
     "Device",
     "DeviceError",
+    "FetchError",
     "Finished",
     "FlaggedTile",
     "Grid",
@@ -69,6 +72,7 @@ __all__ = [
     "Triptych",
     "UnknownFormat",
     "estimate",
+    "fetch",
     "find",
     "find_model",
     "flagged",

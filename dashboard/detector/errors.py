@@ -9,6 +9,7 @@
     │   └── NoGround         nothing in it can be scored: too small, or all nodata
     ├── ModelError           a .onnx file or its card cannot be used
     ├── DeviceError          the device asked for is not there
+    ├── FetchError           a product cannot be had from its archive
     ├── OptionError          an option has no sensible meaning
     └── StoreError           stored scores or results cannot be read or written
 
@@ -50,6 +51,10 @@ class ModelError(NeedleError):
 
 class DeviceError(NeedleError):
     """The device asked for is not there."""
+
+
+class FetchError(NeedleError):
+    """A product cannot be had from its archive."""
 
 
 class OptionError(NeedleError):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from pathlib import Path
 
 import streamlit as st
 
-from dashboard import pictures, staging, state
+from dashboard import pictures, state
 from dashboard.detector import (
     Model,
     NeedleError,
@@ -21,25 +19,17 @@ from dashboard.detector import (
 )
 from dashboard.jobs import Job, State
 from dashboard.pages import frame
+from dashboard.pages.choose import Choice, choose
 
-DEMO, UPLOAD, FOLDER = "Demo scene", "Upload", "Folder"
 PREVIEW = (1000, 660)  # px; the whole picture is in sight, whatever its shape
 SHOWN_WHILE_SCANNING = 8  # strongest places drawn on the picture
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A picture the user has chosen."""
-
-    path: Path
-    name: str
 
 
 def page() -> None:
     """Left: what to scan and how. Right: the picture, and the scan as it goes."""
     left, right = st.columns([1, 2.4], gap="large")
     with left:
-        choices = _choose()
+        choices = choose()
         job = _read(choices)
         scene = job.scene if job else None
         estimate_here = None
@@ -51,56 +41,6 @@ def page() -> None:
         _recent()
     if scene and estimate_here:  # last, for the trial takes a moment
         _estimate(scene, *estimate_here)
-
-
-def _choose() -> list[Choice]:
-    """The pictures the user has chosen; empty where none."""
-    st.subheader("Scene")
-    options = [DEMO, UPLOAD] + ([FOLDER] if _folder() else [])
-    kind = st.segmented_control(
-        "Scene", options, default=DEMO, required=True, key="source", label_visibility="collapsed"
-    )
-    if kind == UPLOAD:
-        return _uploads()
-    if kind == FOLDER:
-        return _from_folder()
-    if not staging.DEMO.exists():
-        st.warning("The demo scene is missing; make it with `python -m training plant --demo`.")
-        return []
-    frame.quiet("Synthetic ground with six pieces of landing hardware, 0.25 m a pixel.")
-    return [Choice(staging.DEMO, staging.DEMO.name)]
-
-
-def _uploads() -> list[Choice]:
-    files = st.file_uploader(
-        "PNG, JPEG, TIFF or JPEG 2000",
-        accept_multiple_files=True,
-        key="upload",
-        help="One band or RGB, 8 or 16 bit or float, up to 2 GB.",
-    )
-    staged: dict[str, Choice] = st.session_state.setdefault("staged", {})
-    for file in files:
-        if file.file_id not in staged:
-            staged[file.file_id] = Choice(staging.stage(file, file.name), file.name)
-    return [staged[file.file_id] for file in files]
-
-
-def _folder() -> Path | None:
-    try:
-        return staging.operators_folder()
-    except NeedleError as error:
-        st.error(str(error))
-        return None
-
-
-def _from_folder() -> list[Choice]:
-    folder = _folder()
-    names = staging.pictures_in(folder) if folder else []
-    if folder is None or not names:
-        frame.quiet("The folder of scenes holds no picture yet.")
-        return []
-    name = st.selectbox("Picture", names, key="from_folder")
-    return [Choice(staging.picture_in(folder, name), name)]
 
 
 def _read(choices: list[Choice]) -> Job | None:

@@ -1,0 +1,63 @@
+"""One at a time, over threads and processes: a lock that a crash gives back."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+PAUSE = 0.1  # s between two tries
+
+
+@contextmanager
+def alone(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """The right to work on what `path` stands for, until the block ends or the process dies.
+
+    Args:
+        path: a file in an existing folder, made for the time of the work and removed after it.
+        waiting: called again and again while another holds the lock; may raise to give up.
+    """
+    while True:
+        file = path.open("ab")
+        if _taken(file) and _same(file, path):
+            break
+        file.close()
+        if waiting:
+            waiting()
+        time.sleep(PAUSE)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows does not remove open files
+            path.unlink()
+        file.close()
+
+
+def _same(file: BinaryIO, path: Path) -> bool:
+    """False where the one who held the lock before has removed the file in the meantime."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _taken(file: BinaryIO) -> bool:
+    """True where the lock was free; the system frees it when the file is closed, however."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        except OSError:
+            return False
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
