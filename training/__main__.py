@@ -1,4 +1,4 @@
-"""The training command line: `python -m training train | export | adapt | plant`."""
+"""The training command line: `python -m training train | export | adapt | plant | evaluate`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from dashboard.detector.errors import NeedleError
 from training.presets import PRESETS
@@ -62,6 +63,18 @@ def parser() -> argparse.ArgumentParser:
     plant.add_argument("--seed", type=int, default=0)
     plant.add_argument("--out", required=True, type=Path, metavar="DIR")
     plant.set_defaults(command=run_plant)
+
+    evaluate = commands.add_parser(
+        "evaluate", help="what models find in scenes with truth, and what it costs to review"
+    )
+    evaluate.add_argument(
+        "models", nargs="*", metavar="MODEL", help="a name in exported/, or a file"
+    )
+    evaluate.add_argument("--scenes", nargs="+", default=[], help="pictures, or folders of them")
+    evaluate.add_argument("--out", required=True, type=Path, metavar="report.json")
+    evaluate.add_argument("--stride", type=int, help="px, of models that score tile by tile")
+    evaluate.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    evaluate.set_defaults(command=run_evaluate)
     return top
 
 
@@ -113,6 +126,28 @@ def run_plant(options: argparse.Namespace) -> None:
         made = plant_scene(options.scene, options.seed, options.out)
     for path in made:
         print(path)
+
+
+def run_evaluate(options: argparse.Namespace) -> None:
+    """`evaluate`: a report of three files."""
+    from training.evaluate.command import EvaluateSettings, evaluate
+
+    settings = EvaluateSettings(
+        models=tuple(options.models),
+        scenes=tuple(options.scenes),
+        out=options.out,
+        stride=options.stride,
+        device=options.device,
+    )
+    for path in evaluate(settings, trials_tracked):
+        print(path)
+
+
+def trials_tracked(trials: Sequence[Any]) -> Iterator[Any]:
+    """The trials, with a progress bar where a terminal looks on."""
+    from tqdm import tqdm
+
+    return iter(tqdm(trials, unit=" scenes", disable=None))
 
 
 def tracked(paths: Sequence[Path], name: str) -> Iterator[Path]:

@@ -6,7 +6,6 @@ the same pixels; no scene is ever held in memory.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from dashboard.detector.ingest import ingest
 from dashboard.detector.scene import Patch, Scene
 from dashboard.detector.tiling import Box
 from training.networks.article import TILE
+from training.truth import truth_of
 
 VALID = 0.99  # of a window's pixels must be ground, as in the article
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".jp2", ".j2k"})
@@ -43,18 +43,10 @@ class Source:
         return sum(scene.width * scene.height for scene in self.scenes)
 
 
-def truth_path(picture: Path) -> Path:
-    """Where the truth of a picture lies: `STEM.truth.json` beside it."""
-    return picture.with_name(f"{picture.stem}.truth.json")
-
-
-def boxes_of_truth(picture: Path) -> tuple[Box, ...]:
+def boxes_of_truth(picture: Path, scene: Scene) -> tuple[Box, ...]:
     """The boxes of the objects known in a picture; none where it has no truth."""
-    truth = truth_path(picture)
-    if not truth.exists():
-        return ()
-    objects = json.loads(truth.read_text(encoding="utf-8"))["objects"]
-    return tuple(Box(*(int(edge) for edge in known["box"])) for known in objects)
+    truth = truth_of(picture, scene)
+    return tuple(known.box for known in truth.objects) if truth else ()
 
 
 def pictures_in(argument: str | Path) -> list[Path]:
@@ -97,7 +89,7 @@ def gather(
                 if len(pictures) == 1:
                     raise
                 continue
-            left_out.append(() if polluted else boxes_of_truth(picture))
+            left_out.append(() if polluted else boxes_of_truth(picture, scenes[-1]))
         sources.append(Source(Path(argument).name, tuple(scenes), tuple(left_out)))
     return sources
 

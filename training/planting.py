@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from dashboard.detector.tiling import Box
 from training import ground, sensor
 from training.ground import Sun
 from training.hardware import ARTICLE, KINDS, Stamp
+from training.truth import KnownObject, Truth
 
 DEMO_NAME = "landing-site"
 DEMO_SHAPE = (3072, 3072)  # rows, columns of the demo scene, in px
@@ -38,46 +37,13 @@ Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class PlantedObject:
-    """One piece of hardware; its box is half-open, in px of the scene."""
-
-    name: str
-    kind: str
-    box: Box
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What is where in a scene: the truth contract of the evaluation."""
-
-    scene: str
-    objects: tuple[PlantedObject, ...]
-    ignore: tuple[Box, ...] = ()
-
-    def to_json(self) -> str:
-        """The contents of `STEM.truth.json`."""
-        record = {
-            "scene": self.scene,
-            "objects": [asdict(one) | {"box": list(one.box)} for one in self.objects],
-            "ignore": [list(box) for box in self.ignore],
-        }
-        return json.dumps(record, indent=1) + "\n"
-
-    def write(self, picture: Path) -> Path:
-        """The path of the truth, written beside its picture."""
-        path = picture.with_name(f"{picture.stem}.truth.json")
-        path.write_text(self.to_json(), encoding="utf-8")
-        return path
-
-
 def plant(
     dn: Floats,
     valid: Mask,
     seed: int,
     kinds: Sequence[str] = ARTICLE,
     sun: Sun | None = None,
-) -> tuple[Floats, tuple[PlantedObject, ...]]:
+) -> tuple[Floats, tuple[KnownObject, ...]]:
     """The ground with hardware on it, and where that is.
 
     Args:
@@ -102,7 +68,7 @@ def plant(
         counts[kind] += 1
         name = kind if kinds.count(kind) == 1 else f"{kind} {counts[kind]}"
         left, top, right, bottom = stamp.box
-        objects.append(PlantedObject(name, kind, Box(x + left, y + top, x + right, y + bottom)))
+        objects.append(KnownObject(name, kind, Box(x + left, y + top, x + right, y + bottom)))
     return planted, tuple(objects)
 
 

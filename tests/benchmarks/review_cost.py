@@ -2,80 +2,49 @@
 
     python -m tests.benchmarks.review_cost SCENE [SCENE ...] [--model article] [--stride 48]
 
-The truth is `STEM.truth.json` beside each scene. An object is found by a detection whose point lies
-in its box grown by 24 px; a detection in no grown box and no box to ignore is false. The review
-cost is how many false detections rank above the weakest object. One line of JSON a scene.
+One line of JSON a scene; `python -m training evaluate` measures the same and more, with a report.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import time
+import tempfile
 from pathlib import Path
-from typing import Any
 
-from dashboard.detector import Box, Detection, Model, ScanStore, find, ingest, scan
-from training.data import truth_path
-
-NEAR = 24  # px: half of the article's scored window
-EVERY = 10**9  # candidates, however weak
-SIGMA = 3.0
-
-
-def measure(picture: Path, model: Model, stride: int | None) -> dict[str, Any]:
-    """Where the objects of one scene rank, and what they cost; scans what is not scanned yet."""
-    truth = json.loads(truth_path(picture).read_text(encoding="utf-8"))
-    scene = ingest(picture)
-    store = ScanStore.for_scan(scene, model, stride)
-    began = time.monotonic()
-    fresh = sum(step.fresh > 0 for step in scan(store, scene, model)) > 0
-    seconds = time.monotonic() - began
-    scores = store.scores()
-    found = find(scores, top=EVERY)
-    objects = {one["name"]: Box(*one["box"]).grow(NEAR) for one in truth["objects"]}
-    ignored = [Box(*box) for box in truth.get("ignore", [])]
-    false = [one for one in found if not _at(one, [*objects.values(), *ignored])]
-    best = {
-        name: next((one for one in found if _at(one, [box])), None) for name, box in objects.items()
-    }
-    costs = {
-        name: len(false) if one is None else sum(other.rank < one.rank for other in false)
-        for name, one in best.items()
-    }
-    beyond = [one for one in best.values() if one and one.sigma > SIGMA]
-    return {
-        "scene": scene.name,
-        "model": model.name,
-        "stride": store.stride,
-        "scored": scores.scored,
-        "seconds": round(seconds, 1) if fresh else None,
-        "flagged": scores.count_above(SIGMA),
-        "places": sum(one.sigma > SIGMA for one in found),
-        "found": f"{len(beyond)} of {len(objects)}",
-        "false": sum(one.sigma > SIGMA for one in false),
-        "review_cost": max(costs.values()),
-        "objects": {
-            name: {"cost": costs[name], "sigma": None if one is None else round(one.sigma, 2)}
-            for name, one in best.items()
-        },
-    }
-
-
-def _at(found: Detection, boxes: list[Box]) -> bool:
-    return any(box.holds(found.x, found.y) for box in boxes)
+from training.evaluate.command import tried
+from training.evaluate.contestants import Network
+from training.evaluate.measures import review_cost
+from training.evaluate.subjects import labelled
 
 
 def main() -> None:
     """Prints a line a scene."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("scenes", nargs="+", type=Path)
+    parser.add_argument("scenes", nargs="+")
     parser.add_argument("--model", default="article")
     parser.add_argument("--stride", type=int)
     given = parser.parse_args()
-    model = Model.load(given.model)
-    for picture in given.scenes:
-        print(json.dumps(measure(picture, model, given.stride)), flush=True)
+    model = Network.load(given.model, given.stride)
+    with tempfile.TemporaryDirectory() as work:
+        cases, _ = tried(labelled(given.scenes), [model], Path(work))
+    for case in cases:
+        line = {
+            "scene": case.subject.scene,
+            "model": case.contestant,
+            "scored": case.scored,
+            "seconds": round(case.seconds, 1),
+            "flagged": case.flagged,
+            "places": case.places,
+            "found": f"{sum(one.found for one in case.objects)} of {len(case.objects)}",
+            "false": case.false,
+            "review_cost": review_cost(case.objects),
+            "objects": {
+                one.name: {"cost": one.cost, "sigma": one.sigma and round(one.sigma, 2)}
+                for one in case.objects
+            },
+        }
+        print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,132 @@
+"""The whole evaluation: three files, resumed from its parts, in one line where it cannot."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dashboard.detector import Box, Scene
+from tests.detector import rasters
+from tests.models import area_model, plain_model
+from training.__main__ import main
+from training.evaluate import command
+from training.evaluate.cases import Case, Cases
+from training.evaluate.contestants import Network
+from training.truth import KnownObject, Truth
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of two pictures, one with a bright object and its truth, and of two models."""
+    scenes = tmp_path / "scenes"
+    scenes.mkdir()
+    pixels = rasters.ground(600, 800)
+    pixels[290:310, 390:410] = 250
+    picture = rasters.write(scenes / "plain.png", pixels)
+    Truth("plain.png", (KnownObject("lander", "lander", Box(390, 290, 410, 310)),)).write(picture)
+    rasters.write(scenes / "unlabelled.png", rasters.ground(600, 800, seed=1))
+    plain_model(tmp_path / "tiles.onnx", scenes=("plain.png",))
+    area_model(tmp_path / "areas.onnx")
+    return tmp_path
+
+
+def run(folder: Path, *more: str) -> int:
+    models = [str(folder / f"{name}.onnx") for name in ("areas", "tiles")]
+    out = str(folder / "report.json")
+    return main(["evaluate", *models, "--scenes", str(folder / "scenes"), "--out", out, *more])
+
+
+def test_it_writes_json_csv_and_a_page_that_stands_alone(folder: Path) -> None:
+    assert run(folder) == 0
+    record = json.loads((folder / "report.json").read_text())
+    assert [row["contestant"] for row in record["rows"]] == ["areas", "tiles / 48"]
+    areas, tiles = record["cases"]
+    assert (areas["sample"], tiles["sample"]) == ("out", "in")
+    for case in record["cases"]:
+        assert case["review_cost"] == 0
+        assert case["objects"][0]["cost"] == 0
+        assert sum(case["counts"]) == case["scored"]
+        assert case["seconds_per_gpx"] > 0
+    lines = list(csv.DictReader((folder / "report.csv").read_text().splitlines()))
+    assert [line["contestant"] for line in lines] == ["areas", "tiles / 48"]
+    assert lines[0]["false_above"] == "0"
+    page = (folder / "report.html").read_text()
+    assert "data:image/jpeg;base64," in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+    assert page.count("<svg") == page.count("</svg>") >= 3
+
+
+def test_the_stride_is_for_models_that_score_tile_by_tile(folder: Path) -> None:
+    assert run(folder, "--stride", "16") == 0
+    record = json.loads((folder / "report.json").read_text())
+    assert [case["contestant"] for case in record["cases"]] == ["areas", "tiles / 16"]
+
+
+def test_it_resumes_from_its_parts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    honest = command.case_of
+
+    def counted(*arguments: object) -> Case:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return honest(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(command, "case_of", counted)
+    assert run(folder) == 130
+    assert not (folder / "report.json").exists()
+    assert run(folder) == 0
+    assert len(calls) == 3, "only the case that was interrupted is worked out again"
+    assert run(folder) == 0
+    assert len(calls) == 3
+
+
+def test_a_changed_truth_is_judged_anew(folder: Path) -> None:
+    assert run(folder) == 0
+    nothing_there = KnownObject("lander", "lander", Box(600, 100, 610, 110))
+    Truth("plain.png", (nothing_there,)).write(folder / "scenes" / "plain.png")
+    assert run(folder) == 0
+    record = json.loads((folder / "report.json").read_text())
+    assert all(case["review_cost"] > 0 for case in record["cases"])
+
+
+def test_a_stored_case_is_read_as_it_was_and_a_damaged_one_is_not(
+    folder: Path, scene_of: Callable[..., Scene]
+) -> None:
+    assert run(folder) == 0
+    kept = Cases(folder / "report.parts" / "cases")
+    (trial,) = command.labelled([folder / "scenes"])
+    model = Network.load(str(folder / "areas.onnx"))
+    case = kept.get(trial.key, model)
+    assert case is not None
+    assert Case.from_json(case.to_json()) == case
+    assert case.picture(case.worst[0]) == case.pictures[1]
+    kept.path(trial.key, model).write_text("{")
+    assert kept.get(trial.key, model) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["areas.onnx", "--scenes", "scenes", "--out", "report.txt"], "must be a .json"),
+        (["--scenes", "scenes", "--out", "report.json"], "name a model"),
+        (["absent.onnx", "--scenes", "scenes", "--out", "report.json"], "no such model"),
+        (["areas.onnx", "--scenes", "absent", "--out", "report.json"], "no such picture"),
+        (["areas.onnx", "--scenes", "scenes/unlabelled.png", "--out", "report.json"], "no picture"),
+    ],
+)
+def test_bad_input_gets_one_line(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    says: str,
+) -> None:
+    monkeypatch.chdir(folder)
+    assert main(["evaluate", *arguments]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert says in line

@@ -1,0 +1,155 @@
+"""`python -m training evaluate`: every contestant on every scene, and the report."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from dashboard import __version__
+from dashboard.detector import NeedleError, NoGround, OptionError, SceneError
+from training.evaluate.cases import Case, Cases, case_of, write
+from training.evaluate.contestants import Contestant, Network
+from training.evaluate.report import page
+from training.evaluate.subjects import Trial, labelled
+from training.evaluate.summary import case_record, cases_csv, record_of, rows_of
+
+Track = Callable[[Sequence[Trial]], Iterable[Trial]]
+
+
+@dataclass(frozen=True)
+class EvaluateSettings:
+    """Everything a user decides about an evaluation; written to the report."""
+
+    models: tuple[str, ...]
+    scenes: tuple[str, ...]
+    out: Path
+    stride: int | None = None  # px, of networks that score tile by tile; their own where None
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.out.suffix != ".json":
+            raise OptionError(f"--out is {self.out}; it must be a .json file, as report.json")
+        if not self.models:
+            raise OptionError("there is nothing to evaluate; name a model")
+
+    @property
+    def parts(self) -> Path:
+        """The folder of what has been worked out; the same command goes on from it."""
+        return self.out.with_suffix(".parts")
+
+
+def evaluate(settings: EvaluateSettings, track: Track = iter) -> list[Path]:
+    """Let the models and peers score the scenes, and write the report: JSON, CSV, HTML.
+
+    Raises:
+        SceneError: a scene or its truth cannot be used, or none has a truth.
+        ModelError: a model cannot be used.
+        StoreError: the report cannot be written.
+    """
+    contestants = contestants_of(settings)
+    trials = trials_of(settings)
+    cases, skipped = tried(trials, contestants, settings.parts, track)
+    return written(settings, contestants, cases, skipped)
+
+
+def contestants_of(settings: EvaluateSettings) -> list[Contestant]:
+    """The contestants that the settings name, the models first."""
+    return [Network.load(name, settings.stride, settings.device) for name in settings.models]
+
+
+def trials_of(settings: EvaluateSettings) -> list[Trial]:
+    """The scenes that the settings name.
+
+    Raises:
+        SceneError: there is none with a truth.
+    """
+    trials: list[Trial] = [*labelled(settings.scenes)]
+    if not trials:
+        raise SceneError(
+            f"{', '.join(settings.scenes)}: no picture has a truth beside it; "
+            "write STEM.truth.json or STEM.truth.geojson"
+        )
+    return trials
+
+
+def tried(
+    trials: Sequence[Trial], contestants: Sequence[Contestant], parts: Path, track: Track = iter
+) -> tuple[list[Case], list[str]]:
+    """Every contestant on every trial, worked out or taken from `parts`; and what was skipped."""
+    kept = Cases(parts / "cases")
+    cases, skipped = [], []
+    for trial in track(trials):
+        try:
+            _try(trial, contestants, kept, parts / "scans")
+        except NoGround as error:
+            skipped.append(str(error))
+            continue
+        found = (kept.get(trial.key, contestant) for contestant in contestants)
+        cases += [case for case in found if case]
+    return cases, skipped
+
+
+def _try(trial: Trial, contestants: Sequence[Contestant], kept: Cases, work: Path) -> None:
+    missing = [one for one in contestants if kept.get(trial.key, one) is None]
+    if not missing:
+        return
+    with trial.opened(work) as (subject, scene, truth):
+        for contestant in missing:
+            case = case_of(subject, scene, truth, contestant, work)
+            kept.put(trial.key, contestant, case)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def written(
+    settings: EvaluateSettings,
+    contestants: Sequence[Contestant],
+    cases: Sequence[Case],
+    skipped: Sequence[str],
+) -> list[Path]:
+    """The paths of the report's three files."""
+    if not cases:
+        raise NeedleError(f"nothing could be evaluated: {'; '.join(skipped)}")
+    rows = rows_of(cases)
+    facts = _facts(settings)
+    record: dict[str, Any] = {
+        **facts,
+        "contestants": [{"name": one.name, "key": one.key} for one in contestants],
+        "skipped": list(skipped),
+        "rows": [record_of(row) for row in rows],
+        "cases": [case_record(case) for case in cases],
+    }
+    lines = [
+        f"Needle {facts['needle']}, {facts['date']}, {facts['machine']}",
+        f"scored on {', '.join(dict.fromkeys(case.device for case in cases))}",
+        *(f"left out: {reason}" for reason in skipped),
+        f"made with: {facts['command']}",
+    ]
+    title = "What is found, and what it costs to review"
+    texts = {
+        settings.out: json.dumps(record, indent=1) + "\n",
+        settings.out.with_suffix(".csv"): cases_csv(cases),
+        settings.out.with_suffix(".html"): page(title, lines, rows, cases),
+    }
+    for path, text in texts.items():
+        write(path, text)
+    return list(texts)
+
+
+def _facts(settings: EvaluateSettings) -> dict[str, Any]:
+    now = datetime.datetime.now(datetime.UTC)
+    return {
+        "needle": __version__,
+        "date": now.date().isoformat(),
+        "machine": f"{platform.machine()}, Python {platform.python_version()}, "
+        f"numpy {version('numpy')}",
+        "command": " ".join(["python -m training", *sys.argv[1:]]),
+        "settings": asdict(settings) | {"out": settings.out.name},
+    }

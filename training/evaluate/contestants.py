@@ -1,0 +1,81 @@
+"""What is compared: exported networks, and peers that fit the scene itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from dashboard.detector import Model, ScanStore, Scene, ScoreMap, scan
+
+IN_SAMPLE, OUT_OF_SAMPLE, OWN_GROUND = "in", "out", "own"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The scores of a scene, and how long they took, reading included."""
+
+    scores: ScoreMap
+    seconds: float
+    device: str
+
+
+class Contestant(Protocol):
+    """Something that gives every place of a scene a score."""
+
+    @property
+    def name(self) -> str:
+        """What the tables call it."""
+
+    @property
+    def key(self) -> str:
+        """What decides its scores, in one string."""
+
+    def sample(self, *names: str) -> str:
+        """Whether it learned from ground of these names: `in`, `out`, or `own` for each scene."""
+
+    def score(self, scene: Scene, home: Path) -> Scored:
+        """Its scores; what must be kept in between goes to `home`."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """An exported network at a stride."""
+
+    model: Model
+    stride: int
+
+    @classmethod
+    def load(cls, name: str, stride: int | None = None, device: str = "auto") -> Network:
+        """A network by name or file; `stride` is for networks that score tile by tile.
+
+        Raises:
+            ModelError: there is no such network.
+            DeviceError: the device asked for does not work.
+        """
+        model = Model.load(name, device)
+        own = model.card.stride
+        return cls(model, own if stride is None or model.card.area else stride)
+
+    @property
+    def name(self) -> str:
+        return self.model.name if self.model.card.area else f"{self.model.name} / {self.stride}"
+
+    @property
+    def key(self) -> str:
+        return f"{self.model.sha256} {self.stride}"
+
+    def sample(self, *names: str) -> str:
+        """`in` where the card names one of them among the training scenes."""
+        return IN_SAMPLE if set(names) & set(self.model.card.scenes) else OUT_OF_SAMPLE
+
+    def score(self, scene: Scene, home: Path) -> Scored:
+        """The scores of a whole scan, resumed where one was interrupted.
+
+        Raises:
+            NoGround: nothing in the scene can be scored.
+        """
+        store = ScanStore.for_scan(scene, self.model, self.stride, home)
+        for _ in scan(store, scene, self.model):
+            pass
+        return Scored(store.scores(), store.seconds, store.device_label)
