@@ -36,13 +36,16 @@ from dashboard.detector.scores import Histogram, ScoreMap
 from dashboard.detector.store import ScanStore, list_scans
 from dashboard.detector.tiling import Box, Grid, Tile
 from dashboard.detector.triptych import Triptych, triptychs
+from dashboard.detector.verdicts import Change, Decision, Subject, Verdict, Verdicts
 
 __all__ = [
     "DEVICES",
     "PRODUCTS",
     "RUN_RECORD",
     "Box",
+    "Change",
     "DamagedScene",
+    "Decision",
     "Detection",
     "Device",
     "DeviceError",
@@ -68,9 +71,12 @@ __all__ = [
     "SceneTooLarge",
     "ScoreMap",
     "StoreError",
+    "Subject",
     "Tile",
     "Triptych",
     "UnknownFormat",
+    "Verdict",
+    "Verdicts",
     "estimate",
     "fetch",
     "find",
