@@ -13,6 +13,7 @@ from typing import Any
 
 from dashboard.detector import (
     DEVICES,
+    RULES,
     Finished,
     Model,
     NeedleError,
@@ -60,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     scans.add_argument("--out", required=True, type=Path, metavar="DIR")
     scans.add_argument("--model", default=defaults.model, help="a name in exported/, or a file")
     scans.add_argument("--sigma", type=float, default=defaults.sigma, help="threshold (default 3)")
+    scans.add_argument("--rule", choices=RULES, default=defaults.rule, help="what sigma is")
     scans.add_argument("--top", type=int, help="the strongest so many, whatever their sigma")
     scans.add_argument("--stride", type=int, help="distance of tiles in px (default: the model's)")
     scans.add_argument("--device", choices=DEVICES, default=defaults.device)
@@ -101,7 +103,7 @@ def serve(options: argparse.Namespace) -> None:
 
 def run_scan(options: argparse.Namespace) -> None:
     """`scan`: ingest, score what is not scored yet, write the results."""
-    names = ("model", "stride", "device", "sigma", "top")
+    names = ("model", "stride", "device", "sigma", "top", "rule")
     settings = ScanSettings(**{name: getattr(options, name) for name in names})
     _check_folder(options.out)
     began = time.monotonic()

@@ -30,20 +30,16 @@ class Backdrop:
     opacity: float = 1.0
 
 
-def histogram(
-    counts: Histogram, mean: float, threshold: float, sigma: float, unit: str = "tile"
-) -> go.Figure:
-    """The score distribution as the article draws it: bars, log counts, mean and threshold.
+def histogram(counts: Histogram, sigma: float, unit: str = "tile") -> go.Figure:
+    """The score distribution as the article draws it: bars, log counts, centre and threshold.
 
     Args:
-        counts: of scores.
-        mean: of the scores.
-        threshold: the score that lies `sigma` standard deviations above it.
-        sigma: the threshold as the user gave it.
+        counts: of sigma.
+        sigma: the threshold.
         unit: what is counted, in one word.
     """
     middles = (counts.edges[:-1] + counts.edges[1:]) / 2
-    colours = np.where(middles > threshold, RUST, QUIET)
+    colours = np.where(middles > sigma, RUST, QUIET)
     # A bar of one tile must be seen on a log axis, whose bars begin at 0.8.
     bars = go.Bar(
         x=middles,
@@ -51,22 +47,15 @@ def histogram(
         base=0,
         width=np.diff(counts.edges),
         marker={"color": colours, "line": {"width": 0}},
-        hovertemplate="score %{x:.3f}<br>%{y:,} " + unit + "s<extra></extra>",
+        hovertemplate="%{x:.2f} σ<br>%{y:,} " + unit + "s<extra></extra>",
     )
     figure = go.Figure(bars)
-    for at, name, colour, side in (
-        (mean, "mean", FAINT, "top left"),
-        (threshold, f"{sigma:.1f} σ", RUST, "top right"),
-    ):
-        figure.add_vline(
-            at,
-            line={"color": colour, "width": 1.5, "dash": "solid" if colour == RUST else "dot"},
-            annotation={"text": name, "font": {"color": INK if colour == RUST else FAINT}},
-            annotation_position=side,
-        )
+    line = {"color": RUST, "width": 1.5}
+    note = {"text": f"{sigma:.1f} σ", "font": {"color": INK}}
+    figure.add_vline(sigma, line=line, annotation=note, annotation_position="top right")
     top = max(1, int(counts.counts.max(initial=1)))
     figure.update_layout(_layout(260), bargap=0, showlegend=False)
-    figure.update_xaxes(title="score", gridcolor="#262524", zeroline=False)
+    figure.update_xaxes(title="σ above the ordinary", gridcolor="#262524", zeroline=False)
     figure.update_yaxes(
         title=f"{unit}s",
         type="log",

@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboard import pictures
 from dashboard.detector import (
+    RULES,
     Finished,
     Model,
     ModelError,
@@ -18,10 +19,12 @@ from dashboard.detector import (
     ScanStore,
     Scene,
     ScoreMap,
+    SigmaMap,
     find_model,
     list_models,
     list_scans,
     needle_home,
+    sigma_map,
     triptychs,
 )
 from dashboard.downloads import Downloads
@@ -97,6 +100,19 @@ def set_sigma(value: float) -> None:
     st.session_state["sigma"] = value
 
 
+def rule() -> str:
+    """The rule of this session by which a score becomes a sigma; that of the URL at first."""
+    if "rule" not in st.session_state:
+        given = st.query_params.get("rule", RULES[0])
+        st.session_state["rule"] = given if given in RULES else RULES[0]
+    return str(st.session_state["rule"])
+
+
+def set_rule(value: str) -> None:
+    """Keep the rule for the other pages."""
+    st.session_state["rule"] = value
+
+
 @dataclass(frozen=True)
 class Opened:
     """The open scan with all that its pages need; nothing in it is scored again."""
@@ -105,9 +121,14 @@ class Opened:
     scene: Scene
     scores: ScoreMap
 
+    def measured(self, rule: str) -> SigmaMap:
+        """The scores in sigma by a rule; ranked once for every threshold."""
+        return _measured(self.store.key, self.store.done, rule, self)
+
     def at(self, sigma: float) -> Finished:
-        """The scan with a threshold."""
-        settings = ScanSettings(self.store.model_name, self.store.stride, sigma=sigma)
+        """The scan with a threshold, by the rule of this session."""
+        stride, by = self.store.stride, rule()
+        settings = ScanSettings(self.store.model_name, stride, sigma=sigma, rule=by)
         return _finished(self.store.key, self.store.done, settings, self)
 
     def model(self) -> Model:
@@ -137,7 +158,13 @@ def _opened(key: str, done: int, _store: ScanStore) -> Opened:
 
 @st.cache_resource(show_spinner=False, max_entries=32)
 def _finished(key: str, done: int, settings: ScanSettings, _opened: Opened) -> Finished:
-    return Finished(_opened.store, _opened.scene, _opened.scores, settings)
+    sigmas = _opened.measured(settings.rule)
+    return Finished(_opened.store, _opened.scene, _opened.scores, settings, sigmas=sigmas)
+
+
+@st.cache_resource(show_spinner=False, max_entries=6)
+def _measured(key: str, done: int, rule: str, _opened: Opened) -> SigmaMap:
+    return sigma_map(_opened.scores, rule)
 
 
 @st.cache_data(show_spinner=False, max_entries=8)

@@ -1,7 +1,7 @@
 """The detector: from a picture file to ranked places. No user interface, no torch, no printing."""
 
 from dashboard.detector.card import ModelCard
-from dashboard.detector.detections import Detection, FlaggedTile, find, flagged
+from dashboard.detector.detections import Detection, FlaggedTile
 from dashboard.detector.devices import DEVICES, Device
 from dashboard.detector.errors import (
     DamagedScene,
@@ -30,9 +30,11 @@ from dashboard.detector.results import (
     ScanSettings,
     write_results,
 )
+from dashboard.detector.rules import RULES
 from dashboard.detector.scan import Progress, estimate, scan
 from dashboard.detector.scene import Patch, Scene
 from dashboard.detector.scores import Histogram, ScoreMap
+from dashboard.detector.sigmas import SigmaMap, find, flagged, sigma_map
 from dashboard.detector.store import ScanStore, list_scans
 from dashboard.detector.tiling import Box, Grid, Tile
 from dashboard.detector.triptych import Triptych, triptychs
@@ -41,6 +43,7 @@ from dashboard.detector.verdicts import Change, Decision, Subject, Verdict, Verd
 __all__ = [
     "DEVICES",
     "PRODUCTS",
+    "RULES",
     "RUN_RECORD",
     "Box",
     "Change",
@@ -70,6 +73,7 @@ __all__ = [
     "SceneNotFound",
     "SceneTooLarge",
     "ScoreMap",
+    "SigmaMap",
     "StoreError",
     "Subject",
     "Tile",
@@ -90,6 +94,7 @@ __all__ = [
     "png",
     "read_card",
     "scan",
+    "sigma_map",
     "triptychs",
     "write_results",
 ]

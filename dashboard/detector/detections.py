@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 
-from dashboard.detector.errors import OptionError
+from dashboard.detector.candidates import Candidates
 from dashboard.detector.scene import Scene
 from dashboard.detector.scores import ScoreMap
 from dashboard.detector.tiling import Box
@@ -41,79 +42,76 @@ class Detection:
     lat: float | None = None
 
 
-def flagged(scores: ScoreMap, sigma: float) -> list[FlaggedTile]:
-    """The tiles beyond `sigma` standard deviations above the mean, strongest first."""
-    rows, cols = np.nonzero(scores.values > scores.at(sigma))
-    order = np.argsort(-scores.values[rows, cols], kind="stable")
-    return [
-        FlaggedTile(
-            row,
-            col,
-            scores.grid.at(row, col).read,
-            float(scores.values[row, col]),
-            float(scores.sigma[row, col]),
-        )
-        for row, col in zip(rows[order].tolist(), cols[order].tolist(), strict=True)
-    ]
+class FlaggedTiles(Sequence[FlaggedTile]):
+    """The strongest `count` tiles, strongest first, each made when it is asked for."""
+
+    def __init__(self, scores: ScoreMap, ranked: Candidates, count: int) -> None:
+        self._scores, self._ranked, self._count = scores, ranked, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> FlaggedTile: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[FlaggedTile]: ...
+
+    def __getitem__(self, index: int | slice) -> FlaggedTile | list[FlaggedTile]:
+        wanted = range(self._count)[index]
+        return self._at(wanted) if isinstance(wanted, int) else [self._at(one) for one in wanted]
+
+    def __iter__(self) -> Iterator[FlaggedTile]:
+        return (self._at(index) for index in range(self._count))
+
+    def _at(self, index: int) -> FlaggedTile:
+        ranked = self._ranked
+        row, col = divmod(int(ranked.cells[index]), self._scores.values.shape[1])
+        box = self._scores.grid.at(row, col).read
+        return FlaggedTile(row, col, box, float(ranked.scores[index]), float(ranked.sigmas[index]))
 
 
-def find(
-    scores: ScoreMap, sigma: float = 3.0, top: int | None = None, scene: Scene | None = None
+def detections(
+    scores: ScoreMap, ranked: Candidates, above: int, scene: Scene | None = None
 ) -> list[Detection]:
-    """The detections, strongest first, each one place.
-
-    A tile whose scored window overlaps that of a stronger detection belongs to it (greedy
-    non-maximum suppression), so that a detection never stretches beyond one scored window.
+    """The places that the strongest `above` positions make, strongest first.
 
     Args:
-        sigma: the threshold in standard deviations above the mean.
-        top: give the `top` strongest candidates instead, whatever their sigma.
         scene: adds longitude and latitude where it has a coordinate reference system.
     """
-    if top is not None and top < 1:
-        raise OptionError(f"top is {top}; it must be at least 1")
-    threshold = -np.inf if top is not None else scores.at(sigma)
-    found = []
-    for rank, (row, col, tiles) in enumerate(_peaks(scores, threshold, top), start=1):
-        found.append(_detection(scores, rank, row, col, tiles))
-    return [_placed(detection, scene) for detection in found] if scene else found
-
-
-def _peaks(scores: ScoreMap, threshold: float, limit: int | None) -> Iterator[tuple[int, int, int]]:
-    """`(row, col, flagged tiles grouped)` of each peak above the threshold, strongest first."""
-    with np.errstate(invalid="ignore"):
-        free = scores.values > threshold
-    reach = -(-scores.window // scores.grid.stride) - 1  # cells whose windows overlap
-    rows, cols = np.nonzero(free)
-    order = np.argsort(-scores.values[rows, cols], kind="stable")
-    given = 0
-    for row, col in zip(rows[order].tolist(), cols[order].tolist(), strict=True):
-        if not free[row, col]:
-            continue
-        near = free[max(0, row - reach) : row + reach + 1, max(0, col - reach) : col + reach + 1]
-        yield row, col, int(near.sum())
-        near[:] = False
-        given += 1
-        if given == limit:
-            return
-
-
-def _detection(scores: ScoreMap, rank: int, row: int, col: int, tiles: int) -> Detection:
-    box = scores.scored_box(row, col)
-    x, y = box.centre
-    return Detection(
-        rank=rank,
-        sigma=float(scores.sigma[row, col]),
-        score=float(scores.values[row, col]),
-        x=x,
-        y=y,
-        box=box,
-        row=row,
-        col=col,
-        tiles=tiles,
+    sizes = ranked.sizes(above)
+    peaks = ranked.peaks[: len(sizes)]
+    rows, cols = np.divmod(ranked.cells[peaks], scores.values.shape[1])
+    rim = (scores.grid.tile - scores.window) // 2
+    left, top = cols * scores.grid.stride + rim, rows * scores.grid.stride + rim
+    half = scores.window / 2
+    places: Sequence[tuple[float, float] | None] = [None] * len(peaks)
+    if scene:
+        places = scene.lonlats((left + half).tolist(), (top + half).tolist())
+    found = zip(
+        ranked.sigmas[peaks].tolist(),
+        ranked.scores[peaks].tolist(),
+        left.tolist(),
+        top.tolist(),
+        rows.tolist(),
+        cols.tolist(),
+        sizes.tolist(),
+        places,
+        strict=True,
     )
-
-
-def _placed(detection: Detection, scene: Scene) -> Detection:
-    place = scene.lonlat(detection.x, detection.y)
-    return replace(detection, lon=place[0], lat=place[1]) if place else detection
+    return [
+        Detection(
+            rank=rank,
+            sigma=sigma,
+            score=score,
+            x=x + half,
+            y=y + half,
+            box=Box(x, y, x + scores.window, y + scores.window),
+            row=row,
+            col=col,
+            tiles=tiles,
+            lon=place[0] if place else None,
+            lat=place[1] if place else None,
+        )
+        for rank, (sigma, score, x, y, row, col, tiles, place) in enumerate(found, start=1)
+    ]

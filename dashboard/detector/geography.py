@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -70,27 +71,39 @@ def _hands_back(crs: CRS, target: CRS, probe: float = 45.0) -> bool:
 
 
 def lonlat(wkt: str, x: float, y: float) -> tuple[float, float] | None:
-    """Areocentric longitude and latitude in degrees of a point in map units.
+    """Areocentric longitude and latitude in degrees of a point in map units; see `lonlats`."""
+    return lonlats(wkt, [x], [y])[0]
+
+
+def lonlats(wkt: str, xs: Sequence[float], ys: Sequence[float]) -> list[tuple[float, float] | None]:
+    """Areocentric longitudes and latitudes in degrees of points in map units.
 
     Longitudes are east-positive, 0 to 360. On the Earth latitudes stay geodetic.
 
     Args:
         wkt: the scene's CRS.
-        x: easting, westing or longitude, as the CRS has it.
-        y: northing or latitude.
+        xs: eastings, westings or longitudes, as the CRS has them.
+        ys: northings or latitudes.
 
     Returns:
         None where the CRS has no longitudes, or none at this point.
     """
     body = body_of(wkt)
-    if body is None:
-        return None
-    if body.westward:
-        x, y = y, x  # PROJ takes latitude first where longitudes grow to the west
+    if body is None or not xs:
+        return [None] * len(xs)
+    # PROJ takes latitude first where longitudes grow to the west.
+    given = (ys, xs) if body.westward else (xs, ys)
     try:
-        (lon,), (lat,) = transform(body.crs, body.geographic, [x], [y])[:2]
+        lons, lats = transform(body.crs, body.geographic, *given)[:2]
     except RasterioError:
-        return None
+        # One point that cannot be projected fails all of them.
+        if len(xs) == 1:
+            return [None]
+        return [lonlat(wkt, x, y) for x, y in zip(xs, ys, strict=True)]
+    return [_centric(body, lon, lat) for lon, lat in zip(lons, lats, strict=True)]
+
+
+def _centric(body: Body, lon: float, lat: float) -> tuple[float, float] | None:
     if not (math.isfinite(lon) and math.isfinite(lat)):
         return None
     if abs(lat) < 90:

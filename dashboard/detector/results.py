@@ -23,11 +23,13 @@ from rasterio.io import MemoryFile
 from rasterio.shutil import copy as raster_copy
 
 from dashboard import __version__
-from dashboard.detector.detections import Detection, FlaggedTile, find, flagged
+from dashboard.detector.detections import Detection, FlaggedTile
 from dashboard.detector.errors import OptionError, StoreError
 from dashboard.detector.render import grey, png
+from dashboard.detector.rules import RULES
 from dashboard.detector.scene import Scene
 from dashboard.detector.scores import ScoreMap
+from dashboard.detector.sigmas import SigmaMap, sigma_map
 from dashboard.detector.store import ScanStore
 
 COLUMNS = "rank,sigma,score,x,y,x_min,y_min,x_max,y_max,area_px,lon,lat".split(",")
@@ -46,12 +48,15 @@ class ScanSettings:
     device: str = "auto"
     sigma: float = 3.0
     top: int | None = None  # the strongest so many candidates, whatever their sigma
+    rule: str = "mean"  # by which a score becomes a sigma
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.sigma):
             raise OptionError(f"sigma is {self.sigma}; it must be a finite number")
         if self.top is not None and self.top < 1:
             raise OptionError(f"top is {self.top}; it must be at least 1")
+        if self.rule not in RULES:
+            raise OptionError(f"the rule is {self.rule!r}; it must be one of {', '.join(RULES)}")
 
 
 @dataclass(frozen=True)
@@ -63,17 +68,23 @@ class Finished:
     scores: ScoreMap
     settings: ScanSettings
     facts: Mapping[str, Any] = field(default_factory=dict)  # of the run, added to `run.json`
+    sigmas: SigmaMap | None = None  # the same for every threshold, where it was kept
+
+    @cached_property
+    def measured(self) -> SigmaMap:
+        """The scores in sigma, by the rule of the settings."""
+        return self.sigmas or sigma_map(self.scores, self.settings.rule)
 
     @cached_property
     def detections(self) -> list[Detection]:
-        return find(self.scores, self.settings.sigma, self.settings.top, self.scene)
+        return self.measured.find(self.settings.sigma, self.settings.top, self.scene)
 
     @cached_property
-    def flagged(self) -> list[FlaggedTile]:
-        return flagged(self.scores, self.settings.sigma)
+    def flagged(self) -> Sequence[FlaggedTile]:
+        return self.measured.flagged(self.settings.sigma)
 
     @property
-    def pictured(self) -> list[FlaggedTile]:
+    def pictured(self) -> Sequence[FlaggedTile]:
         """The tiles worth a picture: those flagged, or where every position is scored, the places.
 
         A thousand flagged positions may show the same place.

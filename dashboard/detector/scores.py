@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +14,7 @@ from dashboard.detector.errors import OptionError
 from dashboard.detector.tiling import Box, Grid
 
 Floats = NDArray[np.float32]
+CHUNK = 1 << 20  # scores worked on at a time: a whole scene has 73 million
 
 
 @dataclass(frozen=True)
@@ -34,33 +37,44 @@ class ScoreMap:
         if self.values.shape != (self.grid.rows, self.grid.cols):
             raise ValueError(f"{self.values.shape} scores on a grid of {self.grid}")
 
-    @cached_property
-    def present(self) -> NDArray[np.float64]:
-        """All scores that were given, `[n]`, in ascending order."""
-        return np.sort(self.values[np.isfinite(self.values)].astype(np.float64))
+    def parts(self) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        """The map some rows at a time, `(rows, scores [n, cols])`."""
+        step = max(1, CHUNK // self.values.shape[1])
+        for top in range(0, len(self.values), step):
+            rows = slice(top, top + step)
+            yield rows, self.values[rows].astype(np.float64)
 
     @property
+    def present(self) -> Floats:
+        """All scores that were given, `[n]`, row by row; a copy."""
+        return self.values[np.isfinite(self.values)]
+
+    @cached_property
     def scored(self) -> int:
-        return len(self.present)
+        return sum(int(np.count_nonzero(np.isfinite(part))) for _, part in self.parts())
 
     @cached_property
     def mean(self) -> float:
-        return float(self.present.mean()) if self.scored else float("nan")
+        total = sum(float(np.nansum(part)) for _, part in self.parts())
+        return total / self.scored if self.scored else float("nan")
 
     @cached_property
     def std(self) -> float:
         """Standard deviation of the scores, in score units (the population's, as the article)."""
-        return float(self.present.std()) if self.scored else float("nan")
+        squares = sum(float(np.nansum((part - self.mean) ** 2)) for _, part in self.parts())
+        return math.sqrt(squares / self.scored) if self.scored else float("nan")
+
+    @cached_property
+    def ends(self) -> tuple[float, float]:
+        """The lowest and the highest score; NaN without scores."""
+        if not self.scored:
+            return float("nan"), float("nan")
+        return float(np.nanmin(self.values)), float(np.nanmax(self.values))
 
     def sigma_of(self, score: Floats | float) -> NDArray[np.float64]:
         """Scores in standard deviations above the mean; 0 where all scores are equal."""
         above = np.asarray(score, np.float64) - self.mean
         return above / self.std if self.std > 0 else above * 0.0
-
-    @cached_property
-    def sigma(self) -> NDArray[np.float64]:
-        """The map in standard deviations above the mean, `[rows, cols]`, NaN as in `values`."""
-        return self.sigma_of(self.values)
 
     def at(self, sigma: float) -> float:
         """The score that lies `sigma` standard deviations above the mean."""
@@ -70,13 +84,17 @@ class ScoreMap:
 
     def count_above(self, sigma: float) -> int:
         """How many tiles score beyond `sigma`."""
-        return self.scored - int(np.searchsorted(self.present, self.at(sigma), side="right"))
+        limit = self.at(sigma)
+        return sum(int(np.count_nonzero(part > limit)) for _, part in self.parts())
 
     def histogram(self, bins: int = 120) -> Histogram:
         """Counts of the scores in equal bins from the lowest to the highest."""
         if not self.scored:
             return Histogram(np.linspace(0, 1, bins + 1), np.zeros(bins, np.int64))
-        counts, edges = np.histogram(self.present, bins)
+        edges = np.histogram_bin_edges(np.array(self.ends), bins)
+        counts = np.zeros(bins, np.int64)
+        for _, part in self.parts():
+            counts += np.histogram(part[np.isfinite(part)], edges)[0]
         return Histogram(edges, counts)
 
     def scored_box(self, row: int, col: int) -> Box:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dashboard import charts
-from dashboard.detector import Box, find
+from dashboard.detector import Box, find, sigma_map
 from dashboard.pages.frame import count, duration
 from tests.detector.test_scores import score_map
 
@@ -14,19 +14,19 @@ from tests.detector.test_scores import score_map
 def test_the_histogram_draws_every_tile_and_marks_what_is_flagged() -> None:
     rng = np.random.default_rng(0)
     scores = score_map(rng.gamma(4, 1, (30, 40)))
-    figure = charts.histogram(scores.histogram(50), scores.mean, scores.at(2), 2)
+    figure = charts.histogram(sigma_map(scores).histogram, 2)
     (bars,) = figure.data
     assert np.nansum(bars.y) == 1200
     flagged = np.array(bars.marker.color) == charts.RUST
-    np.testing.assert_array_equal(flagged, np.array(bars.x) > scores.at(2))
-    assert [shape.x0 for shape in figure.layout.shapes] == [scores.mean, scores.at(2)]
+    np.testing.assert_array_equal(flagged, np.array(bars.x) > 2)
+    assert [shape.x0 for shape in figure.layout.shapes] == [2]
     assert figure.layout.yaxis.type == "log"
-    assert {note.text for note in figure.layout.annotations} == {"mean", "2.0 σ"}
+    assert {note.text for note in figure.layout.annotations} == {"2.0 σ"}
 
 
 def test_an_empty_histogram_can_be_drawn() -> None:
     scores = score_map(np.full((2, 2), np.nan))
-    charts.histogram(scores.histogram(), 0.0, 1.0, 3).to_json()
+    charts.histogram(sigma_map(scores).histogram, 3).to_json()
 
 
 def test_the_map_has_a_ring_for_every_detection_with_its_rank() -> None:

@@ -1,0 +1,101 @@
+"""Rules by which a score becomes a sigma."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dashboard.detector.errors import OptionError
+from dashboard.detector.scores import Floats, ScoreMap
+from dashboard.detector.statistics import MAD_TO_SIGMA
+
+RULES = ("mean", "robust")
+FEWEST = 500  # scores that a kind of ground needs to be judged by its own
+
+Kinds = NDArray[np.uint8]
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Yardstick:
+    """What scores are measured by: the centre and the scale of each kind of ground, `[K]`.
+
+    `kinds [rows, cols]` tells the kind of each position; None where there is one for all.
+    """
+
+    rule: str
+    centres: Doubles
+    scales: Doubles
+    kinds: Kinds | None = None
+
+    def kind_of(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
+        """The kinds `[n]` of positions given by their flat indices."""
+        if self.kinds is None:
+            return np.zeros(len(cells), np.intp)
+        return self.kinds.reshape(-1)[cells].astype(np.intp)
+
+    def sigma_of(self, scores: Floats | Doubles, kinds: NDArray[np.integer] | int = 0) -> Doubles:
+        """Scores in sigma, given their kinds; 0 where all scores of a kind are equal."""
+        scales = self.scales[kinds]
+        above = np.asarray(scores, np.float64) - self.centres[kinds]
+        flat = scales <= 0
+        return np.asarray(np.where(flat, 0.0 * above, above / np.where(flat, 1.0, scales)))
+
+    def limits(self, sigma: float) -> Doubles:
+        """The score that lies `sigma` above the centre of each kind, `[K]`."""
+        if not np.isfinite(sigma):
+            raise OptionError(f"sigma is {sigma}; it must be a finite number")
+        return self.centres + sigma * self.scales
+
+
+def yardstick(scores: ScoreMap, rule: str = "mean", kinds: Kinds | None = None) -> Yardstick:
+    """The yardstick of a rule.
+
+    Args:
+        rule: `mean`, the article's mean and standard deviation; `robust`, median and 1.4826 MAD,
+            which the objects sought do not inflate; `ground`, mean and standard deviation of each
+            kind of ground, so that dunes are judged among dunes.
+        kinds: the kind of ground at each position, `[rows, cols]`; needed by `ground` alone.
+
+    Raises:
+        OptionError: there is no such rule.
+    """
+    if rule not in RULES:
+        raise OptionError(f"the rule is {rule!r}; it must be one of {', '.join(RULES)}")
+    if rule == "robust":
+        centre, scale = _robust(scores)
+        return Yardstick(rule, np.array([centre]), np.array([scale]))
+    if rule == "mean":
+        return Yardstick(rule, np.array([scores.mean]), np.array([scores.std]))
+    if kinds is None or kinds.shape != scores.values.shape:
+        raise ValueError("the rule per ground needs the kind of ground at each position")
+    return _per_kind(scores, kinds)
+
+
+def _robust(scores: ScoreMap) -> tuple[float, float]:
+    """Median and 1.4826 MAD; the standard deviation where half of the scores are equal."""
+    if not scores.scored:
+        return float("nan"), float("nan")
+    present = scores.present
+    centre = float(np.median(present))
+    np.abs(np.subtract(present, centre, out=present), out=present)
+    return centre, MAD_TO_SIGMA * float(np.median(present)) or scores.std
+
+
+def _per_kind(scores: ScoreMap, kinds: Kinds) -> Yardstick:
+    """Mean and standard deviation of each kind; those of all where a kind has too few scores."""
+    length = int(kinds.max(initial=0)) + 1
+    count, total, squares = np.zeros((3, length))
+    for rows, part in scores.parts():
+        given = np.isfinite(part)
+        which, above = kinds[rows][given], part[given] - scores.mean
+        count += np.bincount(which, minlength=length)
+        total += np.bincount(which, weights=above, minlength=length)
+        squares += np.bincount(which, weights=above**2, minlength=length)
+    enough = count >= FEWEST
+    some = np.maximum(count, 1)
+    centres = np.where(enough, scores.mean + total / some, scores.mean)
+    spread = np.sqrt(np.maximum(squares / some - (total / some) ** 2, 0.0))
+    return Yardstick("ground", centres, np.where(enough, spread, scores.std), kinds)

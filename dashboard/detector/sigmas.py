@@ -1,0 +1,120 @@
+"""A score map in standard deviations: what lies beyond a threshold, at once for every threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from dashboard.detector.candidates import Candidates, beyond, candidates
+from dashboard.detector.detections import Detection, FlaggedTiles, detections
+from dashboard.detector.errors import OptionError
+from dashboard.detector.rules import Doubles, Yardstick, yardstick
+from dashboard.detector.scene import Scene
+from dashboard.detector.scores import Histogram, ScoreMap
+
+BINS = 90  # of the histogram
+
+
+@dataclass(frozen=True, eq=False)
+class SigmaMap:
+    """A score map and what it is measured by; what was ranked once serves every threshold."""
+
+    scores: ScoreMap
+    measure: Yardstick
+
+    @cached_property
+    def candidates(self) -> Candidates:
+        return candidates(self.scores, self.measure)
+
+    @property
+    def floor(self) -> float:
+        """The sigma above which every place is known; minus infinity where all are."""
+        return self.candidates.floor
+
+    @property
+    def highest(self) -> float:
+        """The sigma of the strongest place; NaN without one."""
+        sigmas = self.candidates.sigmas
+        return float(sigmas[0]) if len(sigmas) else float("nan")
+
+    def count_above(self, sigma: float) -> int:
+        """How many tiles lie beyond `sigma`."""
+        limits = self.measure.limits(sigma)
+        if sigma >= self.floor:
+            return self.candidates.above(limits)
+        parts = beyond(self.scores, self.measure, limits)
+        return sum(int(np.count_nonzero(above)) for _, above in parts)
+
+    def flagged(self, sigma: float) -> FlaggedTiles:
+        """The tiles beyond `sigma`, strongest first."""
+        ranked = self._ranked(sigma)
+        return FlaggedTiles(self.scores, ranked, ranked.above(self.measure.limits(sigma)))
+
+    def find(
+        self, sigma: float = 3.0, top: int | None = None, scene: Scene | None = None
+    ) -> list[Detection]:
+        """The detections, strongest first, each one place.
+
+        A tile whose scored window overlaps that of a stronger detection belongs to it, so that a
+        detection never stretches beyond one scored window.
+
+        Args:
+            sigma: the threshold.
+            top: give the `top` strongest candidates instead, whatever their sigma.
+            scene: adds longitude and latitude where it has a coordinate reference system.
+        """
+        if top is None:
+            ranked = self._ranked(sigma)
+            above = ranked.above(self.measure.limits(sigma))
+            return detections(self.scores, ranked, above, scene)
+        if top < 1:
+            raise OptionError(f"top is {top}; it must be at least 1")
+        ranked = self.candidates
+        if len(ranked.peaks) < top and np.isfinite(ranked.floor):
+            ranked = candidates(self.scores, self.measure, -np.inf)
+        return detections(self.scores, ranked, len(ranked.cells), scene)[:top]
+
+    def _ranked(self, sigma: float) -> Candidates:
+        """Candidates that are complete above `sigma`."""
+        if np.isnan(sigma) or sigma >= self.floor:
+            return self.candidates
+        return candidates(self.scores, self.measure, sigma)
+
+    @cached_property
+    def histogram(self) -> Histogram:
+        """Counts of sigma in equal bins from the lowest to the highest."""
+        if not self.scores.scored:
+            return Histogram(np.linspace(0, 1, BINS + 1), np.zeros(BINS, np.int64))
+        lows, highs = zip(*((part.min(), part.max()) for part in self._parts()), strict=True)
+        edges = np.histogram_bin_edges(np.array([min(lows), max(highs)]), BINS)
+        counts = sum(np.histogram(part, edges)[0] for part in self._parts())
+        return Histogram(edges, np.asarray(counts))
+
+    def _parts(self) -> Iterator[Doubles]:
+        """Sigma of what was scored, `[n]`, a part at a time."""
+        kinds = self.measure.kinds
+        for rows, part in self.scores.parts():
+            given = np.isfinite(part)
+            if given.any():
+                which = 0 if kinds is None else kinds[rows][given]
+                yield self.measure.sigma_of(part[given], which)
+
+
+def sigma_map(scores: ScoreMap, rule: str = "mean") -> SigmaMap:
+    """The map by one of the rules that need to know nothing but the scores."""
+    return SigmaMap(scores, yardstick(scores, rule))
+
+
+def find(
+    scores: ScoreMap, sigma: float = 3.0, top: int | None = None, scene: Scene | None = None
+) -> list[Detection]:
+    """The detections by the article's rule, strongest first; see `SigmaMap.find`."""
+    return sigma_map(scores).find(sigma, top, scene)
+
+
+def flagged(scores: ScoreMap, sigma: float) -> FlaggedTiles:
+    """The tiles beyond `sigma` standard deviations above the mean, strongest first."""
+    return sigma_map(scores).flagged(sigma)

@@ -1,0 +1,100 @@
+"""Scores in sigma: the rules, and what was ranked once against what is ranked anew."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from dashboard.detector import RULES, OptionError, ScoreMap, sigma_map
+from dashboard.detector import candidates as ranking
+from tests.detector.test_scores import score_map
+
+# Whole numbers: a constant can then be added, and a power of two multiplied, without rounding.
+values = hnp.arrays(
+    np.float32,
+    st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    elements=st.integers(0, 30).map(float) | st.just(float("nan")),
+)
+rules = st.sampled_from(RULES)
+
+
+@given(values, rules, st.floats(-1, 3), st.sampled_from([0.25, 1, 8]), st.integers(-9, 9))
+def test_scaling_scores_or_adding_to_them_changes_no_decision(
+    scores: np.ndarray, rule: str, sigma: float, factor: float, more: int
+) -> None:
+    plain, other = (sigma_map(score_map(v), rule) for v in (scores, factor * scores + more))
+    if len(plain.candidates.cells) and np.abs(plain.candidates.sigmas - sigma).min() < 1e-9:
+        return  # a score at the threshold itself: rounding decides
+    places = [[(one.row, one.col, one.tiles) for one in m.find(sigma)] for m in (plain, other)]
+    assert places[0] == places[1]
+    assert len(plain.flagged(sigma)) == len(other.flagged(sigma))
+
+
+@given(values, rules, st.floats(-1, 3), st.floats(-1, 3))
+def test_a_higher_threshold_gives_the_first_of_the_same_places(
+    scores: np.ndarray, rule: str, one: float, other: float
+) -> None:
+    measured = sigma_map(score_map(scores), rule)
+    many, few = (measured.find(sigma) for sigma in sorted((one, other)))
+    assert [(p.row, p.col) for p in few] == [(p.row, p.col) for p in many][: len(few)]
+    assert all(strong.tiles <= weak.tiles for strong, weak in zip(few, many, strict=False))
+
+
+@given(values, rules, st.floats(-1, 3))
+def test_every_flagged_tile_is_counted_and_belongs_to_one_place(
+    scores: np.ndarray, rule: str, sigma: float
+) -> None:
+    measured = sigma_map(score_map(scores), rule)
+    tiles = measured.flagged(sigma)
+    limit = measured.measure.limits(sigma)[0]
+    assert len(tiles) == measured.count_above(sigma) == int((scores > limit).sum())
+    assert sum(place.tiles for place in measured.find(sigma)) == len(tiles)
+    assert [tile.sigma for tile in tiles] == sorted((t.sigma for t in tiles), reverse=True)
+    assert list(tiles)[1:3] == tiles[1:3]
+
+
+def test_a_map_too_large_to_rank_whole_gives_the_same_below_its_floor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scores = score_map(np.random.default_rng(0).gamma(2, 1, (40, 50)))
+    whole = sigma_map(scores)
+    assert whole.floor == -np.inf
+    monkeypatch.setattr(ranking, "MOST", 200)
+    cut = sigma_map(scores)
+    assert 0 < cut.floor < 3
+    assert len(cut.candidates.cells) == pytest.approx(200, abs=40)
+    for sigma in (cut.floor + 0.01, cut.floor - 0.5, -9.0):
+        assert cut.find(sigma) == whole.find(sigma)
+        assert cut.count_above(sigma) == whole.count_above(sigma)
+    assert cut.find(top=300) == whole.find(top=300)
+
+
+def test_half_of_the_scores_being_outliers_does_not_move_the_robust_sigma() -> None:
+    rng = np.random.default_rng(1)
+    plain = rng.normal(5, 2, (60, 60))
+    spoilt = plain.copy()
+    spoilt[:6] = 90
+    mean, robust = (sigma_map(score_map(spoilt), rule).measure for rule in ("mean", "robust"))
+    assert robust.centres[0] == pytest.approx(5, abs=0.4)
+    assert robust.scales[0] == pytest.approx(2, rel=0.2)
+    assert mean.scales[0] > 20
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_no_scores_and_equal_scores_have_no_places(rule: str) -> None:
+    for value in (np.nan, 3.0):
+        measured = sigma_map(score_map(np.full((5, 7), value)), rule)
+        assert len(measured.flagged(0.5)) == measured.count_above(0.5) == 0
+        assert measured.find(0.5) == []
+    empty = sigma_map(score_map(np.full((5, 7), np.nan)), rule)
+    assert empty.histogram.counts.sum() == 0
+    assert np.isnan(empty.highest)
+
+
+def test_an_unknown_rule_is_refused() -> None:
+    scores: ScoreMap = score_map(np.ones((2, 2)))
+    with pytest.raises(OptionError, match="one of mean, robust"):
+        sigma_map(scores, "median")
