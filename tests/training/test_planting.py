@@ -17,10 +17,12 @@ from scipy import ndimage
 from dashboard.detector import Box, NoGround, Scene, ingest
 from dashboard.staging import DEMO
 from tests.detector import rasters
+from training import planting
 from training.ground import Sun, cast_shadow, shade, terrain
 from training.hardware import ARTICLE, KINDS
-from training.planting import demo_scene, plant, plant_scene, sun_of
+from training.planting import demo_scene, plant, plant_scene
 from training.sensor import noise_of
+from training.site import Site, sun_of
 
 
 @pytest.fixture(scope="module")
@@ -30,14 +32,14 @@ def ground() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return demo_scene(tmp_path_factory.mktemp("demo"), seed=3, shape=(900, 1000))
+    return demo_scene(tmp_path_factory.mktemp("demo"), seed=3, shape=(1100, 1200))
 
 
 def test_the_same_seed_makes_the_same_scene_and_another_makes_another(
     demo: list[Path], tmp_path: Path
 ) -> None:
-    again = demo_scene(tmp_path / "again", seed=3, shape=(900, 1000))
-    other = demo_scene(tmp_path / "other", seed=4, shape=(900, 1000))
+    again = demo_scene(tmp_path / "again", seed=3, shape=(1100, 1200))
+    other = demo_scene(tmp_path / "other", seed=4, shape=(1100, 1200))
     assert [path.read_bytes() for path in again] == [path.read_bytes() for path in demo]
     assert other[0].read_bytes() != demo[0].read_bytes()
 
@@ -48,7 +50,7 @@ def test_objects_lie_on_ground_apart_and_change_it_where_the_truth_says(
 ) -> None:
     valid = np.ones(ground.shape, bool)
     valid[:, :120] = False
-    planted, objects = plant(ground, valid, seed)
+    planted, objects = plant(Site.of(ground, valid), seed)
     assert [one.kind for one in objects] == list(ARTICLE)
     assert len({one.name for one in objects}) == len(ARTICLE)
     changed = np.abs(planted - ground)
@@ -75,7 +77,7 @@ def test_boxes_are_as_large_as_the_real_things(kind: str) -> None:
         "spot": (0.5, 2.5),
     }
     for seed in range(3):
-        stamp = KINDS[kind](np.random.default_rng(seed), Sun())
+        stamp = KINDS[kind](np.random.default_rng(seed), Sun(), 1.0)
         longest = 0.25 * max(stamp.box[2] - stamp.box[0], stamp.box[3] - stamp.box[1])
         assert sizes[kind][0] <= longest <= sizes[kind][1]
         x_min, y_min, x_max, y_max = stamp.box
@@ -175,3 +177,58 @@ def test_a_picture_too_small_for_the_hardware_says_so(tmp_path: Path) -> None:
     source = rasters.write(tmp_path / "small.png", rasters.ground(300, 300))
     with pytest.raises(NoGround, match="no room"):
         plant_scene(source, 0, tmp_path)
+
+
+def test_every_object_lies_where_every_model_can_score_it(ground: np.ndarray) -> None:
+    valid = np.ones(ground.shape, bool)
+    valid[:, :120] = False
+    site = Site.of(ground, valid)
+    for seed in range(6):
+        _, objects = plant(site, seed, ("spot", "rover"))
+        for one in objects:
+            x, y = (int(value) for value in one.box.centre)
+            assert valid[y - 128 : y + 128, x - 128 : x + 128].shape == (256, 256)
+            assert valid[y - 128 : y + 128, x - 128 : x + 128].all()
+
+
+def test_half_of_the_objects_look_for_rugged_ground() -> None:
+    rng = np.random.default_rng(0)
+    dn = rng.normal(100, 1, (1600, 1600)).astype(np.float32)
+    dn[:, 1200:] += rng.normal(0, 20, (1600, 400))
+    site = Site.of(dn, np.ones(dn.shape, bool))
+    placed = [plant(site, seed, ("spot",))[1][0].box.x_min > 1100 for seed in range(40)]
+    assert 0.4 < np.mean(placed) < 0.8, "a quarter of the ground, and half of the objects"
+
+
+def test_a_series_varies_size_and_contrast_and_the_real_thing_does_not(
+    ground: np.ndarray,
+) -> None:
+    site = Site.of(ground, np.ones(ground.shape, bool))
+    _, fixed = plant(site, 0, ("spot",) * 4)
+    assert {(one.size, one.contrast) for one in fixed} == {(1.0, 1.0)}
+    _, varied = plant(site, 0, ("spot",) * 4, vary=True)
+    assert len({one.size for one in varied}) == len({one.contrast for one in varied}) == 4
+    assert all(0.5 <= one.size <= 1.5 and 0.3 <= one.contrast <= 1.3 for one in varied)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_half_the_size_is_half_as_large(kind: str) -> None:
+    whole, half = (KINDS[kind](np.random.default_rng(1), Sun(), size) for size in (1.0, 0.5))
+    for low, high in ((0, 2), (1, 3)):
+        large, small = (stamp.box[high] - stamp.box[low] for stamp in (whole, half))
+        assert abs(small - large / 2) <= 2
+
+
+def test_contrast_fades_an_object_but_never_its_shadow(ground: np.ndarray) -> None:
+    site = Site.of(np.full_like(ground, 400) + 5 * (ground % 2), np.ones(ground.shape, bool))
+    bright, dark = [], []
+    for factor in (1.0, 0.4):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(planting, "_factors", lambda _, factor=factor: (1.0, factor))
+            planted, (one,) = plant(site, 3, ("rover",), vary=True)
+        box = one.box.grow(8)
+        part = planted[box.y_min : box.y_max, box.x_min : box.x_max]
+        bright.append(part.max() - site.level)
+        dark.append(site.level - part.min())
+    assert bright[1] < 0.6 * bright[0]
+    assert dark[1] == pytest.approx(dark[0], rel=0.3)
