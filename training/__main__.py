@@ -74,6 +74,15 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--out", required=True, type=Path, metavar="report.json")
     evaluate.add_argument("--stride", type=int, help="px, of models that score tile by tile")
     evaluate.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    evaluate.add_argument(
+        "--planted",
+        type=int,
+        default=0,
+        metavar="N",
+        help="plant hardware on each scene too, N times; without --scenes on the real ground in "
+        "../shared/data, or on synthetic ground",
+    )
+    evaluate.add_argument("--peers", action="store_true", help="other detectors in the same table")
     evaluate.set_defaults(command=run_evaluate)
     return top
 
@@ -138,6 +147,8 @@ def run_evaluate(options: argparse.Namespace) -> None:
         out=options.out,
         stride=options.stride,
         device=options.device,
+        planted=options.planted,
+        peers=options.peers,
     )
     for path in evaluate(settings, trials_tracked):
         print(path)

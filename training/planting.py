@@ -28,7 +28,7 @@ DEMO_LEVEL, DEMO_GAIN = 430.0, 75.0  # DN of level ground, and DN per unit of ra
 DEMO_NOISE = 0.4  # DN; with the gain, what keeps the lossless file under 3 MB
 SHADOW = 0.85  # of the light is lost in a cast shadow; the sky gives the rest
 # How a series is varied, between these factors: whole to half-buried, fresh to dusty.
-SIZES, CONTRASTS = (0.5, 1.5), (0.3, 1.3)
+SIZES, CONTRASTS = (0.6, 1.4), (0.4, 1.2)
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -93,21 +93,28 @@ def write_planted(scene: Scene, site: Site, planted: Floats, stem: Path) -> Path
     return sensor.write_jp2(stem.with_name(f"{stem.name}.jp2"), digital, bits, **place)
 
 
-def demo_scene(out: Path, seed: int = 0, shape: tuple[int, int] = DEMO_SHAPE) -> list[Path]:
-    """The demo scene and its truth: synthetic ground, six pieces, a turned border; their paths."""
+def synthetic(shape: tuple[int, int], seed: int, valid: Mask | None = None) -> Site:
+    """Synthetic ground to plant in, `[H, W]`; all of it valid unless told otherwise."""
     sun = Sun()
-    land = ground.terrain(*shape, seed)
-    radiance = sensor.blur(ground.shade(land, sun))
+    radiance = sensor.blur(ground.shade(ground.terrain(*shape, seed), sun))
     radiance -= np.float32(np.median(radiance))
     # Reflectances bunch up in the highlights as in the shadows: bend both ends a little.
     dn = DEMO_LEVEL + DEMO_GAIN * np.tanh(radiance / 1.1)
-    valid = turned_border(shape)
-    planted, objects = plant(Site.of(dn.astype(np.float32), valid, sun), seed + 1)
-    rng = np.random.default_rng(seed + 2)
-    planted += rng.normal(0, DEMO_NOISE, shape).astype(np.float32)
-    digital = _whole_dn(planted, valid, DEMO_BITS)
-    place = sensor.landing_site()
-    path = sensor.write_jp2(out / f"{DEMO_NAME}.jp2", digital, DEMO_BITS, **place)
+    return Site.of(dn.astype(np.float32), np.ones(shape, bool) if valid is None else valid, sun)
+
+
+def write_synthetic(site: Site, planted: Floats, seed: int, path: Path) -> Path:
+    """The path of planted synthetic ground as the camera gives it: JPEG 2000, on the map."""
+    noise = np.random.default_rng(seed).normal(0, DEMO_NOISE, planted.shape)
+    digital = _whole_dn(planted + noise.astype(np.float32), site.valid, DEMO_BITS)
+    return sensor.write_jp2(path, digital, DEMO_BITS, **sensor.landing_site())
+
+
+def demo_scene(out: Path, seed: int = 0, shape: tuple[int, int] = DEMO_SHAPE) -> list[Path]:
+    """The demo scene and its truth: synthetic ground, six pieces, a turned border; their paths."""
+    site = synthetic(shape, seed, turned_border(shape))
+    planted, objects = plant(site, seed + 1)
+    path = write_synthetic(site, planted, seed + 2, out / f"{DEMO_NAME}.jp2")
     return [path, Truth(path.name, objects).write(path)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +36,11 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True)
 class Site:
-    """Ground to plant in: `dn [H, W]`, `valid [H, W]`, and what was estimated from them."""
+    """Ground to plant in: `dn`, `valid`, `free`, all `[H, W]`, and what was estimated from them."""
 
     dn: Floats
     valid: Mask
+    free: Mask  # where something may be planted
     sun: Sun
     dark: float  # DN of shadows
     level: float  # DN of level ground
@@ -59,7 +60,12 @@ class Site:
         level = float(np.median(sample))
         scale = float(MAD_TO_SIGMA * np.median(np.abs(sample - level))) or 1.0
         dark = min(float(np.percentile(sample, DARKEST)), level - LEAST_LIGHT * scale)
-        return cls(dn, valid, sun or sun_of(dn, valid), dark, level, sensor.noise_of(dn))
+        noise = sensor.noise_of(dn)
+        return cls(dn, valid, valid, sun or sun_of(dn, valid), dark, level, noise)
+
+    def keeping(self, free: Mask) -> Site:
+        """The same site, with less of it free to be planted in."""
+        return replace(self, free=self.valid & free)
 
     def places(self, stamps: Sequence[Stamp], rng: Rng) -> list[tuple[int, int]]:
         """Upper left corners `(x, y)` for the stamps: on ground, apart, half of them rugged.
@@ -67,8 +73,8 @@ class Site:
         Raises:
             NoGround: they do not fit.
         """
-        height, width = self.valid.shape
-        missing = np.pad(np.cumsum(np.cumsum(~self.valid, 0, dtype=np.int64), 1), ((1, 0), (1, 0)))
+        height, width = self.free.shape
+        missing = np.pad(np.cumsum(np.cumsum(~self.free, 0, dtype=np.int64), 1), ((1, 0), (1, 0)))
         rugged = self._rugged()
         taken: list[Box] = []
         for stamp in stamps:
@@ -100,7 +106,7 @@ class Site:
         cut = np.s_[: rows * CELL, : cols * CELL]
         cells = self.dn[cut].reshape(rows, CELL, cols, CELL)
         relief = np.where(
-            self.valid[cut].reshape(rows, CELL, cols, CELL).all((1, 3)), cells.std((1, 3)), -1
+            self.free[cut].reshape(rows, CELL, cols, CELL).all((1, 3)), cells.std((1, 3)), -1
         )
         known = relief[relief >= 0]
         least = np.percentile(known, RUGGED) if known.size else -1

@@ -17,6 +17,8 @@ from dashboard import __version__
 from dashboard.detector import NeedleError, NoGround, OptionError, SceneError
 from training.evaluate.cases import Case, Cases, case_of, write
 from training.evaluate.contestants import Contestant, Network
+from training.evaluate.peers import peers
+from training.evaluate.planted import series
 from training.evaluate.report import page
 from training.evaluate.subjects import Trial, labelled
 from training.evaluate.summary import case_record, cases_csv, record_of, rows_of
@@ -33,12 +35,18 @@ class EvaluateSettings:
     out: Path
     stride: int | None = None  # px, of networks that score tile by tile; their own where None
     device: str = "auto"
+    planted: int = 0  # seeds on each ground
+    peers: bool = False
 
     def __post_init__(self) -> None:
         if self.out.suffix != ".json":
             raise OptionError(f"--out is {self.out}; it must be a .json file, as report.json")
-        if not self.models:
-            raise OptionError("there is nothing to evaluate; name a model")
+        if not self.models and not self.peers:
+            raise OptionError("there is nothing to evaluate; name a model, or give --peers")
+        if self.planted < 0:
+            raise OptionError(f"--planted is {self.planted}; it must be at least 1")
+        if not self.scenes and not self.planted:
+            raise OptionError("there is nothing to evaluate on; give --scenes or --planted")
 
     @property
     def parts(self) -> Path:
@@ -62,16 +70,19 @@ def evaluate(settings: EvaluateSettings, track: Track = iter) -> list[Path]:
 
 def contestants_of(settings: EvaluateSettings) -> list[Contestant]:
     """The contestants that the settings name, the models first."""
-    return [Network.load(name, settings.stride, settings.device) for name in settings.models]
+    networks = [Network.load(name, settings.stride, settings.device) for name in settings.models]
+    return [*networks, *(peers() if settings.peers else [])]
 
 
 def trials_of(settings: EvaluateSettings) -> list[Trial]:
-    """The scenes that the settings name.
+    """The scenes that the settings name: those with a truth, then what is planted on all.
 
     Raises:
-        SceneError: there is none with a truth.
+        SceneError: there is none.
     """
     trials: list[Trial] = [*labelled(settings.scenes)]
+    if settings.planted:
+        trials += series(settings.planted, settings.scenes)
     if not trials:
         raise SceneError(
             f"{', '.join(settings.scenes)}: no picture has a truth beside it; "

@@ -44,7 +44,7 @@ class Labelled:
     @cached_property
     def key(self) -> str:
         truth = truth_path(self.picture)
-        return " ".join(_sha256(path) for path in (self.picture, truth) if path)
+        return " ".join(sha256_of(path) for path in (self.picture, truth) if path)
 
     @contextmanager
     def opened(self, work: Path) -> Iterator[tuple[Subject, Scene, Truth]]:
@@ -71,6 +71,7 @@ def labelled(arguments: Sequence[str | Path]) -> list[Labelled]:
     return [Labelled(picture) for picture in pictures if truth_path(picture)]
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The checksum of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
