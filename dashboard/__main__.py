@@ -90,15 +90,15 @@ class OneLineParser(argparse.ArgumentParser):
 def serve(options: argparse.Namespace) -> None:
     """Open the dashboard; the process becomes Streamlit's."""
     from streamlit.runtime.pages_manager import PagesManager
-    from streamlit.web import cli
 
     # `pages` beside the app is a package of ours. Streamlit takes it for a folder of scripts until
     # the app has run once, so that the first visitor of /review would see a bare script.
     PagesManager.uses_pages_directory = False
     sys.path.insert(0, str(ROOT))
     os.chdir(ROOT)  # where Streamlit looks for .streamlit/config.toml
-    where = [f"--server.port={options.port}", f"--server.address={options.address}"]
-    cli.main(["run", str(Path(__file__).with_name("app.py")), *where])
+    from dashboard import server
+
+    server.serve(options.port, options.address)
 
 
 def run_scan(options: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,8 +16,9 @@ from dashboard.detector import Box, Patch, Scene, ScoreMap, Triptych, grey, png
 
 RUST = "#C4552D"  # the one accent, as in .streamlit/config.toml
 BLANK, STRIPE = 26, 38  # grey of nodata and of its hatching, darker than any shown ground
-HATCH = 12  # px from stripe to stripe
+HATCH = 16  # px from stripe to stripe; a part of TILE, so that the stripes of tiles meet
 HEAT = 0.55  # opacity of scores over the ground
+TILE = 256  # px, of a picture of which maps are put together
 GAP = 4  # px between the pictures of a triptych
 
 Bytes = NDArray[np.uint8]
@@ -55,7 +57,7 @@ def heat(scores: ScoreMap) -> Bytes:
     """The score map `[rows, cols, 4]` in magma, from its median up; clear where not scored."""
     values = scores.values
     known = np.isfinite(values)
-    low, high = _ends(scores)
+    low, high = ends(scores)
     span = (high - low) or 1.0
     levels = np.clip((np.where(known, values, low) - low) / span, 0, 1)
     colours = MAGMA[(255 * levels).astype(np.uint8)]
@@ -63,7 +65,7 @@ def heat(scores: ScoreMap) -> Bytes:
     return np.concatenate([colours, alpha[..., None]], axis=2)
 
 
-def _ends(scores: ScoreMap) -> tuple[float, float]:
+def ends(scores: ScoreMap) -> tuple[float, float]:
     """The scores shown darkest and brightest: half of them lie below, one in a thousand above."""
     if not scores.scored:
         return 0.0, 1.0
@@ -110,6 +112,21 @@ def triptych(shown: Triptych, scene: Scene) -> bytes:
     return png(np.concatenate([parts[0], gap, parts[1], gap, parts[2]], axis=1))
 
 
+def around(scene: Scene, box: Box) -> Bytes:
+    """A picture `[H, W, 3]` of a box that may reach beyond the border, hatched there."""
+    inside = Box(
+        max(0, box.x_min),
+        max(0, box.y_min),
+        min(scene.width, box.x_max),
+        min(scene.height, box.y_max),
+    )
+    patch = scene.read(inside)
+    rows = (inside.y_min - box.y_min, box.y_max - inside.y_max)
+    cols = (inside.x_min - box.x_min, box.x_max - inside.x_max)
+    dn, valid = np.pad(patch.dn, (rows, cols)), np.pad(patch.valid, (rows, cols))
+    return ground(Patch(dn, valid, np.zeros_like(valid)), scene.stretch)
+
+
 def close_up(scene: Scene, tile: Box, scored: Box) -> bytes:
     """A PNG of a tile at twice its resolution, the corners of what was scored marked."""
     picture = ground(scene.read(tile), scene.stretch).repeat(2, axis=0).repeat(2, axis=1)
@@ -127,6 +144,56 @@ def _outline(picture: Bytes, box: Sequence[int]) -> None:
         picture[y, left : left + length] = picture[y, right - length + 1 : right + 1] = 205
     for x in (left, right):
         picture[top : top + length, x] = picture[bottom - length + 1 : bottom + 1, x] = 205
+
+
+def scores_tile(scores: ScoreMap, box: Box, ends: tuple[float, float]) -> Bytes:
+    """The strongest scores in a box of the scene as a tile `[TILE, TILE, 4]` in magma.
+
+    What scores low lets the ground through; where nothing was scored the tile is clear.
+
+    Args:
+        box: in px of the scene; it may reach beyond the scores.
+        ends: the scores shown darkest and brightest.
+    """
+    grid = scores.grid
+    rows = _starts(box.y_min, box.height, grid.origin, grid.stride)
+    cols = _starts(box.x_min, box.width, grid.origin, grid.stride)
+    known_rows, known_cols = _touched(rows, grid.rows), _touched(cols, grid.cols)
+    tile = np.zeros((TILE, TILE, 4), np.uint8)
+    if not (known_rows.any() and known_cols.any()):
+        return tile
+    top, left = max(rows[0], 0), max(cols[0], 0)
+    part = np.asarray(scores.values[top : rows[-1], left : cols[-1]])
+    row_starts = np.clip(rows[:-1][known_rows] - top, 0, None)
+    col_starts = np.clip(cols[:-1][known_cols] - left, 0, None)
+    # A start that is the next one's too gives its own score: so the same line enlarges.
+    pooled = np.fmax.reduceat(np.fmax.reduceat(part, row_starts, axis=0), col_starts, axis=1)
+    low, high = ends
+    levels = np.clip((np.nan_to_num(pooled, nan=low) - low) / ((high - low) or 1.0), 0, 1)
+    colours = MAGMA[(255 * levels).astype(np.uint8)]
+    alpha = np.where(np.isfinite(pooled), 70 + 185 * np.sqrt(levels), 0).astype(np.uint8)
+    tile[np.ix_(known_rows, known_cols)] = np.concatenate([colours, alpha[..., None]], axis=2)
+    return tile
+
+
+def _starts(start: int, length: int, origin: float, stride: int) -> NDArray[np.int64]:
+    """The first score of each of a tile's pixels, and the first beyond the last, `[TILE + 1]`."""
+    edges = start + np.arange(TILE + 1) * (length / TILE) - origin
+    first = np.floor(edges / stride).astype(np.int64)
+    first[-1] = max(first[-1], first[-2] + 1)
+    return first
+
+
+def _touched(starts: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
+    """True for the pixels of a tile that hold one of `count` scores, or lie in one."""
+    return (starts[:-1] < count) & (np.maximum(starts[1:], starts[:-1] + 1) > 0)
+
+
+def jpeg(pixels: Bytes, quality: int = 88) -> bytes:
+    """A JPEG of `[H, W, 3]` pixels that are grey."""
+    memory = io.BytesIO()
+    Image.fromarray(pixels[..., 0]).save(memory, format="JPEG", quality=quality)
+    return memory.getvalue()
 
 
 def data_url(pixels: NDArray[Any]) -> str:

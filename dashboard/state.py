@@ -174,15 +174,9 @@ def overview(sha256: str, size: tuple[int, int], _scene: Scene) -> pictures.Byte
 
 
 @st.cache_data(show_spinner=False, max_entries=8)
-def overview_url(sha256: str, size: tuple[int, int], _scene: Scene) -> str:
-    """The same as a URL."""
-    return pictures.data_url(overview(sha256, size, _scene))
-
-
-@st.cache_data(show_spinner=False, max_entries=8)
-def heat_url(key: str, done: int, _scores: ScoreMap) -> str:
-    """The score map of a scan as a URL."""
-    return pictures.data_url(pictures.heat(_scores))
+def score_ends(key: str, done: int, _scores: ScoreMap) -> tuple[float, float]:
+    """The scores of a scan that are shown darkest and brightest."""
+    return pictures.ends(_scores)
 
 
 def triptych_pictures(scan: Opened, tiles: list[tuple[int, int]]) -> list[bytes]:

@@ -132,10 +132,21 @@ class Scene:
             ValueError: it is empty or does not.
             DamagedScene: the ingested file has been damaged or removed.
         """
-        inside = 0 <= box.x_min < box.x_max <= self.width
-        if not (inside and 0 <= box.y_min < box.y_max <= self.height):
-            raise ValueError(f"{box} does not lie in the scene of {self.width} x {self.height} px")
-        return self._patch(window=Window(box.x_min, box.y_min, box.width, box.height))
+        return self._patch(window=self._window(box))
+
+    def shrunk(self, box: Box, shrink: int) -> Patch:
+        """The pixels in `box`, which must lie in the scene, `shrink` x `shrink` averaged to one.
+
+        Where `shrink` is a power of two and the box begins at multiples of it, an overview is read.
+
+        Raises:
+            ValueError: the box is empty or reaches beyond the scene, or nothing is shrunk.
+            DamagedScene: the ingested file has been damaged or removed.
+        """
+        if shrink < 1:
+            raise ValueError(f"shrinking {shrink} times has no meaning; give 1 or more")
+        shape = (2, -(-box.height // shrink), -(-box.width // shrink))
+        return self._patch(window=self._window(box), out_shape=shape, resampling=Resampling.average)
 
     def read_around(self, box: Box) -> NDArray[np.float32]:
         """DN `[H, W]` in a box that may reach beyond the border, where ground goes on as it ends.
@@ -161,6 +172,12 @@ class Scene:
         height = max(1, math.floor(self.height / shrink + 1e-9))
         width = max(1, math.floor(self.width / shrink + 1e-9))
         return self._patch(out_shape=(2, height, width), resampling=Resampling.average)
+
+    def _window(self, box: Box) -> Window:
+        inside = 0 <= box.x_min < box.x_max <= self.width
+        if not (inside and 0 <= box.y_min < box.y_max <= self.height):
+            raise ValueError(f"{box} does not lie in the scene of {self.width} x {self.height} px")
+        return Window(box.x_min, box.y_min, box.width, box.height)
 
     def _patch(self, **how: Any) -> Patch:
         try:

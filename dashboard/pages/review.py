@@ -6,14 +6,11 @@ import math
 
 import streamlit as st
 
-from dashboard import charts, pictures, state
-from dashboard.charts import Backdrop
-from dashboard.detector import Detection, Finished, NeedleError
+from dashboard import charts, pictures, server, state, viewer
+from dashboard.detector import Detection, Finished, NeedleError, Verdict
 from dashboard.pages import frame, threshold
 
 ON_A_PAGE, IN_A_ROW = 12, 4
-MAP = (1400, 1400)  # px; the ground shown on the map, which can be zoomed into
-OUTLINES = 3_000  # flagged tiles drawn at most; beyond, the squares cover the ground
 
 
 def page() -> None:
@@ -52,46 +49,23 @@ def _choose(row: int, col: int) -> None:
 
 
 def _map(scan: state.Opened, finished: Finished, chosen: Detection | None) -> None:
-    scene, scores = scan.scene, scan.scores
-    url = state.overview_url(scene.sha256, MAP, scene)
-    layers = [Backdrop(url, 0, 0, scene.width, scene.height)]
-    if st.session_state.get("show_scores"):
-        layers.append(_scores_layer(scan))
-    outlines = [scores.scored_box(tile.row, tile.col) for tile in finished.flagged[:OUTLINES]]
-    figure = charts.scene_map(
-        (scene.width, scene.height),
-        layers,
-        outlines,
-        finished.detections,
-        chosen.rank if chosen else None,
+    store = scan.store
+    layers = viewer.Layers(
+        server.address(store),
+        scan.scene,
+        state.score_ends(store.key, store.done, scan.scores),
+        store.done,
+        scan.scores.window,
     )
-    if scene.pixel_size:
-        charts.add_scale_bar(figure, scene.pixel_size, (scene.width, scene.height))
-    st.plotly_chart(
-        figure,
-        theme=None,
-        config=charts.MAP_CONFIG,
-        key="map",
-        on_select=lambda: _clicked(finished),
-        selection_mode="points",
-    )
-    st.toggle("Scores over the ground", key="show_scores")
+    found = finished.detections
+    marked = viewer.Marked(found, [Verdict.UNREVIEWED] * len(found), chosen)
+    viewer.scene_map(layers, marked, on_pick=lambda place: _clicked(finished, place))
 
 
-def _clicked(finished: Finished) -> None:
-    points = st.session_state["map"]["selection"]["points"]
-    ranks = {found.rank: found for found in finished.detections}
-    for point in points:
-        found = ranks.get(point.get("customdata"))
-        if found:
+def _clicked(finished: Finished, place: tuple[float, float]) -> None:
+    for found in finished.detections:
+        if (found.x, found.y) == place:
             _choose(found.row, found.col)
-
-
-def _scores_layer(scan: state.Opened) -> Backdrop:
-    grid = scan.scores.grid
-    url = state.heat_url(scan.store.key, scan.store.done, scan.scores)
-    size = (grid.cols * grid.stride, grid.rows * grid.stride)
-    return Backdrop(url, grid.origin, grid.origin, *size, opacity=0.55)
 
 
 def _find(scan: state.Opened, finished: Finished, chosen: Detection | None) -> None:

@@ -78,7 +78,8 @@ def test_upload_scan_threshold_review_download(page: Page, crop: Path) -> None:
     assert many > few
 
     expect(page.get_by_text("Gallery, strongest first")).to_be_visible()
-    expect(page.locator(".js-plotly-plot")).to_have_count(2)
+    expect(page.locator(".js-plotly-plot")).to_have_count(1)
+    expect(page.get_by_role("application", name="Map of the scene")).to_be_visible()
     cards = page.get_by_role("button").filter(has_text="σ · x")
     second = cards.nth(1).inner_text()
     cards.nth(1).click()

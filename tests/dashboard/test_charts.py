@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dashboard import charts
-from dashboard.detector import Box, find, sigma_map
+from dashboard.detector import sigma_map
 from dashboard.pages.frame import count, duration
 from tests.detector.test_scores import score_map
 
@@ -27,35 +27,6 @@ def test_the_histogram_draws_every_tile_and_marks_what_is_flagged() -> None:
 def test_an_empty_histogram_can_be_drawn() -> None:
     scores = score_map(np.full((2, 2), np.nan))
     charts.histogram(sigma_map(scores).histogram, 3).to_json()
-
-
-def test_the_map_has_a_ring_for_every_detection_with_its_rank() -> None:
-    values = np.zeros((9, 9))
-    values[1, 2], values[7, 7] = 9, 5
-    scores = score_map(values, 48)
-    found = find(scores, 1)
-    figure = charts.scene_map((640, 640), [], [one.box for one in found], found, selected=2)
-    outlines, rings = figure.data
-    assert list(rings.customdata) == [1, 2]
-    assert list(rings.x) == [one.x for one in found]
-    assert rings.marker.size[1] > rings.marker.size[0]
-    assert sum(x is None for x in outlines.x) == 2
-    assert tuple(figure.layout.yaxis.range) == (640, 0), "line 0 on top, as in the picture"
-
-
-def test_layers_lie_where_the_scene_is() -> None:
-    layers = [charts.Backdrop("data:,", 0, 0, 640, 480), charts.Backdrop("data:,", 104, 104, 99, 9)]
-    figure = charts.scene_map((640, 480), layers, [Box(0, 0, 1, 1)], [], None)
-    assert [(image.x, image.y) for image in figure.layout.images] == [(0, 0), (104, 104)]
-
-
-@pytest.mark.parametrize(
-    ("metres_per_pixel", "width", "metres"), [(0.25, 3072, 100), (0.5, 25516, 2000), (0.25, 20, 1)]
-)
-def test_a_scale_bar_is_a_round_length(metres_per_pixel: float, width: int, metres: float) -> None:
-    found, pixels = charts.scale_bar(metres_per_pixel, width)
-    assert found == metres
-    assert pixels == metres / metres_per_pixel
 
 
 def test_degrees_are_said_as_people_write_them() -> None:

@@ -1,0 +1,133 @@
+"""The web server: Streamlit's own, and beside it the pictures that maps and galleries ask for.
+
+Tiles are cut from the ingested scene when a browser asks for them, at the same origin as the pages;
+nothing of a scene is held in memory, whatever its size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import streamlit as st
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from dashboard import pictures
+from dashboard.detector import Box, NeedleError, ScanStore, Scene, ScoreMap, needle_home, png
+
+APP = Path(__file__).with_name("app.py")
+ROOT = "/tiles"
+SMALLEST, LARGEST = 16, 1024  # px, of the side of a place's picture
+# The address of a tile says all that decides its content.
+FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
+Answer = Callable[[Request], Response]
+
+
+def serve(port: int, address: str) -> None:
+    """Serve pages and tiles until the process ends."""
+    application().run(config={"server.port": port, "server.address": address})
+
+
+def application() -> st.App:
+    """Streamlit's application with the routes of the tiles."""
+    return st.App(APP, routes=routes())
+
+
+def routes() -> list[Route]:
+    """Where tiles of a scan and pictures of its places are served."""
+    tile = "{scan}/{layer}/{zoom:int}/{col:int}/{row:int}"
+    return [
+        Route(f"{_root()}/{{scan}}/place/{{side:int}}/{{x:int}}/{{y:int}}", answered(_place)),
+        Route(f"{_root()}/{tile}", answered(_tile)),
+    ]
+
+
+def address(store: ScanStore) -> str:
+    """Where the tiles of a scan are served from."""
+    return f"{_root()}/{store.key}"
+
+
+def _root() -> str:
+    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"/{base}{ROOT}" if base else ROOT
+
+
+def answered(answer: Answer) -> Answer:
+    """What does not exist is said with a 404 and a line, and not with a traceback."""
+
+    def safe(request: Request) -> Response:
+        try:
+            return answer(request)
+        except (NeedleError, ValueError) as error:
+            return PlainTextResponse(f"{error}\n", status_code=404)
+
+    return safe
+
+
+def _tile(request: Request) -> Response:
+    """One tile of 256 px, each of `2 ** zoom` px of the scene, of the ground or of the scores."""
+    asked = request.path_params
+    store, scene = _opened(asked["scan"])
+    box = tile_box(scene, asked["zoom"], asked["col"], asked["row"])
+    if asked["layer"] == "scores":
+        shown = pictures.scores_tile(_scores(store), box, _pair(request, "ends"))
+        return Response(png(shown), media_type="image/png", headers=FOREVER)
+    if asked["layer"] != "ground":
+        raise ValueError(f"{asked['layer']}: no such layer")
+    inside = Box(box.x_min, box.y_min, min(box.x_max, scene.width), min(box.y_max, scene.height))
+    patch = scene.shrunk(inside, 2 ** asked["zoom"])
+    stretch = _pair(request, "stretch") if "stretch" in request.query_params else scene.stretch
+    ground = pictures.ground(patch, stretch)
+    if asked["zoom"] == 0:  # a pixel looked at closely is the pixel that was taken
+        return Response(png(ground[..., 0]), media_type="image/png", headers=FOREVER)
+    return Response(pictures.jpeg(ground), media_type="image/jpeg", headers=FOREVER)
+
+
+def _place(request: Request) -> Response:
+    """The ground around a place, the place in its middle."""
+    asked = request.path_params
+    _, scene = _opened(asked["scan"])
+    x, y, side = asked["x"], asked["y"], asked["side"]
+    if not (SMALLEST <= side <= LARGEST and x < scene.width and y < scene.height):
+        raise ValueError(f"{side} px around {x}, {y} cannot be shown")
+    left, top = x - side // 2, y - side // 2
+    shown = pictures.around(scene, Box(left, top, left + side, top + side))
+    return Response(pictures.jpeg(shown), media_type="image/jpeg", headers=FOREVER)
+
+
+def tile_box(scene: Scene, zoom: int, col: int, row: int) -> Box:
+    """The ground of a tile, in px of the scene; it may reach beyond the right and lower border.
+
+    Raises:
+        ValueError: the scene has no such tile.
+    """
+    side = pictures.TILE << min(zoom, 32)
+    box = Box(col * side, row * side, (col + 1) * side, (row + 1) * side)
+    if box.x_min >= scene.width or box.y_min >= scene.height:
+        raise ValueError(f"no tile {col}, {row} at zoom {zoom}")
+    return box
+
+
+def _scores(store: ScanStore) -> ScoreMap:
+    """The stored scores, mapped into memory: a tile reads its own."""
+    return ScoreMap(store.values(), store.record.grid, store.record.window)
+
+
+def _pair(request: Request, name: str) -> tuple[float, float]:
+    low, high = (float(end) for end in request.query_params.get(name, "").split(","))
+    return low, high
+
+
+def _opened(key: str) -> tuple[ScanStore, Scene]:
+    if Path(key).name != key:
+        raise ValueError(f"{key}: no such scan")
+    store = ScanStore.open(needle_home() / "scans" / key)
+    return store, _scene(store.record.scene_path)
+
+
+@lru_cache(maxsize=32)
+def _scene(path: str) -> Scene:
+    return Scene.open(path)

@@ -1,0 +1,108 @@
+"""What Streamlit has no widget for, drawn in the browser by scripts of our own: the map.
+
+The scripts come with the page and ask this server alone for pictures: no internet is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from dashboard.detector import Detection, Scene, Verdict
+
+HERE = Path(__file__).parent
+LETTERS = {
+    Verdict.UNREVIEWED: "-",
+    Verdict.HARDWARE: "h",
+    Verdict.NATURAL: "n",
+    Verdict.ARTEFACT: "a",
+    Verdict.UNSURE: "u",
+}
+KNOWN_POINTS = 17  # along each side of a scene, between which longitude and latitude are linear
+
+Place = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Layers:
+    """What a map shows, and where its tiles come from."""
+
+    tiles: str  # address
+    scene: Scene
+    ends: tuple[float, float]  # the scores shown darkest and brightest
+    done: int  # positions scored: it decides what the tiles of the scores show
+    side: float  # px of the ground a score was taken over
+
+
+@dataclass(frozen=True)
+class Marked:
+    """The finds on a map or in a gallery, in the order of their ranks."""
+
+    finds: Sequence[Detection]
+    verdicts: Sequence[Verdict]
+    chosen: Detection | None
+
+
+def _text(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+_map = st.components.v2.component(
+    "needle_map", js=_text("tiles.js") + _text("map.js"), css=_text("map.css")
+)
+
+
+def scene_map(
+    layers: Layers, marked: Marked, on_pick: Callable[[Place], None], near: bool = False
+) -> None:
+    """A map of the scene from the overview to one pixel, with scores and finds.
+
+    Args:
+        on_pick: called with the place of a find that is clicked.
+        near: begins at the chosen find, not with the whole scene.
+    """
+    scene, finds = layers.scene, marked.finds
+    indices = {(one.row, one.col): index for index, one in enumerate(finds)}
+    chosen = marked.chosen
+    data = {
+        "tiles": layers.tiles,
+        "width": scene.width,
+        "height": scene.height,
+        "stretch": ",".join(f"{end:g}" for end in scene.stretch),
+        "ends": ",".join(f"{end:g}" for end in layers.ends),
+        "done": layers.done,
+        "side": layers.side,
+        "metres": scene.pixel_size,
+        "lonlat": lonlat_grid(scene),
+        "x": [one.x for one in finds],
+        "y": [one.y for one in finds],
+        "verdict": "".join(LETTERS[verdict] for verdict in marked.verdicts),
+        "chosen": indices.get((chosen.row, chosen.col)) if chosen else None,
+        "near": near,
+    }
+    _map(key="map", data=data, on_pick_change=lambda: on_pick(_picked("map")))
+
+
+def _picked(key: str) -> Place:
+    x, y = st.session_state[key]["pick"]
+    return float(x), float(y)
+
+
+def lonlat_grid(scene: Scene) -> dict[str, Any] | None:
+    """Longitudes and latitudes `[17][17]` of points spread over a scene; None without a CRS.
+
+    Longitudes go on beyond 0 and 360 where the scene lies across, so that they can be averaged.
+    """
+    xs = np.linspace(0, scene.width, KNOWN_POINTS)
+    ys = np.linspace(0, scene.height, KNOWN_POINTS)
+    known = [[scene.lonlat(x, y) for x in xs.tolist()] for y in ys.tolist()]
+    if any(point is None for row in known for point in row):
+        return None
+    points = np.array(known, np.float64)
+    lon = np.unwrap(np.unwrap(points[..., 0], axis=1, period=360), axis=0, period=360)
+    return {"lon": lon.round(8).tolist(), "lat": points[..., 1].round(8).tolist()}

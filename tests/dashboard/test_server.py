@@ -1,0 +1,160 @@
+"""Tiles: what the map asks for is the scene and its scores, in the right place."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.applications import Starlette
+
+from dashboard import pictures, server
+from dashboard.detector import Box, Grid, Model, ScanStore, Scene, ScoreMap, grey, scan
+
+Scenes = Callable[..., Scene]
+
+
+@pytest.fixture
+def store(scene_of: Scenes, model: Model) -> ScanStore:
+    store = ScanStore.for_scan(scene_of(), model, 16)
+    for _ in scan(store, store.scene(), model):
+        pass
+    return store
+
+
+@dataclass
+class Answer:
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    content: bytes = b""
+
+
+class Client:
+    """Asks the routes as a web server does, without one."""
+
+    def __init__(self) -> None:
+        self.app = Starlette(routes=server.routes())
+
+    def get(self, address: str) -> Answer:
+        path, _, query = address.partition("?")
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": unquote(path),
+            "query_string": query.encode(),
+            "headers": [],
+        }
+        answer = Answer()
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b""}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                answer.status = message["status"]
+                answer.headers = {k.decode(): v.decode() for k, v in message["headers"]}
+            else:
+                answer.content += message.get("body", b"")
+
+        asyncio.run(self.app(scope, receive, send))
+        return answer
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client()
+
+
+def picture(client: Client, address: str) -> np.ndarray:
+    answer = client.get(address)
+    assert answer.status == 200, answer.content
+    assert "immutable" in answer.headers["cache-control"]
+    return np.asarray(Image.open(io.BytesIO(answer.content)))
+
+
+def test_native_tiles_are_the_scene_to_the_last_pixel(client: Client, store: ScanStore) -> None:
+    scene, at = store.scene(), server.address(store)
+    whole = grey(scene.read(Box(0, 0, scene.width, scene.height)).dn, scene.stretch)
+    whole = np.maximum(whole, pictures.STRIPE + 6)  # nodata alone is darker
+    rows = []
+    for row in range(3):
+        rows.append(np.hstack([picture(client, f"{at}/ground/0/{col}/{row}") for col in range(4)]))
+    np.testing.assert_array_equal(np.vstack(rows), whole)
+
+
+def test_the_overview_tile_shows_the_object_where_it_is(client: Client, store: ScanStore) -> None:
+    tile = picture(client, f"{server.address(store)}/ground/2/0/0")
+    assert tile.shape == (600 // 4, 800 // 4)
+    assert tile[290 // 4 + 1 : 310 // 4 - 1, 390 // 4 + 1 : 410 // 4 - 1].min() > 230
+    scores = picture(
+        client, f"{server.address(store)}/scores/2/0/0?ends={_ends(store)}&done={store.done}"
+    )
+    y, x = np.unravel_index(scores[..., :3].sum(axis=2).argmax(), scores.shape[:2])
+    assert abs(4 * x - 400) < 48
+    assert abs(4 * y - 300) < 48
+
+
+def _ends(store: ScanStore) -> str:
+    low, high = pictures.ends(store.scores())
+    return f"{low},{high}"
+
+
+def test_a_place_is_shown_in_the_middle_of_its_picture_even_at_the_border(
+    client: Client, store: ScanStore
+) -> None:
+    for x, y in ((400, 300), (0, 0), (799, 599)):
+        tile = picture(client, f"{server.address(store)}/place/96/{x}/{y}")
+        assert tile.shape == (96, 96)
+    assert picture(client, f"{server.address(store)}/place/96/400/300")[46:50, 46:50].min() > 230
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "none/ground/0/0/0",
+        "..%2F..%2Fetc/ground/0/0/0",
+        "KEY/ground/0/99/0",
+        "KEY/ground/99/0/1",
+        "KEY/secrets/0/0/0",
+        "KEY/scores/0/0/0",
+        "KEY/scores/0/0/0?ends=a,b",
+        "KEY/place/5000/10/10",
+        "KEY/place/96/10000/10",
+        "KEY/place/96/-10/10",
+    ],
+)
+def test_what_is_not_there_is_said_in_a_line(client: Client, store: ScanStore, wrong: str) -> None:
+    answer = client.get(f"/tiles/{wrong.replace('KEY', store.key)}")
+    assert answer.status == 404
+    assert len(answer.content.decode().strip().splitlines()) == 1
+
+
+def test_tiles_of_scores_hold_the_strongest_of_what_they_cover() -> None:
+    rng = np.random.default_rng(0)
+    grid = Grid(1100, 900, 64, 4)
+    values = rng.random((grid.rows, grid.cols), np.float32)
+    values[3:9, 5:20] = np.nan
+    scores = ScoreMap(values, grid, 12)
+    for shrink in (1, 2, 4, 8):
+        side = 256 * shrink
+        for box in (Box(0, 0, side, side), Box(768, 512, 768 + side, 512 + side)):
+            tile = pictures.scores_tile(scores, box, (0.0, 1.0))
+            for row, col in rng.integers(0, 256, (60, 2)):
+                # The scores whose cells begin in the pixel, or the one that holds it.
+                left, top = box.x_min + col * shrink, box.y_min + row * shrink
+                first = [np.floor((at - grid.origin) / 4) for at in (left, top)]
+                last = [np.floor((at + shrink - grid.origin) / 4) for at in (left, top)]
+                (x0, y0), (x1, y1) = np.int64(first), np.int64(np.maximum(last, np.add(first, 1)))
+                part = values[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
+                known = part[np.isfinite(part)]
+                if not known.size:
+                    assert tile[row, col, 3] == 0
+                    continue
+                level = int(255 * known.max())
+                np.testing.assert_array_equal(tile[row, col, :3], pictures.MAGMA[level])
