@@ -83,6 +83,12 @@ def parser() -> argparse.ArgumentParser:
         "../shared/data, or on synthetic ground",
     )
     evaluate.add_argument("--peers", action="store_true", help="other detectors in the same table")
+    evaluate.add_argument(
+        "--story",
+        action="store_true",
+        help="the article's experiment: two strides, then its three suggestions, each trained",
+    )
+    evaluate.add_argument("--scale", default="small", help="of the story: small, full, or smoke")
     evaluate.set_defaults(command=run_evaluate)
     return top
 
@@ -149,6 +155,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
         device=options.device,
         planted=options.planted,
         peers=options.peers,
+        story=options.scale if options.story else None,
     )
     for path in evaluate(settings, trials_tracked):
         print(path)

@@ -15,6 +15,7 @@ from typing import Any
 
 from dashboard import __version__
 from dashboard.detector import NeedleError, NoGround, OptionError, SceneError
+from training.evaluate import story
 from training.evaluate.cases import Case, Cases, case_of, write
 from training.evaluate.contestants import Contestant, Network
 from training.evaluate.peers import peers
@@ -37,15 +38,16 @@ class EvaluateSettings:
     device: str = "auto"
     planted: int = 0  # seeds on each ground
     peers: bool = False
+    story: str | None = None  # the scale of the article's experiment
 
     def __post_init__(self) -> None:
         if self.out.suffix != ".json":
             raise OptionError(f"--out is {self.out}; it must be a .json file, as report.json")
-        if not self.models and not self.peers:
+        if not self.models and not self.peers and not self.story:
             raise OptionError("there is nothing to evaluate; name a model, or give --peers")
         if self.planted < 0:
             raise OptionError(f"--planted is {self.planted}; it must be at least 1")
-        if not self.scenes and not self.planted:
+        if not self.scenes and not self.planted and not self.story:
             raise OptionError("there is nothing to evaluate on; give --scenes or --planted")
 
     @property
@@ -64,8 +66,15 @@ def evaluate(settings: EvaluateSettings, track: Track = iter) -> list[Path]:
     """
     contestants = contestants_of(settings)
     trials = trials_of(settings)
+    if settings.story:
+        scale = story.scale_of(settings.story)
+        folder = settings.parts / scale.name
+        scenes = story.polluted_scenes(scale, settings.scenes, folder / "scenes")
+        stages = story.contestants(scale, scenes, folder / "models", settings.device)
+        contestants, trials = [*stages, *contestants], [*scenes, *trials]
     cases, skipped = tried(trials, contestants, settings.parts, track)
-    return written(settings, contestants, cases, skipped)
+    lines = story.told(scale, cases) if settings.story else []
+    return written(settings, contestants, cases, [*lines, *(f"left out: {s}" for s in skipped)])
 
 
 def contestants_of(settings: EvaluateSettings) -> list[Contestant]:
@@ -80,6 +89,8 @@ def trials_of(settings: EvaluateSettings) -> list[Trial]:
     Raises:
         SceneError: there is none.
     """
+    if settings.story and not settings.planted:
+        return []  # it makes its own of the scenes
     trials: list[Trial] = [*labelled(settings.scenes)]
     if settings.planted:
         trials += series(settings.planted, settings.scenes)
@@ -123,25 +134,25 @@ def written(
     settings: EvaluateSettings,
     contestants: Sequence[Contestant],
     cases: Sequence[Case],
-    skipped: Sequence[str],
+    remarks: Sequence[str],
 ) -> list[Path]:
     """The paths of the report's three files."""
     if not cases:
-        raise NeedleError(f"nothing could be evaluated: {'; '.join(skipped)}")
+        raise NeedleError(f"nothing could be evaluated: {'; '.join(remarks)}")
     rows = rows_of(cases)
     facts = _facts(settings)
     record: dict[str, Any] = {
         **facts,
         "contestants": [{"name": one.name, "key": one.key} for one in contestants],
-        "skipped": list(skipped),
+        "remarks": list(remarks),
         "rows": [record_of(row) for row in rows],
         "cases": [case_record(case) for case in cases],
     }
     lines = [
         f"Needle {facts['needle']}, {facts['date']}, {facts['machine']}",
         f"scored on {', '.join(dict.fromkeys(case.device for case in cases))}",
-        *(f"left out: {reason}" for reason in skipped),
         f"made with: {facts['command']}",
+        *remarks,
     ]
     title = "What is found, and what it costs to review"
     texts = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -28,40 +28,57 @@ REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "scenes"
 
 @dataclass(frozen=True)
 class Planted:
-    """The article's six pieces, varied by a seed, on a picture or on synthetic ground."""
+    """The article's six pieces, placed by a seed, on a picture or on synthetic ground."""
 
     picture: Path | None
     seed: int
+    vary: bool = True  # sizes and contrasts; the real thing's otherwise
+    largest: int | None = None  # px; of a larger picture the middle is taken
 
     @property
     def name(self) -> str:
         return f"{self.picture.stem if self.picture else 'synthetic'}-planted-{self.seed}"
 
+    @property
+    def ground(self) -> str:
+        """What it is planted on."""
+        return self.picture.name if self.picture else SYNTHETIC
+
     @cached_property
     def key(self) -> str:
         ground = sha256_of(self.picture) if self.picture else f"{SYNTHETIC} {SYNTHETIC_SHAPE}"
-        return f"{recipe()} {ground} {self.seed}"
+        return f"{recipe()} {ground} {self.seed} {self.vary} {self.largest}"
+
+    def made(self, folder: Path) -> tuple[Path, Truth]:
+        """The planted picture, written to a folder, and its truth; real hardware is ignored.
+
+        Raises:
+            NoGround: the pieces do not fit.
+        """
+        if self.picture is None:
+            side = min(SYNTHETIC_SHAPE[0], self.largest or SYNTHETIC_SHAPE[0])
+            here = synthetic((side, side), self.seed)
+            planted, objects = plant(here, self.seed, vary=self.vary)
+            path = write_synthetic(here, planted, self.seed, folder / f"{self.name}.jp2")
+            return path, Truth(path.name, objects)
+        source, here, ignore = _ground(self.picture, self.largest)
+        planted, objects = plant(here, self.seed, vary=self.vary)
+        path = write_planted(source, here, planted, folder / self.name)
+        return path, Truth(path.name, objects, ignore)
 
     @contextmanager
     def opened(self, work: Path) -> Iterator[tuple[Subject, Scene, Truth]]:
         """The planted scene, written and ingested in `work`."""
-        ground, folder = SYNTHETIC, ""
-        ignore: tuple[Box, ...] = ()
-        if self.picture:
-            source, here, ignore = _ground(self.picture)
-            ground, folder = self.picture.name, self.picture.resolve().parent.name
-            planted, objects = plant(here, self.seed, vary=True)
-            path = write_planted(source, here, planted, work / self.name)
-        else:
-            here = synthetic(SYNTHETIC_SHAPE, self.seed)
-            planted, objects = plant(here, self.seed, vary=True)
-            path = write_synthetic(here, planted, self.seed, work / f"{self.name}.jp2")
+        path, known = self.made(work)
         scene = ingest(path, home=work)
-        subject = Subject(self.name, ground, folder, self.seed, scene.width, scene.height)
-        yield subject, scene, Truth(self.name, objects, ignore)
+        folder = self.picture.resolve().parent.name if self.picture else ""
+        size = scene.width, scene.height
+        yield Subject(self.name, self.ground, folder, self.seed, *size), scene, known
 
 
-def series(count: int, scenes: Sequence[str | Path]) -> list[Planted]:
+def series(
+    count: int, scenes: Sequence[str | Path], vary: bool = True, largest: int | None = None
+) -> list[Planted]:
     """So many seeds on each ground: the pictures named, else the real ones, else synthetic.
 
     Raises:
@@ -69,7 +86,11 @@ def series(count: int, scenes: Sequence[str | Path]) -> list[Planted]:
     """
     named = scenes or ([REAL] if REAL.is_dir() else [])
     grounds: list[Path | None] = [path for one in named for path in pictures_in(one)]
-    return [Planted(ground, seed) for ground in grounds or [None] for seed in range(count)]
+    return [
+        Planted(ground, seed, vary, largest)
+        for ground in grounds or [None]
+        for seed in range(count)
+    ]
 
 
 @lru_cache(maxsize=1)
@@ -83,14 +104,32 @@ def recipe() -> str:
 
 
 @lru_cache(maxsize=1)
-def _ground(picture: Path) -> tuple[Scene, Site, tuple[Box, ...]]:
+def _ground(picture: Path, largest: int | None) -> tuple[Scene, Site, tuple[Box, ...]]:
     """A picture as a site, and the boxes of what stands on it in truth, which stay clear."""
     scene = ingest(picture)
-    whole = scene.read(Box(0, 0, scene.width, scene.height))
+    box = _middle(scene, largest or max(scene.width, scene.height))
+    patch = scene.read(box)
     known = truth_of(picture, scene) or Truth(scene.name, ())
-    ignore = (*(one.box.grow(CLEAR) for one in known.objects), *known.ignore)
-    free = np.array(whole.valid)
-    here = Site.of(whole.dn, whole.valid)
-    for box in ignore:
-        free[max(0, box.y_min) : box.y_max, max(0, box.x_min) : box.x_max] = False
-    return scene, here.keeping(free), ignore
+    boxes = (*(one.box.grow(CLEAR) for one in known.objects), *known.ignore)
+    ignore = tuple(
+        Box(
+            one.x_min - box.x_min,
+            one.y_min - box.y_min,
+            one.x_max - box.x_min,
+            one.y_max - box.y_min,
+        )
+        for one in boxes
+        if one.overlaps(box)
+    )
+    free = np.array(patch.valid)
+    for one in ignore:
+        free[max(0, one.y_min) : one.y_max, max(0, one.x_min) : one.x_max] = False
+    if box.area < scene.width * scene.height:
+        scene = replace(scene, crs=None)  # its map begins at another corner
+    return scene, Site.of(patch.dn, patch.valid).keeping(free), ignore
+
+
+def _middle(scene: Scene, largest: int) -> Box:
+    width, height = min(scene.width, largest), min(scene.height, largest)
+    left, top = (scene.width - width) // 2, (scene.height - height) // 2
+    return Box(left, top, left + width, top + height)
