@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
-from dashboard.detector import Histogram
+from dashboard.detector import Histogram, Tail
 from dashboard.pictures import RUST
 
 INK, FAINT, PAPER = "#E4E1DC", "#8C8883", "rgba(0,0,0,0)"
@@ -13,13 +14,16 @@ QUIET = "#6E6A66"  # bars of what is not flagged
 CONFIG = {"displaylogo": False, "displayModeBar": False}
 
 
-def histogram(counts: Histogram, sigma: float, unit: str = "tile") -> go.Figure:
-    """The score distribution as the article draws it: bars, log counts, centre and threshold.
+def histogram(
+    counts: Histogram, sigma: float, unit: str = "tile", tail: Tail | None = None
+) -> go.Figure:
+    """The score distribution as the article draws it: bars, log counts and the threshold.
 
     Args:
         counts: of sigma.
         sigma: the threshold.
         unit: what is counted, in one word.
+        tail: adds the places in the same bins, and what the tail expects of ground alone.
     """
     middles = (counts.edges[:-1] + counts.edges[1:]) / 2
     colours = np.where(middles > sigma, RUST, QUIET)
@@ -32,7 +36,7 @@ def histogram(counts: Histogram, sigma: float, unit: str = "tile") -> go.Figure:
         marker={"color": colours, "line": {"width": 0}},
         hovertemplate="%{x:.2f} σ<br>%{y:,} " + unit + "s<extra></extra>",
     )
-    figure = go.Figure(bars)
+    figure = go.Figure([bars, *(_fitted(counts.edges, tail) if tail else ())])
     line = {"color": RUST, "width": 1.5}
     note = {"text": f"{sigma:.1f} σ", "font": {"color": INK}}
     figure.add_vline(sigma, line=line, annotation=note, annotation_position="top right")
@@ -46,6 +50,51 @@ def histogram(counts: Histogram, sigma: float, unit: str = "tile") -> go.Figure:
         dtick=1,
         gridcolor="#262524",
     )
+    return figure
+
+
+def _fitted(edges: NDArray[np.float64], tail: Tail) -> list[go.Scatter]:
+    """The places in each bin as points, and as a line what the tail makes of them."""
+    middles, found = (edges[:-1] + edges[1:]) / 2, np.histogram(tail.levels, edges)[0]
+    seen, expected = found > 0, -np.diff(tail.expected(edges))
+    beyond = (edges[:-1] >= tail.start) & (expected > 0.05)
+    places = go.Scatter(
+        x=middles[seen],
+        y=found[seen],
+        mode="markers",
+        marker={"color": INK, "size": 3.5},
+        hovertemplate="%{x:.2f} σ<br>%{y:,} places<extra></extra>",
+    )
+    line = go.Scatter(
+        x=middles[beyond],
+        y=expected[beyond],
+        mode="lines",
+        line={"color": INK, "width": 1.5},
+        hovertemplate="%{x:.2f} σ<br>%{y:.2g} places expected<extra></extra>",
+    )
+    return [places, line]
+
+
+def quantiles(tail: Tail) -> go.Figure:
+    """The places of a tail against what its fit expects: on the diagonal where it fits.
+
+    The strongest, of which the fit used only the number, are hollow.
+    """
+    fitted, found = tail.quantiles
+    known = len(found) - tail.censored
+    ends = [tail.start, float(max(fitted.max(initial=tail.start), found.max(initial=tail.start)))]
+    figure = go.Figure(go.Scatter(x=ends, y=ends, mode="lines", line={"color": QUIET, "width": 1}))
+    for part, symbol in ((slice(None, known), "circle"), (slice(known, None), "circle-open")):
+        figure.add_scatter(
+            x=fitted[part],
+            y=found[part],
+            mode="markers",
+            marker={"color": INK, "size": 5, "symbol": symbol},
+            hovertemplate="%{y:.2f} σ, %{x:.2f} σ expected<extra></extra>",
+        )
+    figure.update_layout(_layout(240), showlegend=False)
+    figure.update_xaxes(title="expected of ground alone, σ", gridcolor="#262524", zeroline=False)
+    figure.update_yaxes(title="found, σ", gridcolor="#262524", zeroline=False)
     return figure
 
 

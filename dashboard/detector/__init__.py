@@ -36,6 +36,7 @@ from dashboard.detector.scene import Patch, Scene
 from dashboard.detector.scores import Histogram, ScoreMap
 from dashboard.detector.sigmas import SigmaMap, find, flagged, sigma_map
 from dashboard.detector.store import ScanStore, list_scans
+from dashboard.detector.tails import Tail
 from dashboard.detector.tiling import Box, Grid, Tile
 from dashboard.detector.triptych import Triptych, triptychs
 from dashboard.detector.verdicts import Change, Decision, Subject, Verdict, Verdicts
@@ -76,6 +77,7 @@ __all__ = [
     "SigmaMap",
     "StoreError",
     "Subject",
+    "Tail",
     "Tile",
     "Triptych",
     "UnknownFormat",

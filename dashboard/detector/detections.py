@@ -11,6 +11,7 @@ import numpy as np
 from dashboard.detector.candidates import Candidates
 from dashboard.detector.scene import Scene
 from dashboard.detector.scores import ScoreMap
+from dashboard.detector.tails import Tail
 from dashboard.detector.tiling import Box
 
 
@@ -40,6 +41,8 @@ class Detection:
     tiles: int  # flagged tiles grouped here
     lon: float | None = None  # degrees, areocentric, east-positive, 0 to 360
     lat: float | None = None
+    p: float | None = None  # the chance that a window of ground alone scores as high
+    q: float | None = None  # false discovery rate of this place and all that are stronger
 
 
 class FlaggedTiles(Sequence[FlaggedTile]):
@@ -72,46 +75,48 @@ class FlaggedTiles(Sequence[FlaggedTile]):
 
 
 def detections(
-    scores: ScoreMap, ranked: Candidates, above: int, scene: Scene | None = None
+    scores: ScoreMap,
+    ranked: Candidates,
+    above: int,
+    tail: Tail | None = None,
+    scene: Scene | None = None,
 ) -> list[Detection]:
     """The places that the strongest `above` positions make, strongest first.
 
     Args:
+        tail: of all places; adds p and q.
         scene: adds longitude and latitude where it has a coordinate reference system.
     """
     sizes = ranked.sizes(above)
     peaks = ranked.peaks[: len(sizes)]
-    rows, cols = np.divmod(ranked.cells[peaks], scores.values.shape[1])
-    rim = (scores.grid.tile - scores.window) // 2
+    rows, cols = np.divmod(ranked.cells[peaks], scores.grid.cols)
+    rim, half = (scores.grid.tile - scores.window) // 2, scores.window / 2
     left, top = cols * scores.grid.stride + rim, rows * scores.grid.stride + rim
-    half = scores.window / 2
-    places: Sequence[tuple[float, float] | None] = [None] * len(peaks)
+    nowhere: list[tuple[float | None, float | None]] = [(None, None)] * len(peaks)
+    places, chances = nowhere, nowhere
     if scene:
-        places = scene.lonlats((left + half).tolist(), (top + half).tolist())
-    found = zip(
-        ranked.sigmas[peaks].tolist(),
-        ranked.scores[peaks].tolist(),
-        left.tolist(),
-        top.tolist(),
-        rows.tolist(),
-        cols.tolist(),
-        sizes.tolist(),
-        places,
-        strict=True,
-    )
+        known = scene.lonlats((left + half).tolist(), (top + half).tolist())
+        places = [place or (None, None) for place in known]
+    if tail:
+        found = ranked.sigmas[ranked.peaks]
+        p, q = tail.p(found[: len(peaks)]), tail.q(found)[: len(peaks)]
+        chances = list(zip(p.tolist(), q.tolist(), strict=True))
+    measured = zip(ranked.sigmas[peaks].tolist(), ranked.scores[peaks].tolist(), strict=True)
+    corners = zip(left.tolist(), top.tolist(), rows.tolist(), cols.tolist(), strict=True)
+    parts = zip(measured, corners, sizes.tolist(), places, chances, strict=True)
+    side = scores.window
     return [
         Detection(
-            rank=rank,
-            sigma=sigma,
-            score=score,
-            x=x + half,
-            y=y + half,
-            box=Box(x, y, x + scores.window, y + scores.window),
-            row=row,
-            col=col,
-            tiles=tiles,
-            lon=place[0] if place else None,
-            lat=place[1] if place else None,
+            rank,
+            *measures,
+            x + half,
+            y + half,
+            Box(x, y, x + side, y + side),
+            row,
+            col,
+            tiles,
+            *place,
+            *chance,
         )
-        for rank, (sigma, score, x, y, row, col, tiles, place) in enumerate(found, start=1)
+        for rank, (measures, (x, y, row, col), tiles, place, chance) in enumerate(parts, start=1)
     ]

@@ -32,7 +32,7 @@ from dashboard.detector.scores import ScoreMap
 from dashboard.detector.sigmas import SigmaMap, sigma_map
 from dashboard.detector.store import ScanStore
 
-COLUMNS = "rank,sigma,score,x,y,x_min,y_min,x_max,y_max,area_px,lon,lat".split(",")
+COLUMNS = "rank,sigma,score,x,y,x_min,y_min,x_max,y_max,area_px,lon,lat,p,q".split(",")
 TILE_COLUMNS = "row,col,x,y,width,height,score,sigma".split(",")
 # Areocentric longitude and latitude on Mars, in the names that GDAL and QGIS resolve.
 MARS_LONLAT = "urn:ogc:def:crs:IAU:2015:49900"
@@ -184,6 +184,7 @@ def run_record(finished: Finished, contents: Mapping[str, bytes]) -> dict[str, A
             "std": _number(scores.std),
             "threshold": _number(scores.at(finished.settings.sigma)),
         },
+        "rule": _rule(finished),
         "flagged_tiles": len(finished.flagged),
         "detections": len(finished.detections),
         "created": record.created,
@@ -282,7 +283,8 @@ def _row(found: Detection) -> tuple[Any, ...]:
         f"{found.x:g}",
         f"{found.y:g}",
     )
-    return (*measures, *found.box, found.box.area, *place)
+    chances = ("", "") if found.p is None else (f"{found.p:.3g}", f"{found.q:.3g}")
+    return (*measures, *found.box, found.box.area, *place, *chances)
 
 
 def _measured(tile: FlaggedTile) -> tuple[str, str]:
@@ -291,7 +293,7 @@ def _measured(tile: FlaggedTile) -> tuple[str, str]:
 
 def _feature(found: Detection, scene: Scene) -> dict[str, Any]:
     properties = dict(zip(COLUMNS, _row(found), strict=True)) | {"scene": scene.name}
-    for key in ("sigma", "score", "x", "y", "lon", "lat"):
+    for key in ("sigma", "score", "x", "y", "lon", "lat", "p", "q"):
         properties[key] = float(properties[key]) if properties[key] != "" else None
     place = None if found.lon is None else [properties["lon"], properties["lat"]]
     geometry = None if place is None else {"type": "Point", "coordinates": place}
@@ -308,6 +310,21 @@ def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 def _json(record: Mapping[str, Any]) -> bytes:
     return (json.dumps(record, indent=1) + "\n").encode()
+
+
+def _rule(finished: Finished) -> dict[str, Any]:
+    """What sigma was, and what the threshold promises of ground alone."""
+    sigmas, tail = finished.measured, finished.measured.tail
+    limits = sigmas.measure.limits(finished.settings.sigma)
+    return {
+        "name": sigmas.measure.rule,
+        "centres": [_number(value) for value in sigmas.measure.centres],
+        "scales": [_number(value) for value in sigmas.measure.scales],
+        "thresholds": [_number(value) for value in limits],
+        "expected_false": _number(float(tail.expected(finished.settings.sigma))),
+        "tail": {"start": _number(tail.start), "shape": tail.shape, "scale": tail.scale},
+        "doubts": list(tail.doubts),
+    }
 
 
 def _number(value: float) -> float | None:

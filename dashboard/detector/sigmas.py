@@ -14,8 +14,10 @@ from dashboard.detector.errors import OptionError
 from dashboard.detector.rules import Doubles, Yardstick, yardstick
 from dashboard.detector.scene import Scene
 from dashboard.detector.scores import Histogram, ScoreMap
+from dashboard.detector.tails import Tail, fit
 
 BINS = 90  # of the histogram
+BLOCK = 512  # px; every other block of the ground foretells the rest
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,24 @@ class SigmaMap:
         sigmas = self.candidates.sigmas
         return float(sigmas[0]) if len(sigmas) else float("nan")
 
+    @cached_property
+    def places(self) -> Doubles:
+        """Sigma of every place known, strongest first."""
+        return self.candidates.sigmas[self.candidates.peaks]
+
+    @cached_property
+    def tail(self) -> Tail:
+        """What to expect of ground alone."""
+        return self._tail(self.candidates)
+
+    def _tail(self, ranked: Candidates) -> Tail:
+        stride = self.scores.grid.stride
+        rows, cols = np.divmod(ranked.cells[ranked.peaks], self.scores.grid.cols)
+        side = max(1, round(BLOCK / stride))
+        windows = self.scores.scored * (stride / self.scores.window) ** 2
+        halves = (rows // side + cols // side) % 2 == 0
+        return fit(ranked.sigmas[ranked.peaks], windows, halves)
+
     def count_above(self, sigma: float) -> int:
         """How many tiles lie beyond `sigma`."""
         limits = self.measure.limits(sigma)
@@ -56,7 +76,7 @@ class SigmaMap:
     def find(
         self, sigma: float = 3.0, top: int | None = None, scene: Scene | None = None
     ) -> list[Detection]:
-        """The detections, strongest first, each one place.
+        """The detections, strongest first, each one place, with p and q.
 
         A tile whose scored window overlaps that of a stronger detection belongs to it, so that a
         detection never stretches beyond one scored window.
@@ -66,16 +86,21 @@ class SigmaMap:
             top: give the `top` strongest candidates instead, whatever their sigma.
             scene: adds longitude and latitude where it has a coordinate reference system.
         """
+        ranked, above = self.wanted(sigma, top)
+        tail = self.tail if ranked is self.candidates else self._tail(ranked)
+        return detections(self.scores, ranked, above, tail, scene)[:top]
+
+    def wanted(self, sigma: float, top: int | None) -> tuple[Candidates, int]:
+        """Candidates, and how many of their positions lie beyond the threshold."""
         if top is None:
             ranked = self._ranked(sigma)
-            above = ranked.above(self.measure.limits(sigma))
-            return detections(self.scores, ranked, above, scene)
+            return ranked, ranked.above(self.measure.limits(sigma))
         if top < 1:
             raise OptionError(f"top is {top}; it must be at least 1")
         ranked = self.candidates
         if len(ranked.peaks) < top and np.isfinite(ranked.floor):
             ranked = candidates(self.scores, self.measure, -np.inf)
-        return detections(self.scores, ranked, len(ranked.cells), scene)[:top]
+        return ranked, len(ranked.cells)
 
     def _ranked(self, sigma: float) -> Candidates:
         """Candidates that are complete above `sigma`."""
@@ -111,8 +136,10 @@ def sigma_map(scores: ScoreMap, rule: str = "mean") -> SigmaMap:
 def find(
     scores: ScoreMap, sigma: float = 3.0, top: int | None = None, scene: Scene | None = None
 ) -> list[Detection]:
-    """The detections by the article's rule, strongest first; see `SigmaMap.find`."""
-    return sigma_map(scores).find(sigma, top, scene)
+    """The detections by the article's rule, strongest first, without p and q."""
+    measured = sigma_map(scores)
+    ranked, above = measured.wanted(sigma, top)
+    return detections(scores, ranked, above, scene=scene)[:top]
 
 
 def flagged(scores: ScoreMap, sigma: float) -> FlaggedTiles:

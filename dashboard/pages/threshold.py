@@ -10,6 +10,8 @@ from dashboard import charts, state
 from dashboard.detector import Finished, SigmaMap
 from dashboard.pages import frame
 
+PROMISES = (1, 10, 100)  # false alarms, each a threshold one click away
+MOST_PLACES = 10_000
 SAID = {
     "mean": ("mean/std", "Standard deviations above the mean of all scores, as in the article."),
     "robust": ("robust", "1.4826 MAD above the median, which the objects sought do not inflate."),
@@ -21,18 +23,45 @@ def chosen(scan: state.Opened) -> Finished:
     place = st.container()
     sigmas = scan.measured(_rule(scan))
     sigma = _slider(scan, sigmas)
-    finished = scan.at(sigma)
+    finished, unit = scan.at(sigma), scan.store.unit
     with place:
-        figure = charts.histogram(sigmas.histogram, sigma, scan.store.unit)
+        figure = charts.histogram(sigmas.histogram, sigma, unit, sigmas.tail)
         st.plotly_chart(figure, theme=None, config=charts.CONFIG, key="histogram")
-    places, tiles, unit = len(finished.detections), len(finished.flagged), scan.store.unit
+    places, tiles = len(finished.detections), len(finished.flagged)
     st.html(
         f'<span class="needle-big">{frame.count(places, "place")}</span>'
         f'<span class="needle-quiet"> in {frame.count(tiles, f"flagged {unit}")} '
         f"of {scan.scores.scored:,}</span>"
     )
+    _promise(sigmas, sigma)
     frame.quiet(f"{_means(sigmas, sigma, unit)} Moving the threshold scores nothing again.")
     return finished
+
+
+def _promise(sigmas: SigmaMap, sigma: float) -> None:
+    """What the threshold promises of ground alone, how that is known, and whether to believe it."""
+    tail = sigmas.tail
+    st.markdown(f"Expect {about(float(tail.expected(sigma)))} in this scene at this threshold.")
+    if tail.doubts:
+        st.warning(f"Do not rely on this number: {'; '.join(tail.doubts)}.")
+    if not st.toggle("How well the tail fits", key="show_fit"):
+        return
+    st.plotly_chart(charts.quantiles(tail), theme=None, config=charts.CONFIG, key="quantiles")
+    frame.quiet(
+        f"The strongest {tail.beyond:,} of {len(tail.levels):,} places, beyond {tail.start:.1f} σ, "
+        "against a generalised Pareto tail; on the line it fits. The hollow ones may be objects: "
+        "of them the fit knows only that they are there."
+    )
+
+
+def about(number: float) -> str:
+    """A number of false alarms with the precision it deserves."""
+    if number < 0.1:
+        return "fewer than 0.1 false alarms"
+    if number < 1:
+        return f"about {number:.1g} false alarms"
+    whole = round(number) if number < 100 else round(number, -int(math.log10(number)) + 1)
+    return f"about {frame.count(int(whole), 'false alarm')}"
 
 
 def _rule(scan: state.Opened) -> str:
@@ -54,18 +83,42 @@ def _rule(scan: state.Opened) -> str:
 
 def _slider(scan: state.Opened, sigmas: SigmaMap) -> float:
     """The threshold in sigma; kept for the other pages."""
-    top = max(3.5, math.ceil(2 * sigmas.highest) / 2)
-    low = max(0.0, math.ceil(10 * sigmas.floor) / 10) if math.isfinite(sigmas.floor) else 0.0
+    top = max(3.5, math.ceil(2 * _or(sigmas.highest, 0.0)) / 2)
+    low = min(max(0.0, math.ceil(10 * _lowest(sigmas)) / 10), top - 0.5)
+    key = f"slider-{scan.store.key}-{sigmas.measure.rule}"
     sigma = st.slider(
         "Threshold, σ",
         low,
         top,
         value=min(max(state.sigma(), low), top),
         step=0.1,
-        key=f"slider-{scan.store.key}-{sigmas.measure.rule}",
+        key=key,
     )
     state.set_sigma(sigma)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        for promise in PROMISES:
+            limit = math.ceil(10 * _or(sigmas.tail.sigma_of(promise), 0.0)) / 10
+            st.button(
+                f"{promise}",
+                key=f"promise-{promise}",
+                help=f"The threshold at which to expect {promise} false alarms",
+                on_click=st.session_state.update,
+                args=({key: min(max(limit, low), top)},),
+                type="tertiary",
+            )
+        frame.quiet("false alarms")
     return sigma
+
+
+def _lowest(sigmas: SigmaMap) -> float:
+    """The lowest threshold worth offering: beyond it lie more places than anyone will look at."""
+    places = sigmas.places
+    crowd = float(places[MOST_PLACES]) if len(places) > MOST_PLACES else -math.inf
+    return _or(max(sigmas.floor, crowd), 0.0)
+
+
+def _or(value: float, otherwise: float) -> float:
+    return value if math.isfinite(value) else otherwise
 
 
 def _means(sigmas: SigmaMap, sigma: float, unit: str) -> str:

@@ -24,9 +24,28 @@ def test_the_histogram_draws_every_tile_and_marks_what_is_flagged() -> None:
     assert {note.text for note in figure.layout.annotations} == {"2.0 σ"}
 
 
+def test_the_tail_is_drawn_over_the_places_it_was_fitted_to() -> None:
+    measured = sigma_map(score_map(np.random.default_rng(0).gamma(4, 1, (90, 90))))
+    bars, places, line = charts.histogram(measured.histogram, 2, "tile", measured.tail).data
+    assert sum(places.y) == len(measured.places)
+    assert min(line.x) >= measured.tail.start
+    expected = measured.tail.expected(measured.tail.start)
+    assert sum(line.y) == pytest.approx(expected, rel=0.2)
+    assert max(bars.y) > max(places.y)
+
+
+def test_the_quantiles_of_a_good_fit_lie_on_the_diagonal() -> None:
+    measured = sigma_map(score_map(np.random.default_rng(0).gamma(4, 1, (90, 90))))
+    _, known, hidden = charts.quantiles(measured.tail).data
+    np.testing.assert_allclose(known.x, known.y, atol=0.2)
+    assert len(hidden.x) == measured.tail.censored
+
+
 def test_an_empty_histogram_can_be_drawn() -> None:
     scores = score_map(np.full((2, 2), np.nan))
-    charts.histogram(sigma_map(scores).histogram, 3).to_json()
+    measured = sigma_map(scores)
+    charts.histogram(measured.histogram, 3, "tile", measured.tail).to_json()
+    charts.quantiles(measured.tail).to_json()
 
 
 def test_degrees_are_said_as_people_write_them() -> None:

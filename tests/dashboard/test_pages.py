@@ -97,6 +97,27 @@ def test_moving_the_threshold_changes_what_is_flagged_and_scores_nothing(
     assert shown[0] > shown[1] > 0
 
 
+def test_a_promise_of_false_alarms_sets_the_threshold(store: ScanStore) -> None:
+    app = page("review")
+    app.button("promise-10").click().run()
+    assert not app.exception
+    low = app.slider[0].value
+    assert "Expect about" in text(app) or "Expect fewer" in text(app)
+    app.button("promise-1").click().run()
+    assert app.slider[0].value > low
+
+
+def test_the_rule_is_kept_for_the_results(store: ScanStore) -> None:
+    app = page("review")
+    app.segmented_control[0].set_value("robust").run()
+    assert not app.exception
+    assert "1.4826 MAD" in text(app)
+    app.toggle(key="show_fit").set_value(True).run()
+    assert not app.exception
+    assert "generalised Pareto" in text(app)
+    assert app.session_state["rule"] == "robust"
+
+
 def test_nothing_beyond_the_threshold_is_said(store: ScanStore) -> None:
     app = page("review")
     app.slider[0].set_value(app.slider[0].max).run()

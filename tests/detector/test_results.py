@@ -32,7 +32,7 @@ from dashboard.detector import (
 from tests.detector import rasters
 
 PLACE = Affine(0.5, 0, 8_130_000, 0, -0.5, -270_000)
-COLUMNS = "rank,sigma,score,x,y,x_min,y_min,x_max,y_max,area_px,lon,lat"
+COLUMNS = "rank,sigma,score,x,y,x_min,y_min,x_max,y_max,area_px,lon,lat,p,q"
 
 
 @pytest.fixture
@@ -135,6 +135,9 @@ def test_the_record_of_a_run_holds_the_checksums_of_its_files(
     assert {path.name for path in paths} == {"run.json", *record["sha256"]}
     for name, digest in record["sha256"].items():
         assert hashlib.sha256((tmp_path / "out" / name).read_bytes()).hexdigest() == digest
+    assert record["rule"]["name"] == "mean"
+    assert record["rule"]["thresholds"] == [record["scores"]["threshold"]]
+    assert record["rule"]["expected_false"] == pytest.approx(2.39, abs=0.1)
     assert record["provider"] == "CPUExecutionProvider"
     assert record["tiles"]["grid"] == record["tiles"]["scored"] == 96
     assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]

@@ -1,0 +1,132 @@
+"""Whether a threshold that promises N false alarms keeps its word.
+
+    python -m tests.benchmarks.false_alarms SCENE [SCENE ...] [--model guarded] [--crops 20]
+
+Scenes are scored once. From each, random crops of the score map are taken, and cut into blocks like
+a chessboard; what is fitted on the white blocks sets thresholds that promise 1, 10 and 100 places
+on the black ones, where they are counted. Boxes of known objects (`STEM.truth.json`), grown by a
+tile, are left out. One line of JSON a scene and rule, and one for all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dashboard.detector import Box, Model, ScanStore, ScoreMap, SigmaMap, ingest, scan, sigma_map
+
+PROMISES = (1, 10, 100)
+SIDE = 1536  # px of a crop
+BLOCK = 128  # px
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one crop promised and what was counted there."""
+
+    counted: tuple[int, ...]  # for each promise
+    doubts: tuple[str, ...]
+    shape: float
+
+
+def crops(scores: ScoreMap, number: int, seed: int) -> Iterator[ScoreMap]:
+    """Random crops of a score map, the rest of it NaN."""
+    rng = np.random.default_rng(seed)
+    side = SIDE // scores.grid.stride
+    for _ in range(number):
+        row = rng.integers(max(1, scores.grid.rows - side))
+        col = rng.integers(max(1, scores.grid.cols - side))
+        values = np.full_like(scores.values, np.nan)
+        part = (slice(row, row + side), slice(col, col + side))
+        values[part] = scores.values[part]
+        yield ScoreMap(values, scores.grid, scores.window)
+
+
+def halves(crop: ScoreMap) -> tuple[ScoreMap, ScoreMap]:
+    """The white and the black blocks of a crop."""
+    step = max(1, BLOCK // crop.grid.stride)
+    rows, cols = np.indices(crop.values.shape, sparse=True)
+    white = (rows // step + cols // step) % 2 == 0
+    both = (np.where(mask, crop.values, np.float32("nan")) for mask in (white, ~white))
+    one, other = (ScoreMap(values, crop.grid, crop.window) for values in both)
+    return one, other
+
+
+def attempt(crop: ScoreMap, rule: str) -> Trial:
+    """Fits on one half of a crop and counts on the other."""
+    white, black = halves(crop)
+    learned = sigma_map(white, rule)
+    judged = SigmaMap(black, learned.measure)
+    share = white.scored / black.scored
+    limits = [learned.tail.sigma_of(promise * share) for promise in PROMISES]
+    counted = tuple(int((judged.places >= limit).sum()) for limit in limits)
+    return Trial(counted, learned.tail.doubts, learned.tail.shape)
+
+
+def without_objects(scores: ScoreMap, picture: Path) -> ScoreMap:
+    """The scores less those of tiles near known objects."""
+    truth = picture.with_name(f"{picture.stem}.truth.json")
+    if not truth.exists():
+        return scores
+    values, stride = scores.values.copy(), scores.grid.stride
+    for one in json.loads(truth.read_text(encoding="utf-8"))["objects"]:
+        left, top, right, bottom = Box(*one["box"]).grow(scores.grid.tile)
+        tile = scores.grid.tile
+        rows = slice(max(0, (top - tile) // stride), max(0, bottom // stride))
+        values[rows, max(0, (left - tile) // stride) : max(0, right // stride)] = np.nan
+    return ScoreMap(values, scores.grid, scores.window)
+
+
+def summary(trials: list[Trial]) -> dict[str, Any]:
+    """Means over the crops, of all and of those without a warning."""
+    calm = [trial.counted for trial in trials if not trial.doubts]
+
+    def means(counts: list[tuple[int, ...]]) -> dict[str, Any]:
+        found = np.array(counts, float).reshape(-1, len(PROMISES))
+        if not len(found):
+            return {}
+        error = found.std(axis=0) / np.sqrt(len(found))
+        pairs = zip(PROMISES, found.mean(axis=0), error, strict=True)
+        return {str(promise): f"{mean:.2f} +- {off:.2f}" for promise, mean, off in pairs}
+
+    return {
+        "crops": len(trials),
+        "counted": means([trial.counted for trial in trials]),
+        "warned": len(trials) - len(calm),
+        "counted_without_warning": means(calm),
+        "shape": round(float(np.median([trial.shape for trial in trials])), 2),
+    }
+
+
+def main() -> None:
+    """Prints a line a scene and rule."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("scenes", nargs="+", type=Path)
+    parser.add_argument("--model", default="guarded")
+    parser.add_argument("--crops", type=int, default=20)
+    parser.add_argument("--rules", nargs="+", default=["mean", "robust"])
+    given = parser.parse_args()
+    model = Model.load(given.model)
+    everything: dict[str, list[Trial]] = {rule: [] for rule in given.rules}
+    for number, picture in enumerate(given.scenes):
+        scene = ingest(picture)
+        store = ScanStore.for_scan(scene, model)
+        for _ in scan(store, scene, model):
+            pass
+        scores = without_objects(store.scores(), picture)
+        for rule, trials in everything.items():
+            own = [attempt(crop, rule) for crop in crops(scores, given.crops, number)]
+            trials.extend(own)
+            print(json.dumps({"scene": scene.name, "rule": rule} | summary(own)), flush=True)
+    for rule, trials in everything.items():
+        print(json.dumps({"scene": "all", "rule": rule} | summary(trials)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
