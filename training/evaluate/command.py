@@ -112,7 +112,7 @@ def tried(
         try:
             _try(trial, contestants, kept, parts / "scans")
         except NoGround as error:
-            skipped.append(str(error))
+            skipped.append(f"{trial.name}: {error}")
             continue
         found = (kept.get(trial.key, contestant) for contestant in contestants)
         cases += [case for case in found if case]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from dashboard.detector import Box, Detection
 from training.truth import KnownObject, Truth
@@ -124,3 +125,11 @@ def found_of(objects: Iterable[Outcome]) -> dict[str, tuple[int, int]]:
         hits, count = found.get(one.kind, (0, 0))
         found[one.kind] = (hits + one.found, count + 1)
     return found
+
+
+def costs_of(objects: Iterable[Outcome]) -> dict[str, float]:
+    """The median number of false detections above an object, by kind."""
+    costs: dict[str, list[int]] = {}
+    for one in objects:
+        costs.setdefault(one.kind, []).append(one.cost)
+    return {kind: float(median(found)) for kind, found in costs.items()}

@@ -10,7 +10,7 @@ from itertools import pairwise
 from training.evaluate import drawings
 from training.evaluate.cases import Case, FalseAlarm
 from training.evaluate.drawings import Axes, Line
-from training.evaluate.measures import LARGER, NEAR, SIGMA, SPOTS, Outcome, found_of
+from training.evaluate.measures import LARGER, NEAR, SIGMA, SPOTS, Outcome
 from training.evaluate.summary import Row
 
 SHOWN = 16  # pictures in a strip
@@ -24,6 +24,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size
 th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid #2c2a28; }
 th { font-weight: 500; color: #a5a19b; vertical-align: bottom; } td b { color: #e07a4c; }
 th:first-child, td:first-child, td.word, th.word { text-align: left; }
+td { white-space: nowrap; } tr.first td { border-top: 1px solid #6f6c68; }
 .wide { overflow-x: auto; } .row { display: flex; flex-wrap: wrap; gap: 1rem; }
 figure { margin: 0; } figure.chart { width: 580px; max-width: 100%; }
 figcaption { font-size: 12px; color: #a5a19b; }
@@ -49,7 +50,8 @@ def page(title: str, facts: Sequence[str], rows: Sequence[Row], cases: Sequence[
     listed = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
     parts = [f"<h1>{escape(title)}</h1><ul>{listed}</ul>", NOTES, _table(rows)]
     for scenes, inner in series.items():
-        parts += [f"<h2>{escape(scenes)}</h2>", _kinds(inner), _charts(scenes, inner)]
+        own = [row for row in rows if row.scenes == scenes]
+        parts += [f"<h2>{escape(scenes)}</h2>", _kinds(own), _charts(scenes, inner)]
     parts += [_gallery(name, cases) for name in _contestants(cases)]
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
@@ -72,13 +74,14 @@ def _table(rows: Sequence[Row]) -> str:
         "scenes|contestant|ground|number|found, larger|found, spots|flagged|false|review cost|"
         "cost, larger|cost, spots|average precision|precision at total recall|s/Gpx"
     ).split("|")
-    body = []
+    body, last = [], ""
     for row in rows:
+        first, last = row.scenes != last, row.scenes
         rivals = [one.cost for one in rows if one.scenes == row.scenes and one.cost is not None]
         best = row.cost is not None and row.cost == min(rivals)
         cells = [
-            row.scenes,
-            row.contestant,
+            escape(row.scenes) if first else "",
+            escape(row.contestant),
             row.sample,
             str(row.count),
             _of(row.found_larger),
@@ -92,19 +95,21 @@ def _table(rows: Sequence[Row]) -> str:
             _part(row.precision_at_total_recall),
             _count(row.seconds_per_gpx),
         ]
-        body.append(_cells("td", [*map(escape, cells[:2]), *cells[2:]], words=3))
+        body.append(_cells("td", cells, words=3, first=first))
     return f'<div class="wide"><table>{_cells("th", heads, words=3)}{"".join(body)}</table></div>'
 
 
-def _kinds(cases: Sequence[Case]) -> str:
-    """Found at 3 sigma by kind."""
-    kinds = list(dict.fromkeys(one.kind for case in cases for one in case.objects))
+def _kinds(rows: Sequence[Row]) -> str:
+    """What is found beyond 3 sigma, and the median cost of an object, by kind."""
+    kinds = list(dict.fromkeys(kind for row in rows for kind in row.found))
     body = []
-    for name in _contestants(cases):
-        found = found_of(o for case in cases if case.contestant == name for o in case.objects)
-        cells = [escape(name), *(_of(found.get(kind, (0, 0))) for kind in kinds)]
-        body.append(_cells("td", cells, words=1))
-    heads = _cells("th", [f"found beyond {SIGMA:g} sigma", *map(escape, kinds)], words=1)
+    for row in rows:
+        cells = [_of(row.found[kind]) if kind in row.found else "" for kind in kinds]
+        costs = [_count(row.costs.get(kind)) for kind in kinds]
+        both = [f"{cell}; {cost}" for cell, cost in zip(cells, costs, strict=True)]
+        body.append(_cells("td", [escape(row.contestant), *both], words=1))
+    first = f"found beyond {SIGMA:g} sigma; false places above one"
+    heads = _cells("th", [first, *map(escape, kinds)], words=1)
     return f'<div class="wide"><table>{heads}{"".join(body)}</table></div>'
 
 
@@ -211,12 +216,12 @@ def _figure(chart: str, caption: str) -> str:
     return f'<figure class="chart">{chart}{text}</figure>'
 
 
-def _cells(tag: str, cells: Sequence[str], words: int) -> str:
+def _cells(tag: str, cells: Sequence[str], words: int, first: bool = False) -> str:
     inner = "".join(
         f'<{tag} class="word">{cell}</{tag}>' if n < words else f"<{tag}>{cell}</{tag}>"
         for n, cell in enumerate(cells)
     )
-    return f"<tr>{inner}</tr>"
+    return f'<tr class="first">{inner}</tr>' if first else f"<tr>{inner}</tr>"
 
 
 def _of(pair: tuple[int, int]) -> str:

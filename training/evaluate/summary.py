@@ -16,6 +16,7 @@ from training.evaluate.measures import (
     SPOTS,
     Outcome,
     average_precision,
+    costs_of,
     found_of,
     precision_at_total_recall,
     review_cost,
@@ -33,6 +34,7 @@ class Row:
     count: int  # scenes
     sample: str  # "in", "out", "own", or "mixed"
     found: dict[str, tuple[int, int]]  # (found, of how many) by kind
+    costs: dict[str, float]  # median of the false places above an object, by kind
     flagged: float
     false: float
     cost: float | None  # review cost of all objects
@@ -86,6 +88,7 @@ def _row(contestant: str, scenes: str, cases: Sequence[Case]) -> Row:
         count=len(cases),
         sample=samples.pop() if len(samples) == 1 else "mixed",
         found=found_of(one for case in cases for one in case.objects),
+        costs=costs_of(one for case in cases for one in case.objects),
         flagged=float(np.median([case.flagged for case in cases])),
         false=float(np.median([case.false for case in cases])),
         cost=_percentile([review_cost(case.objects) for case in cases]),

@@ -12,6 +12,7 @@ from training.evaluate.measures import (
     NEAR,
     SPOTS,
     average_precision,
+    costs_of,
     found_of,
     judge,
     precision_at_total_recall,
@@ -132,3 +133,14 @@ def test_a_perfect_list_costs_nothing_whatever_follows(places: list[tuple[int, i
     assert review_cost(judged.objects) == 0
     assert average_precision(judged.objects) == 1
     assert precision_at_total_recall(judged.objects) == 1
+
+
+def test_the_cost_of_a_kind_is_the_median_over_its_objects() -> None:
+    spots = tuple(
+        KnownObject(f"spot {n}", "spot", Box(100 * n, 300, 100 * n + 4, 304)) for n in range(3)
+    )
+    found = detections((0, 300), (1, 1), (100, 300), (2, 2), (3, 3), (200, 300))
+    assert costs_of(judge(found, Truth("three.png", (*spots, LANDER))).objects) == {
+        "spot": 1,
+        "lander": 3,
+    }
