@@ -66,10 +66,8 @@ class Canvas:
         length = height / math.tan(math.radians(self.sun.elevation)) / self.fine
         dx, dy = self.sun.toward
         for step in range(1, max(1, round(length)) + 1):
-            moved = ndimage.shift(
-                inside.astype(np.uint8), (-dy * step, -dx * step), order=0, prefilter=False
-            )
-            self.shaded |= moved.astype(bool)
+            # The margin keeps what is moved from coming in again on the other side.
+            self.shaded |= np.roll(inside, (-round(dy * step), -round(dx * step)), (0, 1))
 
     def stamp(self, marked: NDArray[np.bool_] | None = None) -> Stamp:
         """The layers at the picture's resolution; `marked` widens the extent."""
