@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import threading
 import warnings
 from collections.abc import Iterator
@@ -28,6 +29,9 @@ from dashboard.detector.errors import (
 MAX_GIGABYTES = 16.0  # real scenes have 2 to 8; a 7 MB TIFF can declare 40
 DTYPES = frozenset({"uint8", "uint16", "int16", "uint32", "int32", "float32", "float64"})
 CACHE_BYTES = 128 << 20  # GDAL's own default is a twentieth of the machine, too much beside a scan
+
+SIZ = b"\xff\x4f\xff\x51"  # how the codestream of a JPEG 2000 begins
+SIZ_WITHIN = 1 << 20  # bytes; before it stand boxes of metadata
 
 GDAL_OPTIONS: dict[str, Any] = {
     "GDAL_CACHEMAX": CACHE_BYTES,
@@ -149,9 +153,23 @@ def open_picture(path: str | Path, name: str | None = None) -> Iterator[rasterio
 
 def _options_for(source: rasterio.DatasetReader) -> dict[str, str]:
     # GDAL decodes the tiles of a JPEG 2000 in threads whose errors it drops; within the one tile
-    # of a HiRISE product OpenJPEG's own threads report theirs.
-    tiled = source.block_shapes[0][0] < source.height
-    return {"GDAL_NUM_THREADS": "1"} if source.driver == "JP2OpenJPEG" and tiled else {}
+    # of a HiRISE product, asked for block by block, OpenJPEG's own threads report theirs.
+    tiled = source.driver == "JP2OpenJPEG" and not one_tile(source)
+    return {"GDAL_NUM_THREADS": "1"} if tiled else {}
+
+
+def one_tile(source: rasterio.DatasetReader) -> bool:
+    """True for a JPEG 2000 of one tile, of which GDAL shows blocks that do not exist in it."""
+    if source.driver != "JP2OpenJPEG":
+        return False
+    with Path(source.name).open("rb") as file:
+        start = file.read(SIZ_WITHIN)
+    found = start.find(SIZ)
+    if found < 0 or len(start) < found + 38:
+        return False
+    # ITU-T T.800, A.5.1: picture and its origin, then tiles and theirs, 32 bits each.
+    size = struct.unpack_from(">8I", start, found + 8)
+    return bool(size[4] + size[6] >= size[0] and size[5] + size[7] >= size[1])
 
 
 def _damaged(name: str, kind: str, error: Exception) -> str:

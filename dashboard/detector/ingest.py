@@ -13,7 +13,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +26,12 @@ from rasterio import Affine
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 
+from dashboard.detector.ahead import ahead
+from dashboard.detector.cache import cache_limit, keep_within
 from dashboard.detector.errors import DamagedScene, NoGround, StoreError
 from dashboard.detector.formats import GDAL_OPTIONS, identify, local_file, open_picture
 from dashboard.detector.home import needle_home
+from dashboard.detector.locks import alone
 from dashboard.detector.nodata import HALO, Areas, Mask, as_dn, fill_holes
 from dashboard.detector.picture import BLOCK, Picture, window_of
 from dashboard.detector.scene import GROUND, HOLE, NODATA, TAG, Scene
@@ -38,6 +41,7 @@ from dashboard.detector.tiling import Box
 VERSION = 1  # of what an ingested file holds; another number makes every scene be ingested again
 STALE_SECONDS = 24 * 3600.0  # a working folder this old was left by a crash
 SMALLEST_OVERVIEW = 256  # px of the longer side
+READ_AHEAD = 1  # decoded strips that wait; each has up to 64 Mpx
 READ_SHARE, WRITE_SHARE = 0.6, 0.3  # of an ingest's time, roughly; overviews take the rest
 
 Progress = Callable[[float], None]
@@ -71,17 +75,29 @@ def ingest(
     target = folder / f"{digest[:16]}-v{VERSION}.tif"
     scene = _cached(target, name)
     if scene is None:
+        limit = cache_limit()
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _sweep(folder)
-            with tempfile.TemporaryDirectory(prefix=".ingest-", dir=folder) as work:
-                finished = _write(source, Path(work), name, digest, report)
-                finished.replace(target)
+            with alone(folder / f".{digest[:16]}.lock", lambda: report(0.0)):
+                scene = _cached(target, name)
+                if scene is None:
+                    scene = _ingested(source, target, name, digest, report)
+                    keep_within(folder, limit, "*.tif", target)
         except OSError as error:
             raise _unwritable(folder, error) from error
-        scene = Scene.open(target, name)
     report(1.0)
     return scene
+
+
+def _ingested(source: Path, target: Path, name: str, digest: str, report: Progress) -> Scene:
+    """The scene of a picture that nobody else reads at the time."""
+    folder, prefix = target.parent, f".ingest-{digest[:16]}-"
+    for left in folder.glob(f"{prefix}*"):  # by a crash, for the work on this picture is ours
+        shutil.rmtree(left, ignore_errors=True)
+    _sweep(folder)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=folder) as work:
+        _write(source, Path(work), name, digest, report).replace(target)
+    return Scene.open(target, name)
 
 
 @dataclass(frozen=True)
@@ -102,10 +118,9 @@ class _Survey:
 def _write(source: Path, work: Path, name: str, digest: str, report: Progress) -> Path:
     """The finished file of a picture, in the working folder."""
     final = work / "final.tif"
-    with open_picture(source, name) as opened:
-        picture = Picture(opened, name)
-        survey = _survey(picture, work / "raw.tif", lambda part: report(READ_SHARE * part))
-        facts = _facts(picture, name, digest)
+    decoding = _decoded(source, name, digest)
+    with rasterio.Env(**GDAL_OPTIONS), ahead(decoding, READ_AHEAD) as strips:
+        survey, facts = _survey(strips, work / "raw.tif", lambda part: report(READ_SHARE * part))
     with rasterio.Env(**GDAL_OPTIONS, SPARSE_OK_OVERVIEW="TRUE"), _writing(work.parent):
         found = _statistics(survey, name)
         nodata = _settle(
@@ -115,25 +130,59 @@ def _write(source: Path, work: Path, name: str, digest: str, report: Progress) -
     return final
 
 
-def _survey(picture: Picture, raw: Path, report: Progress) -> _Survey:
+@dataclass(frozen=True)
+class _Layout:
+    """How a picture will come, and what it tells of itself."""
+
+    shape: tuple[int, int]
+    dtype: str
+    strips: list[Box]
+    by_columns: bool
+    facts: dict[str, Any]
+
+
+Strip = tuple[Box, NDArray[Any], Mask]
+
+
+def _decoded(source: Path, name: str, digest: str) -> Generator[_Layout | Strip, None, None]:
+    """How the picture will come, then its strips in order, each decoded once."""
+    with open_picture(source, name) as opened:
+        picture = Picture(opened, name)
+        strips = picture.strips()
+        facts = _facts(picture, name, digest)
+        yield _Layout(opened.shape, picture.dtype, strips, picture.by_columns, facts)
+        for box in strips:
+            yield (box, *picture.read(box))
+
+
+def _survey(
+    strips: Iterator[_Layout | Strip], raw: Path, report: Progress
+) -> tuple[_Survey, dict[str, Any]]:
     """The first pass: copies the picture strip by strip, measuring areas and counting DN."""
-    counted = picture.dtype != "float32"
-    survey = _Survey(
-        raw, picture.strips(), picture.by_columns, Areas(), Histogram() if counted else None
-    )
-    with _create(raw, picture.source.shape, picture.dtype) as copy:
-        for number, box in enumerate(survey.strips, start=1):
-            dn, missing = picture.read(box)
-            with _writing(raw.parent.parent):
-                copy.write(dn, 1, window=window_of(box))
-                if missing.any():
-                    copy.write(missing.astype(dn.dtype), 2, window=window_of(box))
-            survey.areas.add(survey.along(missing))
-            if survey.histogram:
-                survey.histogram.add(dn, ~missing)
+    layout = next(strips)
+    assert isinstance(layout, _Layout)
+    histogram = Histogram() if layout.dtype != "float32" else None
+    survey = _Survey(raw, layout.strips, layout.by_columns, Areas(), histogram)
+    with _create(raw, layout.shape, layout.dtype) as copy:
+        for number, strip in enumerate(strips, start=1):
+            assert isinstance(strip, tuple)
+            _add(survey, copy, *strip)
             report(number / len(survey.strips))
     survey.areas.settle()
-    return survey
+    return survey, layout.facts
+
+
+def _add(
+    survey: _Survey, copy: rasterio.io.DatasetWriter, box: Box, dn: NDArray[Any], missing: Mask
+) -> None:
+    """Takes a strip into the survey."""
+    with _writing(survey.raw.parent.parent):
+        copy.write(dn, 1, window=window_of(box))
+        if missing.any():
+            copy.write(missing.astype(dn.dtype), 2, window=window_of(box))
+    survey.areas.add(survey.along(missing))
+    if survey.histogram:
+        survey.histogram.add(dn, ~missing)
 
 
 def _statistics(survey: _Survey, name: str) -> Statistics:
@@ -223,7 +272,8 @@ def _create(
 
 def _finish(final: Path, facts: dict[str, Any]) -> None:
     """Adds the overviews and the scene's facts to the ingested file."""
-    with rasterio.open(final, "r+", driver="GTiff") as out:
+    threads = rasterio.Env(GDAL_NUM_THREADS="ALL_CPUS")
+    with threads, rasterio.open(final, "r+", driver="GTiff") as out:
         side = max(out.shape)
         levels = [2**power for power in range(1, 20) if side > SMALLEST_OVERVIEW * 2 ** (power - 1)]
         if levels:

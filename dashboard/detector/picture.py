@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rasterio.enums import MaskFlags
 from rasterio.windows import Window
 
-from dashboard.detector.formats import Layout, layout_of
+from dashboard.detector.formats import Layout, layout_of, one_tile
 from dashboard.detector.tiling import Box
 
 BLOCK = 256  # px; strips begin at multiples of it, so that every block is written once
@@ -42,6 +42,7 @@ class Picture:
         self.declared = source.nodata
         flags = source.mask_flag_enums[0]
         self.masked = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
+        self.whole = one_tile(source)
         self._palette = self._read_palette() if self.layout is Layout.PALETTE else None
 
     @property
@@ -70,14 +71,33 @@ class Picture:
         """
         window = window_of(box)
         if self.layout in (Layout.RGB, Layout.RGBA):
-            dn, missing = self._luminance(self.source.read((1, 2, 3), window=window))
+            dn, missing = self._luminance(self._decode((1, 2, 3), box))
         else:
-            dn, missing = self._single(self.source.read(1, window=window))
+            dn, missing = self._single(self._decode((1,), box)[0])
         if self.layout in (Layout.GRAY_ALPHA, Layout.RGBA):
             missing |= self.source.read(self.source.count, window=window) == 0
         if self.masked:
             missing |= self.source.read_masks(1, window=window) == 0
         return dn, missing
+
+    def _decode(self, bands: tuple[int, ...], box: Box) -> Pixels:
+        """The bands `[B, H, W]` as they are in the file.
+
+        Asked for several blocks of one tile, GDAL decodes them in threads whose errors it drops.
+        """
+        if not self.whole:
+            return np.asarray(self.source.read(bands, window=window_of(box)))
+        high, wide = self.source.block_shapes[0]
+        shape = (len(bands), box.height, box.width)
+        found = np.empty(shape, self.source.dtypes[0])
+        for y in range(box.y_min // high * high, box.y_max, high):
+            for x in range(box.x_min // wide * wide, box.x_max, wide):
+                left, top = max(x, box.x_min), max(y, box.y_min)
+                part = Box(left, top, min(x + wide, box.x_max), min(y + high, box.y_max))
+                rows = slice(top - box.y_min, part.y_max - box.y_min)
+                cols = slice(left - box.x_min, part.x_max - box.x_min)
+                self.source.read(bands, window=window_of(part), out=found[:, rows, cols])
+        return found
 
     def _single(self, raw: Pixels) -> tuple[Pixels, Mask]:
         missing = self._declared_in(raw)

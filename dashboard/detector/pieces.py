@@ -82,23 +82,40 @@ class Pieces:
             yield self[number]
 
 
-def score_piece(record: ScanRecord, piece: Piece, scene: Scene, model: Model) -> Scores:
-    """The scores `[rows, cols]` of a piece, NaN where there is too little ground."""
-    scores = np.full((piece.rows, piece.cols), np.nan, np.float32)
+@dataclass(frozen=True)
+class Reading:
+    """A piece with what the network needs to score it."""
+
+    piece: Piece
+    chosen: Mask  # [rows, cols]: where there is enough ground
+    dn: Scores  # [n, 1, T, T] of the chosen tiles, or [1, 1, H, W] of an area with its margin
+
+    @property
+    def empty(self) -> bool:
+        return not self.chosen.any()
+
+
+def read(record: ScanRecord, piece: Piece, scene: Scene, margin: int) -> Reading:
+    """The ground of a piece, `margin` px beyond it where areas are scored."""
     if record.area:
-        patch, chosen = _area(record, piece, scene, model.card.margin)
-        if chosen.any():
-            found = model.score(patch[None, None], scene.centre, scene.scale)[0]
-            scores[chosen] = found[: piece.rows, : piece.cols][chosen]
-    else:
-        chosen, tiles = _tiles_of(record, piece, scene)
-        if len(tiles):
-            scores[0][chosen] = model.score(tiles, scene.centre, scene.scale)
+        return _area(record, piece, scene, margin)
+    return _tiles(record, piece, scene)
+
+
+def score(reading: Reading, scene: Scene, model: Model) -> Scores:
+    """The scores `[rows, cols]` of a piece, NaN where there is too little ground."""
+    piece = reading.piece
+    scores = np.full((piece.rows, piece.cols), np.nan, np.float32)
+    if not reading.empty:
+        found = model.score(reading.dn, scene.centre, scene.scale)
+        if model.card.area:
+            found = found[0, : piece.rows, : piece.cols][reading.chosen]
+        scores[reading.chosen] = found
     return scores
 
 
-def _tiles_of(record: ScanRecord, piece: Piece, scene: Scene) -> tuple[Mask, Scores]:
-    """Which tiles of a piece hold enough ground, and their DN `[n, 1, T, T]`; one read for all."""
+def _tiles(record: ScanRecord, piece: Piece, scene: Scene) -> Reading:
+    """A row of tiles; one read for all."""
     grid = record.grid
     patch = scene.read(_read(grid, piece))
     rim = (grid.tile - record.window) // 2
@@ -106,7 +123,7 @@ def _tiles_of(record: ScanRecord, piece: Piece, scene: Scene) -> tuple[Mask, Sco
     valid = _cut(patch.valid, grid).mean(axis=(1, 2))
     observed = _cut(patch.valid & ~patch.hole, grid)[:, inner, inner]
     chosen = (valid >= VALID) & (observed.mean(axis=(1, 2)) >= OBSERVED)
-    return chosen, np.ascontiguousarray(_cut(patch.dn, grid)[chosen][:, None])
+    return Reading(piece, chosen[None], np.ascontiguousarray(_cut(patch.dn, grid)[chosen][:, None]))
 
 
 def _read(grid: Grid, piece: Piece) -> Box:
@@ -121,24 +138,29 @@ def _cut(strip: NDArray[Any], grid: Grid) -> NDArray[Any]:
     return sliding_window_view(strip, grid.tile, axis=1).transpose(1, 0, 2)[:: grid.stride]
 
 
-def _area(record: ScanRecord, piece: Piece, scene: Scene, margin: int) -> tuple[Scores, Mask]:
-    """DN `[H, W]` of a piece with its margin, and which positions hold enough ground.
+def _area(record: ScanRecord, piece: Piece, scene: Scene, margin: int) -> Reading:
+    """A square of positions with its margin.
 
     A position is the middle `stride` px of its tile. Beyond the scene's border the ground goes on
-    as it ends there; H and W are multiples of 16 plus the margins.
+    as it ends there; H and W are multiples of STEP plus the margins.
     """
     grid = record.grid
+    chosen = _enough(record, scene.read(_read(grid, piece)))
+    if not chosen.any():
+        return Reading(piece, chosen, np.zeros((1, 1, 0, 0), np.float32))
     rim = (grid.tile - grid.stride) // 2
     x, y = piece.col * grid.stride + rim, piece.row * grid.stride + rim
     width, height = (-(-n * grid.stride // STEP) * STEP for n in (piece.cols, piece.rows))
     box = Box(x - margin, y - margin, x + width + margin, y + height + margin)
-    dn = scene.read_around(box)
-    return dn, _enough(record, scene.read(_read(grid, piece)))
+    return Reading(piece, chosen, scene.read_around(box)[None, None])
 
 
 def _enough(record: ScanRecord, patch: Patch) -> Mask:
     """Which positions hold enough ground, given what all their tiles read."""
     grid = record.grid
+    if patch.valid.all() and not patch.hole.any():
+        high, wide = ((side - grid.tile) // grid.stride + 1 for side in patch.valid.shape)
+        return np.ones((high, wide), bool)
     rim = (grid.tile - record.window) // 2
     observed = (patch.valid & ~patch.hole)[rim : patch.valid.shape[0] - rim]
     observed = observed[:, rim : patch.valid.shape[1] - rim]

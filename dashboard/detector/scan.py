@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import rasterio
 
+from dashboard.detector.ahead import ahead
 from dashboard.detector.errors import NoGround, StoreError
+from dashboard.detector.formats import GDAL_OPTIONS
 from dashboard.detector.model import Model
-from dashboard.detector.pieces import VALID, Pieces, score_piece
+from dashboard.detector.pieces import VALID, Pieces, Reading, read, score
 from dashboard.detector.scene import Scene
 from dashboard.detector.store import ScanRecord, ScanStore
 
+READ_AHEAD = 3  # pieces that wait for the network; each takes some 10 MB
 SETTLE_SECONDS = 1.0  # between two writes of a scan's progress
 TRIAL_SECONDS = 1.5  # of an estimate, besides the first piece, which warms up
 TRIAL_PIECES = 64  # at most
@@ -58,28 +62,36 @@ def scan(store: ScanStore, scene: Scene, model: Model) -> Iterator[Progress]:
     began = settled = time.monotonic()
     first = record.done
     try:
-        for piece in Pieces(record).after(record.done):
-            values[piece.part] = score_piece(record, piece, scene, model)
-            now = time.monotonic()
-            record = replace(
-                record,
-                done=record.done + piece.count,
-                seconds=before + now - began,
-                provider=model.provider,
-                device=model.device_label,
-            )
-            store.record = record
-            if now - settled > SETTLE_SECONDS:
-                settled = now
-                _settle(store, values)
-            yield Progress(record.done, store.total, record.done - first, now - began)
+        with ahead(_readings(record, scene, model.card.margin), READ_AHEAD) as readings:
+            for reading in readings:
+                values[reading.piece.part] = score(reading, scene, model)
+                now = time.monotonic()
+                record = replace(
+                    record,
+                    done=record.done + reading.piece.count,
+                    seconds=before + now - began,
+                    provider=model.provider,
+                    device=model.device_label,
+                )
+                store.record = record
+                if now - settled > SETTLE_SECONDS:
+                    settled = now
+                    _settle(store, values)
+                yield Progress(record.done, store.total, record.done - first, now - began)
     finally:
         _settle(store, values)
-    if not np.isfinite(values).any():
+    if not store.scores().scored:
         raise NoGround(
             f"{scene.name}: no tile of {record.tile} px holds {VALID:.0%} ground; "
             "give a larger or a fuller picture"
         )
+
+
+def _readings(record: ScanRecord, scene: Scene, margin: int) -> Generator[Reading, None, None]:
+    """What is left to score, in its order, each read when the network will soon want it."""
+    with rasterio.Env(**GDAL_OPTIONS):
+        for piece in Pieces(record).after(record.done):
+            yield read(record, piece, scene, margin)
 
 
 def estimate(scene: Scene, model: Model, stride: int | None = None) -> float:
@@ -94,7 +106,7 @@ def estimate(scene: Scene, model: Model, stride: int | None = None) -> float:
     done, began = 0, time.monotonic()
     for turn, number in enumerate([chosen[0], *chosen]):
         piece = pieces[number]
-        score_piece(record, piece, scene, model)
+        score(read(record, piece, scene, model.card.margin), scene, model)
         done += piece.count
         if turn == 0:
             done, began = 0, time.monotonic()

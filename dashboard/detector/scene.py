@@ -20,6 +20,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from dashboard.detector import geography
+from dashboard.detector.cache import used
 from dashboard.detector.errors import DamagedScene
 from dashboard.detector.geography import Affine6
 from dashboard.detector.tiling import Box
@@ -84,6 +85,7 @@ class Scene:
             raise DamagedScene(f"{path.name}: not an ingested scene; ingest it again") from error
         for key in ("transform", "stretch"):
             facts[key] = None if facts[key] is None else tuple(facts[key])
+        used(path)
         scene = cls(path=path, **facts)
         return replace(scene, name=name) if name else scene
 

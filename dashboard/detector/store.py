@@ -152,7 +152,7 @@ class ScanStore:
             with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as work:
                 new = Path(work) / "scan"
                 new.mkdir()
-                np.save(new / "scores.npy", np.full(_shape(record), np.nan, np.float32))
+                _blank(new / "scores.npy", _shape(record))
                 store = cls(new, record)
                 store.write_record()
                 new.rename(folder)
@@ -217,8 +217,13 @@ class ScanStore:
         return Scene.open(self.record.scene_path, self.record.scene)
 
     def scores(self) -> ScoreMap:
-        """The scores there are, NaN elsewhere, as they stand now."""
-        return ScoreMap(np.array(self.values()), self.record.grid, self.record.window)
+        """The scores there are, NaN elsewhere, as they stand now.
+
+        A finished scan's stay on disk and are mapped into memory.
+        """
+        values = self.values()
+        known = np.asarray(values) if self.finished else np.array(values)
+        return ScoreMap(known, self.record.grid, self.record.window)
 
     def delete(self) -> None:
         """Remove the stored scan."""
@@ -251,6 +256,17 @@ def _key(record: ScanRecord) -> str:
     """A name for what decides the scores: the pixels, the network, the stride."""
     parts = (record.version, record.scene_sha256, record.model_sha256, record.stride, record.batch)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
+
+
+def _blank(path: Path, shape: tuple[int, int]) -> None:
+    """Writes an array of NaN, some rows at a time: a whole scene has 73 million positions."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    rows = max(1, (1 << 20) // shape[1])
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for top in range(0, shape[0], rows):
+            count = min(rows, shape[0] - top) * shape[1]
+            file.write(np.full(count, np.nan, "<f4").tobytes())
 
 
 def _shape(record: ScanRecord) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from dashboard.detector import (
     UnknownFormat,
     ingest,
 )
-from dashboard.detector.formats import FORMATS, identify, open_picture
+from dashboard.detector.formats import FORMATS, identify, one_tile, open_picture
 from tests.detector import rasters
 
 VRT = """<VRTDataset rasterXSize="300" rasterYSize="300"><VRTRasterBand dataType="Byte" band="1">
@@ -155,3 +155,21 @@ def test_layouts_that_make_no_grey_picture_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(UnknownFormat, match="save the one band"):
         ingest(three)
+
+
+@pytest.mark.parametrize(("blocks", "one"), [({}, True), ({"blockxsize": 512}, False)])
+def test_the_one_tile_of_a_hirise_product_is_told_from_tiles(
+    tmp_path: Path, blocks: dict[str, int], one: bool
+) -> None:
+    path = rasters.write(tmp_path / "p.jp2", rasters.ground(1300, 1100, "uint16"), **blocks)
+    with open_picture(path) as source:
+        assert one_tile(source) == one
+    with open_picture(rasters.write(tmp_path / "p.png", rasters.ground())) as source:
+        assert not one_tile(source)
+
+
+def test_one_large_tile_that_is_cut_off_is_damaged(tmp_path: Path) -> None:
+    noisy = np.random.default_rng(0).integers(1, 1023, (2100, 1500)).astype(np.uint16)
+    path = rasters.truncate(rasters.write(tmp_path / "cut.jp2", noisy), 0.8)
+    with pytest.raises(DamagedScene, match="damaged or cut off"):
+        ingest(path)

@@ -1,0 +1,71 @@
+"""Work done ahead: in order, bounded, its errors where they are asked for, its thread ended."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Generator
+
+import pytest
+
+from dashboard.detector.ahead import ahead
+
+
+def counted(seen: list[int], count: int = 100) -> Generator[int, None, None]:
+    for number in range(count):
+        seen.append(number)
+        yield number
+
+
+def test_items_come_in_their_order_and_all() -> None:
+    with ahead(counted([]), 3) as items:
+        assert list(items) == list(range(100))
+
+
+def test_no_more_than_the_depth_is_worked_out_ahead() -> None:
+    seen: list[int] = []
+    with ahead(counted(seen), 3) as items:
+        assert next(items) == 0
+        time.sleep(0.3)
+        assert len(seen) == 5  # one taken, three that wait, one in the thread's hand
+
+
+def test_what_is_wanted_is_ready() -> None:
+    def slow() -> Generator[int, None, None]:
+        for number in range(10):
+            time.sleep(0.05)
+            yield number
+
+    began = time.monotonic()
+    with ahead(slow(), 2) as items:
+        for _ in items:
+            time.sleep(0.05)
+    assert time.monotonic() - began < 0.9  # 1.0 s and more one after the other
+
+
+def test_an_error_is_raised_after_what_came_before_it() -> None:
+    def failing() -> Generator[int, None, None]:
+        yield 1
+        raise OSError("the disk is gone")
+
+    seen = []
+    with pytest.raises(OSError, match="the disk is gone"), ahead(failing(), 3) as items:
+        seen += [next(items)]
+        next(items)
+    assert seen == [1]
+
+
+def test_leaving_ends_the_thread_and_closes_the_generator_in_it() -> None:
+    where: list[threading.Thread] = []
+
+    def endless() -> Generator[int, None, None]:
+        try:
+            while True:
+                yield 1
+        finally:
+            where.append(threading.current_thread())
+
+    with ahead(endless(), 2) as items:
+        next(items)
+    assert [thread.name for thread in where] == ["needle-ahead"]
+    assert not where[0].is_alive()

@@ -1,0 +1,76 @@
+"""Killed without warning at any moment and started again, a scan ends in the same bytes."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rasterio import Affine
+
+from tests.detector import rasters
+from tests.models import area_model, plain_model
+
+ROOT = Path(__file__).resolve().parents[1]
+SAME = ("detections.csv", "detections.geojson", "scores.tif", "tiles.csv")
+# The command line, slowed down where it works so that a kill strikes every stage of it, and with
+# progress put on disk after every piece.
+PROGRAM = """
+import sys, time
+from dashboard.__main__ import main
+from dashboard.detector import Model
+from dashboard.detector.picture import Picture
+scan, store = sys.modules["dashboard.detector.scan"], sys.modules["dashboard.detector.store"]
+scan.SETTLE_SECONDS, store.SIDE = 0.0, 40
+score, read = Model.score, Picture.read
+def slow_score(self, *given):
+    time.sleep(0.01)
+    return score(self, *given)
+def slow_read(self, box):
+    time.sleep(0.1)
+    return read(self, box)
+Model.score, Picture.read = slow_score, slow_read
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def start(*arguments: object, home: Path) -> subprocess.Popen[bytes]:
+    environment = os.environ | {"NEEDLE_HOME": str(home), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", PROGRAM, *map(str, arguments)]
+    return subprocess.Popen(command, cwd=ROOT, env=environment)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+@pytest.mark.parametrize(("make", "kills"), [(area_model, 10), (plain_model, 3)])
+def test_killed_at_random_moments_a_scan_ends_in_the_same_bytes(
+    make: Callable[[Path], Path], kills: int, tmp_path: Path
+) -> None:
+    pixels = rasters.ground(1400, 700)
+    pixels[290:310, 390:410] = 250
+    pixels[:, 500:] = 0
+    place = {"crs": rasters.MARS, "transform": Affine(0.25, 0, 8_146_000, 0, -0.25, -272_000)}
+    path = rasters.write(tmp_path / "scene.tif", pixels, **place)
+    model = make(tmp_path / "model.onnx")
+    how = ["scan", path, "--model", model, "--device", "cpu", "--sigma", "2"]
+    how += ["--stride", "16"] if make is plain_model else []
+    began = time.monotonic()
+    assert start(*how, "--out", tmp_path / "whole", home=tmp_path / "one").wait() == 0
+    whole = time.monotonic() - began
+    moments = random.Random(0)
+    killed = 0
+    for _ in range(kills):
+        run = start(*how, "--out", tmp_path / "broken", home=tmp_path / "two")
+        time.sleep(moments.uniform(0.2, 0.7) * whole)
+        run.kill()
+        killed += run.wait() == -signal.SIGKILL
+    assert killed >= min(3, kills)  # later ones may find the work done
+    assert start(*how, "--out", tmp_path / "broken", home=tmp_path / "two").wait() == 0
+    for name in SAME:
+        wanted = (tmp_path / "whole" / name).read_bytes()
+        assert (tmp_path / "broken" / name).read_bytes() == wanted, name
