@@ -87,10 +87,12 @@ def distribution(
             )
     for name, score in lines.items():
         (x, top), (_, foot) = axes.place((score, most * 1.5)), axes.place((score, 0.8))
+        late = x > WIDTH - RIGHT - 90  # its name would run into those at the right
         parts.append(
             f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top:.1f}" y2="{foot:.1f}" stroke="{GREYS[0]}" '
             f'stroke-dasharray="4 3"><title>{escape(name)}: {score:.4g}</title></line>'
-            f'<text x="{x + 4:.1f}" y="{top + 10:.1f}">{escape(name)}</text>'
+            f'<text x="{x - 4 if late else x + 4:.1f}" y="{top + 10:.1f}" '
+            f'text-anchor="{"end" if late else "start"}">{escape(name)}</text>'
         )
     labels = []
     for name, score in marks.items():

@@ -27,7 +27,7 @@ class Calibrated:
 
     @property
     def name(self) -> str:
-        return f"{self.network.name}, calibrated by ground"
+        return f"{self.network.name}, by ground"
 
     @property
     def key(self) -> str:

@@ -93,9 +93,17 @@ def _outcome(known: KnownObject, best: tuple[Detection, int] | None, every: int)
 
 
 def review_cost(objects: Iterable[Outcome], group: str | None = None) -> int | None:
-    """False detections above the weakest object, of one group or of all; None without objects."""
+    """False detections above the weakest object, of one group or of all; None without objects.
+
+    Where an object is never met, all of them and more: see `unmet`.
+    """
     costs = [one.cost for one in objects if group in (None, one.group)]
     return max(costs) if costs else None
+
+
+def unmet(objects: Iterable[Outcome]) -> int:
+    """How many objects no detection meets, however weak: no review of the places finds them."""
+    return sum(one.sigma is None for one in objects)
 
 
 def average_precision(objects: Sequence[Outcome]) -> float | None:

@@ -38,7 +38,8 @@ NOTES = f"""
 <p>An object is <i>found</i> by a place beyond mean + {SIGMA:g} standard deviations whose point lies
 in its box grown by {NEAR} px; a place in no grown box and no box to ignore is <i>false</i>. The
 <i>review cost</i> is how many false places rank above the weakest object: what must be looked at in
-vain before everything is seen (0 is perfect). Of planted scenes medians are given, and in brackets
+vain before everything is seen (0 is perfect; <i>over</i>: an object is in no place at all, however
+weak). Of planted scenes medians are given, and in brackets
 the 90th percentile. <i>Ground</i>: <i>in</i>, the model has learned from this ground; <i>out</i>,
 it has not; <i>own</i>, it is fitted to each scene.</p>
 """
@@ -77,8 +78,8 @@ def _table(rows: Sequence[Row]) -> str:
     body, last = [], ""
     for row in rows:
         first, last = row.scenes != last, row.scenes
-        rivals = [one.cost for one in rows if one.scenes == row.scenes and one.cost is not None]
-        best = row.cost is not None and row.cost == min(rivals)
+        rivals = [one for one in rows if one.scenes == row.scenes and not one.unmet]
+        best = row in rivals and row.cost == min(one.cost or 0 for one in rivals)
         cells = [
             escape(row.scenes) if first else "",
             escape(row.contestant),
@@ -88,9 +89,9 @@ def _table(rows: Sequence[Row]) -> str:
             _of(row.found_spots),
             _count(row.flagged),
             _count(row.false),
-            f"<b>{_count(row.cost)}</b>" if best else _count(row.cost),
-            _spread(row.cost_larger, row.cost_larger_high, row.count),
-            _spread(row.cost_spots, row.cost_spots_high, row.count),
+            f"<b>{_count(row.cost)}</b>" if best else _cost(row, row.cost),
+            _cost(row, row.cost_larger, row.cost_larger_high),
+            _cost(row, row.cost_spots, row.cost_spots_high),
             _part(row.average_precision),
             _part(row.precision_at_total_recall),
             _count(row.seconds_per_gpx),
@@ -236,7 +237,9 @@ def _part(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
-def _spread(middle: float | None, high: float | None, count: int) -> str:
-    if middle is None or count == 1:
-        return _count(middle)
-    return f"{_count(middle)} ({_count(high)})"
+def _cost(row: Row, middle: float | None, high: float | None = None) -> str:
+    """A review cost, of a series with its 90th percentile."""
+    if middle is None:
+        return ""
+    spread = f" ({_count(high)})" if row.count > 1 and high is not None else ""
+    return f"{'over ' if row.unmet else ''}{_count(middle)}{spread}"

@@ -16,7 +16,7 @@ from dashboard.detector import NoGround, OptionError
 from training.evaluate.cases import Case
 from training.evaluate.contestants import Contestant, Network
 from training.evaluate.grounds import Apart, Calibrated
-from training.evaluate.measures import found_of, review_cost
+from training.evaluate.measures import found_of, review_cost, unmet
 from training.evaluate.planted import series
 from training.evaluate.subjects import Labelled
 
@@ -140,7 +140,9 @@ def told(scale: Scale, cases: Sequence[Case]) -> list[str]:
         found = found_of(one for case in own for one in case.objects)
         kinds = ", ".join(f"{kind} {hits} of {count}" for kind, (hits, count) in found.items())
         flagged, scored = sum(case.flagged for case in own), sum(case.scored for case in own)
-        costs = ", ".join(f"{review_cost(case.objects):,}" for case in own)
+        costs = ", ".join(
+            f"{'over ' if unmet(case.objects) else ''}{review_cost(case.objects):,}" for case in own
+        )
         lines.append(
             f"{name}: {flagged:,} of {scored:,} positions flagged; found {kinds}; "
             f"review cost {costs}"

@@ -20,6 +20,7 @@ from training.evaluate.measures import (
     found_of,
     precision_at_total_recall,
     review_cost,
+    unmet,
 )
 
 HIGH = 90  # percentile of the review cost that a series shows beside its median
@@ -35,6 +36,7 @@ class Row:
     sample: str  # "in", "out", "own", or "mixed"
     found: dict[str, tuple[int, int]]  # (found, of how many) by kind
     costs: dict[str, float]  # median of the false places above an object, by kind
+    unmet: int  # objects that no place meets, so that the costs are only lower bounds
     flagged: float
     false: float
     cost: float | None  # review cost of all objects
@@ -89,6 +91,7 @@ def _row(contestant: str, scenes: str, cases: Sequence[Case]) -> Row:
         sample=samples.pop() if len(samples) == 1 else "mixed",
         found=found_of(one for case in cases for one in case.objects),
         costs=costs_of(one for case in cases for one in case.objects),
+        unmet=unmet(one for case in cases for one in case.objects),
         flagged=float(np.median([case.flagged for case in cases])),
         false=float(np.median([case.false for case in cases])),
         cost=_percentile([review_cost(case.objects) for case in cases]),
@@ -126,6 +129,7 @@ def case_record(case: Case) -> dict[str, Any]:
     del record["pictures"]
     return record | {
         "found": {kind: list(pair) for kind, pair in found_of(case.objects).items()},
+        "unmet": unmet(case.objects),
         "review_cost": review_cost(case.objects),
         "review_cost_larger": review_cost(case.objects, LARGER),
         "review_cost_spots": review_cost(case.objects, SPOTS),

@@ -111,3 +111,15 @@ def test_the_distribution_has_a_bar_for_each_filled_bin_and_a_mark_for_each_obje
     assert drawn.count("<rect") == 2
     assert drawn.count("<path") == 2
     assert "rover 2.5" in drawn
+
+
+def test_a_cost_without_every_object_is_a_lower_bound_and_never_the_best() -> None:
+    blind = replace(
+        CASE, contestant="blind", objects=(outcome("rover", 2), outcome("spot", 5, None))
+    )
+    cases = [CASE, blind]
+    rows = rows_of(cases)
+    assert [row.unmet for row in rows] == [0, 1]
+    text = page("Title", [], rows, cases)
+    assert "<b>40</b>" in text
+    assert "over 5" in text

@@ -59,7 +59,7 @@ def test_the_whole_story_is_told_and_told_again_without_work(
             "more-epochs / 64",
             "wider / 64",
             "a network a scene / 64",
-            "base / 64, calibrated by ground",
+            "base / 64, by ground",
         ]
     )
     coarse, fine = (case["scored"] for case in record["cases"][:2])
