@@ -20,11 +20,13 @@ from dashboard.detector import (
     Scene,
     ScoreMap,
     SigmaMap,
+    Survey,
     find_model,
     list_models,
     list_scans,
     needle_home,
     sigma_map,
+    survey,
     triptychs,
 )
 from dashboard.downloads import Downloads
@@ -113,6 +115,16 @@ def set_rule(value: str) -> None:
     st.session_state["rule"] = value
 
 
+def artefacts() -> bool:
+    """Whether this session lists likely artefacts among the places; at first it does."""
+    return bool(st.session_state.get("artefacts", True))
+
+
+def set_artefacts(value: bool) -> None:
+    """Keep the choice for the other pages."""
+    st.session_state["artefacts"] = value
+
+
 @dataclass(frozen=True)
 class Opened:
     """The open scan with all that its pages need; nothing in it is scored again."""
@@ -125,10 +137,19 @@ class Opened:
         """The scores in sigma by a rule; ranked once for every threshold."""
         return _measured(self.store.key, self.store.done, rule, self)
 
+    def ground(self) -> Survey:
+        """What the ground of the scene looks like, cell by cell."""
+        return _surveyed(self.store.key, self)
+
     def at(self, sigma: float) -> Finished:
         """The scan with a threshold, by the rule of this session."""
-        stride, by = self.store.stride, rule()
-        settings = ScanSettings(self.store.model_name, stride, sigma=sigma, rule=by)
+        settings = ScanSettings(
+            self.store.model_name,
+            self.store.stride,
+            sigma=sigma,
+            rule=rule(),
+            artefacts=artefacts(),
+        )
         return _finished(self.store.key, self.store.done, settings, self)
 
     def model(self) -> Model:
@@ -151,20 +172,26 @@ def opened() -> Opened | None:
     return _opened(store.key, store.done, store)
 
 
-@st.cache_resource(show_spinner=False, max_entries=4)
+@st.cache_resource(show_spinner=False, max_entries=2)  # scores of a whole scene: 292 MB
 def _opened(key: str, done: int, _store: ScanStore) -> Opened:
     return Opened(_store, _store.scene(), _store.scores())
 
 
-@st.cache_resource(show_spinner=False, max_entries=32)
+@st.cache_resource(show_spinner=False, max_entries=8)
 def _finished(key: str, done: int, settings: ScanSettings, _opened: Opened) -> Finished:
     sigmas = _opened.measured(settings.rule)
-    return Finished(_opened.store, _opened.scene, _opened.scores, settings, sigmas=sigmas)
+    parts = _opened.store, _opened.scene, _opened.scores
+    return Finished(*parts, settings, sigmas=sigmas, surveyed=_opened.ground())
 
 
-@st.cache_resource(show_spinner=False, max_entries=6)
+@st.cache_resource(show_spinner=False, max_entries=3)
 def _measured(key: str, done: int, rule: str, _opened: Opened) -> SigmaMap:
-    return sigma_map(_opened.scores, rule)
+    return sigma_map(_opened.scores, rule, _opened.ground() if rule == "ground" else None)
+
+
+@st.cache_resource(show_spinner="Looking over the ground", max_entries=4)
+def _surveyed(key: str, _opened: Opened) -> Survey:
+    return survey(_opened.scene, _opened.store.folder)
 
 
 @st.cache_data(show_spinner=False, max_entries=8)

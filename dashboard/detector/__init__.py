@@ -36,6 +36,7 @@ from dashboard.detector.scene import Patch, Scene
 from dashboard.detector.scores import Histogram, ScoreMap
 from dashboard.detector.sigmas import SigmaMap, find, flagged, sigma_map
 from dashboard.detector.store import ScanStore, list_scans
+from dashboard.detector.survey import Survey, survey
 from dashboard.detector.tails import Tail
 from dashboard.detector.tiling import Box, Grid, Tile
 from dashboard.detector.triptych import Triptych, triptychs
@@ -77,6 +78,7 @@ __all__ = [
     "SigmaMap",
     "StoreError",
     "Subject",
+    "Survey",
     "Tail",
     "Tile",
     "Triptych",
@@ -97,6 +99,7 @@ __all__ = [
     "read_card",
     "scan",
     "sigma_map",
+    "survey",
     "triptychs",
     "write_results",
 ]

@@ -43,6 +43,7 @@ class Detection:
     lat: float | None = None
     p: float | None = None  # the chance that a window of ground alone scores as high
     q: float | None = None  # false discovery rate of this place and all that are stronger
+    artefacts: tuple[str, ...] = ()  # why the camera or the file may have made it
 
 
 class FlaggedTiles(Sequence[FlaggedTile]):

@@ -10,7 +10,7 @@ import platform
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,6 +23,7 @@ from rasterio.io import MemoryFile
 from rasterio.shutil import copy as raster_copy
 
 from dashboard import __version__
+from dashboard.detector.artefacts import with_artefacts
 from dashboard.detector.detections import Detection, FlaggedTile
 from dashboard.detector.errors import OptionError, StoreError
 from dashboard.detector.render import grey, png
@@ -31,8 +32,9 @@ from dashboard.detector.scene import Scene
 from dashboard.detector.scores import ScoreMap
 from dashboard.detector.sigmas import SigmaMap, sigma_map
 from dashboard.detector.store import ScanStore
+from dashboard.detector.survey import Survey, survey
 
-COLUMNS = "rank,sigma,score,x,y,x_min,y_min,x_max,y_max,area_px,lon,lat,p,q".split(",")
+COLUMNS = "rank,sigma,score,x,y,x_min,y_min,x_max,y_max,area_px,lon,lat,p,q,artefacts".split(",")
 TILE_COLUMNS = "row,col,x,y,width,height,score,sigma".split(",")
 # Areocentric longitude and latitude on Mars, in the names that GDAL and QGIS resolve.
 MARS_LONLAT = "urn:ogc:def:crs:IAU:2015:49900"
@@ -49,6 +51,7 @@ class ScanSettings:
     sigma: float = 3.0
     top: int | None = None  # the strongest so many candidates, whatever their sigma
     rule: str = "mean"  # by which a score becomes a sigma
+    artefacts: bool = True  # list likely artefacts, with the reason, among the places
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.sigma):
@@ -68,16 +71,33 @@ class Finished:
     scores: ScoreMap
     settings: ScanSettings
     facts: Mapping[str, Any] = field(default_factory=dict)  # of the run, added to `run.json`
-    sigmas: SigmaMap | None = None  # the same for every threshold, where it was kept
+    sigmas: SigmaMap | None = None  # the same for every threshold, where they were kept
+    surveyed: Survey | None = None
+
+    @cached_property
+    def ground(self) -> Survey:
+        """What the scene looks like; surveyed once and kept with the scan."""
+        return self.surveyed or survey(self.scene, self.store.folder)
 
     @cached_property
     def measured(self) -> SigmaMap:
         """The scores in sigma, by the rule of the settings."""
-        return self.sigmas or sigma_map(self.scores, self.settings.rule)
+        by_ground = self.ground if self.settings.rule == "ground" else None
+        return self.sigmas or sigma_map(self.scores, self.settings.rule, by_ground)
+
+    @cached_property
+    def every(self) -> list[Detection]:
+        """All places beyond the threshold, likely artefacts among them."""
+        found = self.measured.find(self.settings.sigma, self.settings.top, self.scene)
+        return with_artefacts(found, self.ground, (self.scene.width, self.scene.height))
 
     @cached_property
     def detections(self) -> list[Detection]:
-        return self.measured.find(self.settings.sigma, self.settings.top, self.scene)
+        """The places beyond the threshold; without likely artefacts where the settings say so."""
+        if self.settings.artefacts:
+            return self.every
+        kept = (one for one in self.every if not one.artefacts)
+        return [replace(one, rank=rank) for rank, one in enumerate(kept, start=1)]
 
     @cached_property
     def flagged(self) -> Sequence[FlaggedTile]:
@@ -187,6 +207,7 @@ def run_record(finished: Finished, contents: Mapping[str, bytes]) -> dict[str, A
         "rule": _rule(finished),
         "flagged_tiles": len(finished.flagged),
         "detections": len(finished.detections),
+        "likely_artefacts": sum(bool(one.artefacts) for one in finished.every),
         "created": record.created,
         "seconds": {"score": round(store.seconds, 3)} | dict(finished.facts.get("seconds", {})),
         **{key: value for key, value in finished.facts.items() if key != "seconds"},
@@ -284,7 +305,8 @@ def _row(found: Detection) -> tuple[Any, ...]:
         f"{found.y:g}",
     )
     chances = ("", "") if found.p is None else (f"{found.p:.3g}", f"{found.q:.3g}")
-    return (*measures, *found.box, found.box.area, *place, *chances)
+    why = "; ".join(found.artefacts)
+    return (*measures, *found.box, found.box.area, *place, *chances, why)
 
 
 def _measured(tile: FlaggedTile) -> tuple[str, str]:

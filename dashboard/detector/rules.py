@@ -1,4 +1,4 @@
-"""Rules by which a score becomes a sigma."""
+"""Three rules by which a score becomes a sigma: mean, robust, and per kind of ground."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dashboard.detector.errors import OptionError
 from dashboard.detector.scores import Floats, ScoreMap
 from dashboard.detector.statistics import MAD_TO_SIGMA
 
-RULES = ("mean", "robust")
+RULES = ("mean", "robust", "ground")
 FEWEST = 500  # scores that a kind of ground needs to be judged by its own
 
 Kinds = NDArray[np.uint8]

@@ -14,6 +14,8 @@ from dashboard.detector.errors import OptionError
 from dashboard.detector.rules import Doubles, Yardstick, yardstick
 from dashboard.detector.scene import Scene
 from dashboard.detector.scores import Histogram, ScoreMap
+from dashboard.detector.strata import kinds_of_ground
+from dashboard.detector.survey import Survey
 from dashboard.detector.tails import Tail, fit
 
 BINS = 90  # of the histogram
@@ -128,9 +130,14 @@ class SigmaMap:
                 yield self.measure.sigma_of(part[given], which)
 
 
-def sigma_map(scores: ScoreMap, rule: str = "mean") -> SigmaMap:
-    """The map by one of the rules that need to know nothing but the scores."""
-    return SigmaMap(scores, yardstick(scores, rule))
+def sigma_map(scores: ScoreMap, rule: str = "mean", ground: Survey | None = None) -> SigmaMap:
+    """The map in sigma by one of the `RULES`.
+
+    Args:
+        ground: what the scene looks like; needed by the rule `ground` alone.
+    """
+    kinds = kinds_of_ground(scores, ground) if ground and rule == "ground" else None
+    return SigmaMap(scores, yardstick(scores, rule, kinds))
 
 
 def find(

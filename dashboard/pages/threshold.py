@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import streamlit as st
 
@@ -15,6 +16,7 @@ MOST_PLACES = 10_000
 SAID = {
     "mean": ("mean/std", "Standard deviations above the mean of all scores, as in the article."),
     "robust": ("robust", "1.4826 MAD above the median, which the objects sought do not inflate."),
+    "ground": ("per ground", "Mean and deviation of eight kinds of ground, rough to smooth."),
 }
 
 
@@ -33,9 +35,26 @@ def chosen(scan: state.Opened) -> Finished:
         f'<span class="needle-quiet"> in {frame.count(tiles, f"flagged {unit}")} '
         f"of {scan.scores.scored:,}</span>"
     )
+    _artefacts(finished)
     _promise(sigmas, sigma)
     frame.quiet(f"{_means(sigmas, sigma, unit)} Moving the threshold scores nothing again.")
     return finished
+
+
+def _artefacts(finished: Finished) -> None:
+    """How many places may be the camera's or the file's, and the choice to see them."""
+    reasons = Counter(why for one in finished.every for why in one.artefacts)
+    if not reasons:
+        return
+    number = sum(bool(one.artefacts) for one in finished.every)
+    named = ", ".join(f"{why} {count:,}" for why, count in reasons.most_common())
+    st.toggle(
+        f"Show {frame.count(number, 'likely artefact')}",
+        value=state.artefacts(),
+        key="show_artefacts",
+        help=f"Camera or file may have made them: {named}",
+        on_change=lambda: state.set_artefacts(st.session_state["show_artefacts"]),
+    )
 
 
 def _promise(sigmas: SigmaMap, sigma: float) -> None:
@@ -124,8 +143,12 @@ def _or(value: float, otherwise: float) -> float:
 def _means(sigmas: SigmaMap, sigma: float, unit: str) -> str:
     """What the threshold is in scores, in words."""
     measure = sigmas.measure
-    (centre,), (scale,), (limit,) = measure.centres, measure.scales, measure.limits(sigma)
+    limits = measure.limits(sigma)
+    if len(limits) > 1:
+        low, high = limits.min(), limits.max()
+        return f"A {unit} is flagged beyond {low:.3f} to {high:.3f}, as its ground is."
     names = ("Median", "robust deviation") if measure.rule == "robust" else ("Mean", "deviation")
     return (
-        f"{names[0]} {centre:.3f}, {names[1]} {scale:.3f}; a {unit} is flagged beyond {limit:.3f}."
+        f"{names[0]} {measure.centres[0]:.3f}, {names[1]} {measure.scales[0]:.3f}; "
+        f"a {unit} is flagged beyond {limits[0]:.3f}."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -56,6 +57,13 @@ def text(app: AppTest) -> str:
     """All that the page says."""
     parts = [*app.get("html"), *app.subheader, *app.markdown, *app.error, *app.warning]
     return " ".join(str(part.proto.body if hasattr(part, "proto") else part) for part in parts)
+
+
+def places(app: AppTest) -> int:
+    """How many places the page says there are."""
+    found = re.search(r">([\d,]+) places?<", text(app))
+    assert found
+    return int(found[1].replace(",", ""))
 
 
 @pytest.mark.parametrize("name", ["review", "results"])
@@ -116,6 +124,33 @@ def test_the_rule_is_kept_for_the_results(store: ScanStore) -> None:
     assert not app.exception
     assert "generalised Pareto" in text(app)
     assert app.session_state["rule"] == "robust"
+
+
+def test_likely_artefacts_are_counted_and_can_be_hidden(scene_of: Scenes, model: Model) -> None:
+    pixels = rasters.ground(600, 800)
+    pixels[290:310, 390:410] = 255
+    pixels[100:140, 600:640] = 250
+    clipped = scene_of(pixels)
+    store = ScanStore.for_scan(clipped, model, 16)
+    for _ in scan(store, clipped, model):
+        pass
+    app = page("review")
+    toggle = app.toggle(key="show_artefacts")
+    assert re.fullmatch(r"Show \d+ likely artefacts?", toggle.label)
+    assert "saturated" in toggle.help
+    every = places(app)
+    toggle.set_value(False).run()
+    assert not app.exception
+    assert 0 < places(app) < every
+    assert app.toggle(key="show_artefacts").label == toggle.label, "hidden, and still counted"
+
+
+def test_ground_is_judged_by_its_kind(store: ScanStore) -> None:
+    app = page("review")
+    app.segmented_control[0].set_value("ground").run()
+    assert not app.exception
+    assert "eight kinds of ground" in text(app)
+    assert (store.folder / "survey.npz").exists()
 
 
 def test_nothing_beyond_the_threshold_is_said(store: ScanStore) -> None:

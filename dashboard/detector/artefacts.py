@@ -1,0 +1,56 @@
+"""Places that the camera or the file may have made: flagged apart, never dropped in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dashboard.detector.detections import Detection
+from dashboard.detector.survey import CELL, Floats, Survey
+
+RIM = 64  # px from the border of the picture or of its ground: the network had to guess beyond
+CLIPPED = 0.05  # of the pixels around a place: hardware glints in a few
+BLOCKY = 1.5  # times the steps within blocks
+
+Bools = NDArray[np.bool_]
+
+
+def with_artefacts(
+    found: Sequence[Detection], survey: Survey, size: tuple[int, int]
+) -> list[Detection]:
+    """The detections, each with the reasons why it may be an artefact.
+
+    These are `border`, `nodata rim`, `saturated`, `seam` and `JPEG blocks`.
+
+    Args:
+        size: width and height of the scene in px.
+    """
+    if not found:
+        return []
+    boxes = np.array([one.box for one in found])
+    inner = np.minimum(boxes[:, :2].min(axis=1), (np.array(size) - boxes[:, 2:]).min(axis=1))
+    signs: dict[str, Bools] = {
+        "border": inner < RIM,
+        "nodata rim": _around(1 - survey.ground, boxes, RIM, "max") > 0,
+        "saturated": _around(survey.saturated, boxes, 0, "mean") > CLIPPED,
+        "seam": _around(survey.seams, boxes, 0, "max") > 0,
+        "JPEG blocks": _around(survey.blocks, boxes, 0, "mean") > BLOCKY,
+    }
+    reasons = [tuple(name for name, sign in signs.items() if sign[i]) for i in range(len(found))]
+    return [
+        replace(one, artefacts=why) if why else one for one, why in zip(found, reasons, strict=True)
+    ]
+
+
+def _around(cells: Floats, boxes: NDArray[np.intp], rim: int, how: str) -> Floats:
+    """The largest value, or the mean, of the cells that each box grown by `rim` px touches."""
+    height, width = cells.shape
+    left, top = np.maximum(boxes[:, :2] - rim, 0).T // CELL
+    right = np.minimum(-(-(boxes[:, 2] + rim) // CELL), width)
+    bottom = np.minimum(-(-(boxes[:, 3] + rim) // CELL), height)
+    pick = np.max if how == "max" else np.mean
+    edges = zip(top.tolist(), bottom.tolist(), left.tolist(), right.tolist(), strict=True)
+    return np.array([pick(cells[t:b, x:r]) for t, b, x, r in edges], np.float32)

@@ -1,0 +1,140 @@
+"""The survey of the ground, and the kinds and artefacts that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dashboard.detector import Box, Detection, Grid, Scene, ScoreMap, sigma_map, survey
+from dashboard.detector import survey as the_function
+from dashboard.detector.artefacts import with_artefacts
+from dashboard.detector.strata import kinds_of_ground
+from dashboard.detector.survey import CELL, Survey
+from tests.detector import rasters
+
+Scenes = Callable[..., Scene]
+SIDE = 28
+
+
+def place(x: int, y: int) -> Detection:
+    box = Box(x - SIDE // 2, y - SIDE // 2, x + SIDE // 2, y + SIDE // 2)
+    return Detection(1, 5.0, 1.0, x, y, box, row=0, col=0, tiles=1)
+
+
+def reasons(scene: Scene, *at: tuple[int, int]) -> list[tuple[str, ...]]:
+    found = with_artefacts([place(x, y) for x, y in at], survey(scene), (scene.width, scene.height))
+    return [one.artefacts for one in found]
+
+
+def test_cells_hold_the_mean_and_spread_of_their_ground(scene_of: Scenes) -> None:
+    pixels = rasters.ground(300, 410)
+    found = survey(scene_of(pixels))
+    assert found.level.shape == (19, 26)
+    part = pixels[32:48, 160:176].astype(float)
+    assert found.level[2, 10] == pytest.approx(part.mean(), abs=1e-3)
+    assert found.spread[2, 10] == pytest.approx(part.std(), rel=1e-3)
+    corner = pixels[288:, 400:].astype(float)
+    assert found.level[-1, -1] == pytest.approx(corner.mean(), abs=1e-3)
+    assert (found.ground == 1).all()
+
+
+def test_a_survey_is_kept_and_a_damaged_one_made_again(scene_of: Scenes, tmp_path: Path) -> None:
+    scene = scene_of()
+    made = the_function(scene, tmp_path)
+    kept = Survey.load(tmp_path / "survey.npz")
+    assert kept is not None
+    np.testing.assert_array_equal(kept.level, made.level)
+    (tmp_path / "survey.npz").write_bytes(b"PK not really")
+    assert Survey.load(tmp_path / "survey.npz") is None
+    np.testing.assert_array_equal(the_function(scene, tmp_path).spread, made.spread)
+    assert [path.name for path in tmp_path.glob(".survey*")] == []
+
+
+def test_nodata_is_no_ground(scene_of: Scenes) -> None:
+    pixels = rasters.ground(512, 512)
+    pixels[:, 300:] = 0
+    scene = scene_of(pixels)
+    found = survey(scene)
+    assert np.isnan(found.level[:, 20:]).all()
+    assert (found.ground[:, :18] == 1).all()
+    assert reasons(scene, (270, 250), (150, 250)) == [("nodata rim",), ()]
+
+
+def test_the_border_is_told(scene_of: Scenes) -> None:
+    assert reasons(scene_of(), (40, 300), (400, 570), (400, 300)) == [("border",), ("border",), ()]
+
+
+def test_clipped_ground_is_told_and_one_glint_is_not(scene_of: Scenes) -> None:
+    pixels = rasters.ground(512, 512)
+    pixels[100:130, 100:130] = 255
+    pixels[300:303, 300:303] = 255
+    assert reasons(scene_of(pixels), (115, 115), (301, 301)) == [("saturated",), ()]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_seam_is_told_and_a_dune_is_not(scene_of: Scenes, turned: bool) -> None:
+    pixels = rasters.ground(512, 512).astype(float)
+    pixels[:, 200:] += 6
+    wave = np.arange(512)
+    pixels += 30 * (wave[None] > 350 + 20 * np.sin(wave[:, None] / 30))
+    pixels = np.clip(pixels.T if turned else pixels, 1, 254).astype("uint8")
+    places = [(200, 250), (350, 250), (100, 250)]
+    found = reasons(scene_of(pixels), *(p[::-1] if turned else p for p in places))
+    assert found == [("seam",), (), ()]
+
+
+def test_blocks_of_a_jpeg_are_told(scene_of: Scenes, tmp_path: Path) -> None:
+    pixels = rasters.ground(512, 512)
+    coarse = scene_of(pixels, "coarse.jpg", QUALITY=12)
+    fine = scene_of(pixels, "fine.jpg", QUALITY=95)
+    assert reasons(coarse, (250, 250)) == [("JPEG blocks",)]
+    assert reasons(fine, (250, 250)) == [()]
+
+
+def land() -> np.ndarray:
+    """Smooth ground on the left, rough on the right, a dark patch in each."""
+    rng = np.random.default_rng(0)
+    pixels = np.full((640, 640), 120.0)
+    pixels[:, :320] += rng.normal(0, 2, (640, 320))
+    pixels[:, 320:] += rng.normal(0, 20, (640, 320))
+    pixels[300:330, 200:230] -= 40
+    return pixels.clip(1, 254).astype("uint8")
+
+
+def test_rough_and_smooth_dark_and_bright_ground_are_told_apart(scene_of: Scenes) -> None:
+    grid = Grid(640, 640, 128, 4)
+    scores = ScoreMap(np.ones((grid.rows, grid.cols), np.float32), grid, 28)
+    kinds = kinds_of_ground(scores, survey(scene_of(land())))
+    assert set(np.unique(kinds)) <= set(range(8))
+    at = lambda x, y: int(kinds[(y - 64) // 4, (x - 64) // 4])  # noqa: E731
+    assert at(150, 150) // 2 < at(500, 150) // 2, "the rough ground is another kind"
+    assert at(215, 315) % 2 == 0, "darker than its surroundings"
+    counts = np.bincount(kinds.ravel(), minlength=8)
+    assert counts.min() > 0.5 * kinds.size / 8, "kinds of similar area"
+
+
+def test_each_kind_of_ground_is_judged_by_its_own(scene_of: Scenes) -> None:
+    grid = Grid(640, 640, 128, 4)
+    rng = np.random.default_rng(0)
+    values = rng.gamma(2, 1, (grid.rows, grid.cols))
+    values[:, 64:] *= 4  # the rough ground scores higher
+    measured = sigma_map(
+        ScoreMap(values.astype(np.float32), grid, 28), "ground", survey(scene_of(land()))
+    )
+    plain = sigma_map(ScoreMap(values.astype(np.float32), grid, 28))
+    left = lambda found: np.mean([one.x < 320 for one in found])  # noqa: E731
+    assert left(plain.find(4.0)) == 0, "all of it is on the rough side"
+    assert 0.3 < left(measured.find(4.0)) < 0.7
+    assert len(measured.flagged(3.0)) == measured.count_above(3.0)
+
+
+def test_a_scene_without_scores_has_kinds_all_the_same(scene_of: Scenes) -> None:
+    grid = Grid(640, 640, 128, 4)
+    scores = ScoreMap(np.full((grid.rows, grid.cols), np.nan, np.float32), grid, 28)
+    ground = survey(scene_of(land()))
+    assert not kinds_of_ground(scores, ground).any()
+    assert sigma_map(scores, "ground", ground).find(3.0) == []
+    assert CELL == 16
