@@ -158,10 +158,18 @@ def sigma_map(scores: ScoreMap, rule: str = "mean", ground: Survey | None = None
 def find(
     scores: ScoreMap, sigma: float = 3.0, top: int | None = None, scene: Scene | None = None
 ) -> list[Detection]:
-    """The detections by the article's rule, strongest first, without p and q."""
+    """The detections by the article's rule, strongest first, without p and q.
+
+    A few strongest are found in a fraction of the time that all take.
+    """
     measured = sigma_map(scores)
-    ranked, above = measured.wanted(sigma, top)
-    return detections(scores, ranked, above, scene=scene)[:top]
+    if top is None or top < 1:
+        ranked, above = measured.wanted(sigma, top)
+        return detections(scores, ranked, above, scene=scene)
+    ranked = candidates(scores, measured.measure, limit=top)
+    if len(ranked.peaks) < top and np.isfinite(ranked.floor):
+        ranked = candidates(scores, measured.measure, -np.inf, top)
+    return detections(scores, ranked, len(ranked.cells), scene=scene)
 
 
 def flagged(scores: ScoreMap, sigma: float) -> FlaggedTiles:
