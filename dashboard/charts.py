@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
+from plotly.colors import sequential
 
-from dashboard.detector import Histogram, Tail
+from dashboard.detector import Histogram, Tail, Triptych
 from dashboard.pictures import RUST
 
 INK, FAINT, PAPER = "#E4E1DC", "#8C8883", "rgba(0,0,0,0)"
@@ -95,6 +96,53 @@ def quantiles(tail: Tail) -> go.Figure:
     figure.update_layout(_layout(240), showlegend=False)
     figure.update_xaxes(title="expected of ground alone, σ", gridcolor="#262524", zeroline=False)
     figure.update_yaxes(title="found, σ", gridcolor="#262524", zeroline=False)
+    return figure
+
+
+def profile(shown: Triptych, metres: float | None) -> go.Figure:
+    """DN along the middle row of a triptych, from left to right: what is there, what was expected.
+
+    The mean of three rows is drawn, so that one noisy pixel does not stand for an object.
+    """
+    side = shown.query.shape[0]
+    step = shown.box.width / side * (metres or 1.0)
+    at = (np.arange(side) - side / 2 + 0.5) * step
+    middle = slice(side // 2 - 1, side // 2 + 2)
+    figure = go.Figure()
+    for name, part, line in (
+        ("expected", shown.completion, {"color": FAINT, "width": 1.5, "dash": "dot"}),
+        ("ground", shown.query, {"color": INK, "width": 1.5}),
+    ):
+        figure.add_scatter(x=at, y=part[middle].mean(axis=0), name=name, mode="lines", line=line)
+    half = shown.scored.width / 2 * step
+    figure.add_vrect(-half, half, fillcolor=RUST, opacity=0.14, line_width=0, layer="below")
+    figure.update_layout(_layout(200), legend={"orientation": "h", "y": 1.2, "x": 0})
+    unit = "m" if metres else "px"
+    figure.update_xaxes(title=f"{unit} from the middle", gridcolor="#262524", zeroline=False)
+    figure.update_yaxes(title="DN", gridcolor="#262524", zeroline=False)
+    return figure
+
+
+def neighbours(sigmas: NDArray[np.float64], stride: int, metres: float | None) -> go.Figure:
+    """The scores around a find `[N, N]` in sigma, north of the picture up."""
+    reach = sigmas.shape[0] // 2
+    step = stride * (metres or 1.0)
+    at = np.arange(-reach, reach + 1) * step
+    unit = "m" if metres else "px"
+    heat = go.Heatmap(
+        x=at,
+        y=at,
+        z=sigmas,
+        colorscale=sequential.Magma,
+        zmin=0,
+        colorbar={"title": "σ", "thickness": 10, "outlinewidth": 0},
+        hovertemplate="%{z:.1f} σ<br>%{x:.3g}, %{y:.3g} " + unit + "<extra></extra>",
+    )
+    figure = go.Figure(heat)
+    layout = _layout(230)
+    figure.update_layout(layout)
+    figure.update_xaxes(title=f"{unit} from the find", constrain="domain", zeroline=False)
+    figure.update_yaxes(autorange="reversed", scaleanchor="x", zeroline=False)
     return figure
 
 

@@ -98,18 +98,50 @@ def difference(values: NDArray[np.float32], span: float) -> Bytes:
     return np.asarray(DIFFERENCE[np.rint((levels + 1) * 127.5).astype(np.uint8)])
 
 
+def span(scene: Scene) -> float:
+    """DN of difference that is shown brightest."""
+    return 4 * scene.scale
+
+
 def triptych(shown: Triptych, scene: Scene) -> bytes:
     """A PNG of query, completion and difference side by side, the corners of what was scored."""
-    span = 4 * scene.scale
-    parts = [
-        np.repeat(grey(shown.query, scene.stretch)[..., None], 3, axis=2),
-        np.repeat(grey(shown.completion, scene.stretch)[..., None], 3, axis=2),
-        difference(shown.difference, span),
-    ]
+    parts = _parts(shown, scene)
     for part in parts:
         _outline(part, shown.scored)
+    return png(_row(parts))
+
+
+def zooms(shown: Triptych, scene: Scene, factors: Sequence[int] = (1, 2, 4)) -> bytes:
+    """A PNG with a row of the triptych for each factor, its middle enlarged so many times."""
+    side = shown.query.shape[0]
+    rows = []
+    for factor in factors:
+        part, scored = side // factor, shown.scored.width
+        start, edge = (side - part) // 2, factor * ((side - scored) // 2 - (side - part) // 2)
+        crops = [
+            one[start : start + part, start : start + part].repeat(factor, 0).repeat(factor, 1)
+            for one in _parts(shown, scene)
+        ]
+        for crop in crops:
+            if edge > 1:
+                _outline(crop, Box(edge, edge, edge + factor * scored, edge + factor * scored))
+        rows.append(_row(crops))
+    width = min(row.shape[1] for row in rows)
+    gap = np.full((GAP, width, 3), 20, np.uint8)
+    return png(np.concatenate([p for row in rows for p in (row[:, :width], gap)][:-1]))
+
+
+def _parts(shown: Triptych, scene: Scene) -> list[Bytes]:
+    return [
+        np.repeat(grey(shown.query, scene.stretch)[..., None], 3, axis=2),
+        np.repeat(grey(shown.completion, scene.stretch)[..., None], 3, axis=2),
+        difference(shown.difference, span(scene)),
+    ]
+
+
+def _row(parts: Sequence[Bytes]) -> Bytes:
     gap = np.full((parts[0].shape[0], GAP, 3), 20, np.uint8)
-    return png(np.concatenate([parts[0], gap, parts[1], gap, parts[2]], axis=1))
+    return np.concatenate([parts[0], gap, parts[1], gap, parts[2]], axis=1)
 
 
 def around(scene: Scene, box: Box) -> Bytes:

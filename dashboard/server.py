@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
+import pandas  # noqa: F401  # plotly looks for it when a script may be stopped amid the import
 import streamlit as st
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response

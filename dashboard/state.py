@@ -21,6 +21,7 @@ from dashboard.detector import (
     ScoreMap,
     SigmaMap,
     Survey,
+    Triptych,
     find_model,
     list_models,
     list_scans,
@@ -34,7 +35,7 @@ from dashboard.jobs import Worker
 
 DEFAULT_MODEL = "article"
 SIGMA = 3.0  # the article's
-PICTURES_KEPT = 2_000  # triptychs, some 30 kB each
+TRIPTYCHS_KEPT = 200  # some 200 kB each
 
 
 @st.cache_resource(show_spinner=False)
@@ -70,8 +71,8 @@ def open_scan(store: ScanStore) -> None:
     """Make a scan the one that Review and Results show."""
     if st.session_state.get("scan") != store.key:
         st.session_state["scan"] = store.key
-        st.session_state.pop("selected", None)
-        st.session_state.pop("page_of_gallery", None)
+        for part in ("selected", "selection", "page_of_gallery", "filter"):
+            st.session_state.pop(part, None)
 
 
 def current_store() -> ScanStore | None:
@@ -207,21 +208,20 @@ def score_ends(key: str, done: int, _scores: ScoreMap) -> tuple[float, float]:
 
 
 def triptych_pictures(scan: Opened, tiles: list[tuple[int, int]]) -> list[bytes]:
-    """A PNG for each tile `(row, col)`; the network runs on those that were not shown before."""
-    kept = _kept_pictures()
-    wanted = [(scan.store.key, row, col) for row, col in tiles]
-    missing = [key for key in wanted if key not in kept]
-    if missing:
-        boxes = [scan.scores.grid.at(row, col).read for _, row, col in missing]
-        shown = triptychs(scan.scene, scan.model(), boxes)
-        for key, one in zip(missing, shown, strict=True):
-            kept[key] = pictures.triptych(one, scan.scene)
-    found = [kept[key] for key in wanted]
-    while len(kept) > PICTURES_KEPT:
-        kept.pop(next(iter(kept)))
-    return found
+    """A PNG of the triptych of each tile `(row, col)`."""
+    return [pictures.triptych(triptych(scan, tile), scan.scene) for tile in tiles]
 
 
-@st.cache_resource(show_spinner=False)
-def _kept_pictures() -> dict[tuple[str, int, int], bytes]:
-    return {}
+def triptych(scan: Opened, tile: tuple[int, int]) -> Triptych:
+    """The triptych of a tile `(row, col)`; the network runs where it was not shown lately.
+
+    Raises:
+        ModelError: the network that scanned is gone.
+    """
+    return _triptych(scan.store.key, *tile, scan)
+
+
+@st.cache_resource(show_spinner=False, max_entries=TRIPTYCHS_KEPT)
+def _triptych(key: str, row: int, col: int, _scan: Opened) -> Triptych:
+    (shown,) = triptychs(_scan.scene, _scan.model(), [_scan.scores.grid.at(row, col).read])
+    return shown

@@ -20,6 +20,7 @@ from dashboard.detector.errors import (
 from dashboard.detector.fetch import fetch
 from dashboard.detector.home import needle_home
 from dashboard.detector.ingest import ingest
+from dashboard.detector.measure import Measure, measure
 from dashboard.detector.model import Model, find_model, list_models, read_card
 from dashboard.detector.render import grey, png
 from dashboard.detector.results import (
@@ -59,6 +60,7 @@ __all__ = [
     "FlaggedTile",
     "Grid",
     "Histogram",
+    "Measure",
     "Model",
     "ModelCard",
     "ModelError",
@@ -94,6 +96,7 @@ __all__ = [
     "ingest",
     "list_models",
     "list_scans",
+    "measure",
     "needle_home",
     "png",
     "read_card",

@@ -30,6 +30,17 @@ STYLE = """
   .needle-strip {display: grid; grid-template-columns: 1fr 1fr 1fr; color: #8C8883;
     font-size: .75rem; text-align: center;}
   .stImage img {border-radius: 2px;}
+  .needle-rank {text-align: center; white-space: nowrap; min-width: 5.2rem;}
+  .needle-count {min-width: 5.2rem; font-variant-numeric: tabular-nums;}
+  @media (max-width: 1100px) {
+    /* A tablet: map and verdict stay in sight together, the threshold goes below the map. */
+    .st-key-desk .stColumn:has(.st-key-find) {min-width: 272px; flex: 0 0 272px;}
+    .st-key-desk .stColumn:has(.st-key-top) {min-width: 0; flex: 1 1 0;}
+    .st-key-top > .stHorizontalBlock, .st-key-top > div > .stHorizontalBlock {flex-wrap: wrap;}
+    .st-key-top .stColumn {min-width: 100%; flex: 1 1 100%;}
+    .st-key-top .stColumn:nth-child(2) {order: -1;}
+    .stMainBlockContainer {padding-left: 1.2rem; padding-right: 1.2rem;}
+  }
 </style>
 """
 

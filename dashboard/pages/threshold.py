@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 
 import streamlit as st
 
@@ -20,15 +21,26 @@ SAID = {
 }
 
 
-def chosen(scan: state.Opened) -> Finished:
-    """The scan at the threshold that the user sets here, over the distribution of its scores."""
+def chosen(scan: state.Opened, on_bar: Callable[[float], None]) -> Finished:
+    """The scan at the threshold that the user sets here, over the distribution of its scores.
+
+    Args:
+        on_bar: called with the sigma of a bar of the distribution that is clicked.
+    """
     place = st.container()
     sigmas = scan.measured(_rule(scan))
     sigma = _slider(scan, sigmas)
     finished, unit = scan.at(sigma), scan.store.unit
     with place:
         figure = charts.histogram(sigmas.histogram, sigma, unit, sigmas.tail)
-        st.plotly_chart(figure, theme=None, config=charts.CONFIG, key="histogram")
+        st.plotly_chart(
+            figure,
+            theme=None,
+            config=charts.CONFIG,
+            key="histogram",
+            on_select=lambda: _clicked(on_bar),
+            selection_mode="points",
+        )
     places, tiles = len(finished.detections), len(finished.flagged)
     st.html(
         f'<span class="needle-big">{frame.count(places, "place")}</span>'
@@ -83,6 +95,12 @@ def about(number: float) -> str:
     return f"about {frame.count(int(whole), 'false alarm')}"
 
 
+def _clicked(on_bar: Callable[[float], None]) -> None:
+    points = st.session_state["histogram"]["selection"]["points"]
+    if points:
+        on_bar(float(points[0]["x"]))
+
+
 def _rule(scan: state.Opened) -> str:
     """The rule that the user chooses; kept for the other pages."""
     rule = st.segmented_control(
@@ -115,7 +133,6 @@ def _slider(scan: state.Opened, sigmas: SigmaMap) -> float:
     )
     state.set_sigma(sigma)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        frame.quiet("Set for")
         for promise in PROMISES:
             limit = math.ceil(10 * _or(sigmas.tail.sigma_of(promise), 0.0)) / 10
             st.button(

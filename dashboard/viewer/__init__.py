@@ -1,4 +1,4 @@
-"""What Streamlit has no widget for, drawn in the browser by scripts of our own: the map.
+"""What Streamlit has no widget for, drawn in the browser by scripts of our own: map and gallery.
 
 The scripts come with the page and ask this server alone for pictures: no internet is needed.
 """
@@ -24,6 +24,7 @@ LETTERS = {
     Verdict.UNSURE: "u",
 }
 KNOWN_POINTS = 17  # along each side of a scene, between which longitude and latitude are linear
+SMALLEST_PICTURE = 96  # px of ground, of a find in the gallery
 
 Place = tuple[float, float]
 
@@ -41,11 +42,35 @@ class Layers:
 
 @dataclass(frozen=True)
 class Marked:
-    """The finds on a map or in a gallery, in the order of their ranks."""
+    """The finds on a map, in the order of their ranks."""
 
     finds: Sequence[Detection]
     verdicts: Sequence[Verdict]
     chosen: Detection | None
+
+
+@dataclass(frozen=True)
+class Card:
+    """A find in the gallery."""
+
+    found: Detection
+    verdict: Verdict
+    name: str
+    chosen: bool
+    selected: bool
+
+    def facts(self) -> dict[str, Any]:
+        """What the script is told."""
+        return {
+            "x": self.found.x,
+            "y": self.found.y,
+            "rank": self.found.rank,
+            "sigma": f"{self.found.sigma:.1f}",
+            "verdict": LETTERS[self.verdict],
+            "name": self.name,
+            "chosen": self.chosen,
+            "selected": self.selected,
+        }
 
 
 def _text(name: str) -> str:
@@ -54,6 +79,11 @@ def _text(name: str) -> str:
 
 _map = st.components.v2.component(
     "needle_map", js=_text("tiles.js") + _text("map.js"), css=_text("map.css")
+)
+
+
+_gallery = st.components.v2.component(
+    "needle_gallery", js=_text("gallery.js"), css=_text("gallery.css")
 )
 
 
@@ -85,12 +115,39 @@ def scene_map(
         "chosen": indices.get((chosen.row, chosen.col)) if chosen else None,
         "near": near,
     }
-    _map(key="map", data=data, on_pick_change=lambda: on_pick(_picked("map")))
+    _map(key="map", data=data, on_pick_change=lambda: on_pick(_places("map", "pick")[0]))
 
 
-def _picked(key: str) -> Place:
-    x, y = st.session_state[key]["pick"]
-    return float(x), float(y)
+def gallery(
+    layers: Layers,
+    cards: Sequence[Card],
+    on_pick: Callable[[Place], None],
+    on_select: Callable[[list[Place]], None],
+) -> None:
+    """A page of finds as pictures of native resolution, to choose one and to select several.
+
+    Args:
+        on_pick: called with the place that is clicked.
+        on_select: called with all places of this page that are selected, when they change.
+    """
+    data = {
+        "tiles": layers.tiles,
+        "side": max(SMALLEST_PICTURE, round(4 * layers.side)),
+        "cards": [card.facts() for card in cards],
+    }
+    _gallery(
+        key="gallery",
+        data=data,
+        on_pick_change=lambda: on_pick(_places("gallery", "pick")[0]),
+        on_selection_change=lambda: on_select(_places("gallery", "selection")),
+    )
+
+
+def _places(key: str, event: str) -> list[Place]:
+    """What a script has said: a place, or a list of them."""
+    said = st.session_state[key][event]
+    places = [said] if event == "pick" else said
+    return [(float(x), float(y)) for x, y in places]
 
 
 def lonlat_grid(scene: Scene) -> dict[str, Any] | None:

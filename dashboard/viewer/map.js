@@ -195,13 +195,13 @@ class Viewer {
   // Rings of the finds: what is open in rust, what is confirmed filled, what is settled quiet.
   marks() {
     const { pen, data } = this, paths = {};
-    const half = (data.side * this.view.scale) / 2, r = Math.min(6.5, Math.max(3.5, half));
+    const half = (data.side * this.view.scale) / 2, r = Math.max(3.5, half);
     for (let i = 0; i < data.x.length; i += 1) {
       const [x, y] = this.screen(data.x[i], data.y[i]);
       if (x < -20 || y < -20 || x > this.width + 20 || y > this.height + 20) continue;
       const path = (paths[data.verdict[i]] ??= new Path2D());
       if (data.verdict[i] === "a") {
-        const arm = 0.65 * r;
+        const arm = Math.min(8, 0.65 * r);
         path.moveTo(x - arm, y - arm); path.lineTo(x + arm, y + arm);
         path.moveTo(x + arm, y - arm); path.lineTo(x - arm, y + arm);
       } else { path.moveTo(x + r, y); path.arc(x, y, r, 0, 7); }
@@ -216,7 +216,7 @@ class Viewer {
     pen.setLineDash([]);
     if (data.chosen === null) return;
     const [x, y] = this.screen(data.x[data.chosen], data.y[data.chosen]);
-    this.corners(x, y, Math.max(half, 13));
+    this.corners(x, y, Math.max(1.25 * half, 13));
   }
 
   corners(x, y, half) {

@@ -47,7 +47,7 @@ def drive(page: Page, picture: Path | None, sigma: float, show: int, out: Path) 
     take(page, out, "3-scanned")
     page.get_by_role("button", name="Review", exact=True).click()
     expect(page.get_by_text("Gallery, strongest first")).to_be_visible()
-    slider = page.get_by_role("slider")
+    slider = page.get_by_role("slider", name="Threshold")
     slider.focus()
     for _ in range(round(abs(sigma - 3) * 10)):
         slider.press("ArrowRight" if sigma > 3 else "ArrowLeft")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def test_upload_scan_threshold_review_download(page: Page, crop: Path) -> None:
 
     expect(page.get_by_text("of 81")).to_be_visible()
     few = flagged(page)
-    slider = page.get_by_role("slider")
+    slider = page.get_by_role("slider", name="Threshold")
     slider.focus()
     for _ in range(25):
         slider.press("ArrowLeft")
@@ -80,20 +81,18 @@ def test_upload_scan_threshold_review_download(page: Page, crop: Path) -> None:
     expect(page.get_by_text("Gallery, strongest first")).to_be_visible()
     expect(page.locator(".js-plotly-plot")).to_have_count(1)
     expect(page.get_by_role("application", name="Map of the scene")).to_be_visible()
-    cards = page.get_by_role("button").filter(has_text="σ · x")
-    second = cards.nth(1).inner_text()
-    cards.nth(1).click()
-    place = second.split(" · ")[2]
-    expect(page.locator(".needle-facts").get_by_text(place)).to_be_visible()
+    place = page.locator(".needle-facts").get_by_text(re.compile("^x [0-9,]+, y"))
+    first = place.inner_text()
+    page.get_by_role("button", name="Find 2, ").click()
+    expect(place).not_to_have_text(first)
     page.get_by_role("button", name="Back").click()
-    first = cards.nth(0).inner_text().split(" · ")[2]
-    expect(page.locator(".needle-facts").get_by_text(first)).to_be_visible()
+    expect(place).to_have_text(first)
 
     turn_to(page, "Results")
     expect(page.get_by_text("beyond 0.5 sigma")).to_be_visible()
     rows = list(csv.DictReader(io.StringIO(download(page, "detections.csv").decode())))
     assert rows[0]["rank"] == "1"
-    assert f"x {float(rows[0]['x']):,.0f}" in first
+    assert first == f"x {float(rows[0]['x']):,.0f}, y {float(rows[0]['y']):,.0f} px"
     tiles = list(csv.DictReader(io.StringIO(download(page, "tiles.csv").decode())))
     assert len(tiles) == many
     with zipfile.ZipFile(io.BytesIO(download(page, "tiles.zip"))) as archive:

@@ -1,0 +1,97 @@
+"""Why a place was flagged: zooms, residual, profile, the scores around it, in words and figures."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import charts, pictures, state
+from dashboard import desk as desks
+from dashboard.desk import Desk
+from dashboard.detector import Detection, Finished, Measure, Triptych
+from dashboard.pages import frame
+
+AROUND = 12  # scores shown each way around the find
+
+
+def why(desk: Desk, chosen: Detection) -> None:
+    """The chosen find explained.
+
+    Raises:
+        NeedleError: the model or the scene cannot be read.
+    """
+    scan, finished = desk.scan, desk.finished
+    shown = state.triptych(scan, (chosen.row, chosen.col))
+    frame.quiet(reason(finished, chosen))
+    st.image(pictures.zooms(shown, scan.scene), width="stretch")
+    frame.captions("ground", "completion", "difference")
+    span = pictures.span(scan.scene)
+    frame.quiet(
+        f"The tile once, twice, four times. Rust is brighter than expected, blue darker, up to "
+        f"{span:,.0f} DN; black is as expected. Corners mark what was scored."
+    )
+    profile = charts.profile(shown, scan.scene.pixel_size)
+    st.plotly_chart(profile, theme=None, config=charts.CONFIG, key="profile")
+    around = finished.measured.around(chosen.row, chosen.col, AROUND)
+    figure = charts.neighbours(around, finished.scores.grid.stride, scan.scene.pixel_size)
+    st.plotly_chart(figure, theme=None, config=charts.CONFIG, key="neighbours")
+
+
+def reason(finished: Finished, chosen: Detection) -> str:
+    """Why this place was flagged, in words."""
+    settings, record = finished.settings, finished.store.record
+    unit = finished.store.unit
+    hidden = state.model(record.model_path).card.hole
+    return (
+        f"Flagged because it scores {chosen.score:.3f}, {chosen.sigma:.1f} σ by the rule "
+        f"“{settings.rule}”; the threshold is {settings.sigma:g} σ. {record.model} did not see the "
+        f"{_length(hidden, finished)} around a point and was compared with what is there over "
+        f"{_length(record.window, finished)}. {frame.count(chosen.tiles, unit)} of this place "
+        f"{'lies' if chosen.tiles == 1 else 'lie'} beyond the threshold."
+    )
+
+
+def _length(px: int, finished: Finished) -> str:
+    size = finished.scene.pixel_size
+    return f"{px} px ({px * size:.3g} m)" if size else f"{px} px"
+
+
+def facts(desk: Desk, chosen: Detection) -> dict[str, str]:
+    """What is known of a find, in words."""
+    rows = {
+        "score": f"{chosen.sigma:.1f} σ ({chosen.score:.3f})",
+        "position": f"x {chosen.x:,.0f}, y {chosen.y:,.0f} px",
+    }
+    if chosen.lon is not None and chosen.lat is not None:
+        rows["areocentric"] = charts.degrees(chosen.lon, chosen.lat)
+    measured = desks.measure_of(desk.finished, chosen)
+    rows["size"] = size(measured, desk.scan.scene.pixel_size)
+    if measured:
+        rows["to ground"] = contrast(measured)
+    return rows
+
+
+def contrast(measured: Measure) -> str:
+    """How a find differs from the ground around it, the greater difference first."""
+    parts = [(measured.brighter, "brighter"), (-measured.darker, "darker")]
+    said = [f"{part:.0%} {word}" for part, word in sorted(parts, reverse=True) if part >= 0.005]
+    return ", ".join(said) or "as the ground"
+
+
+def size(measured: Measure | None, pixel_size: float | None) -> str:
+    """Length and width of a find, in metres where they are known."""
+    if measured is None:
+        return "nothing stands out"
+    if pixel_size:
+        length, width = measured.metres(pixel_size)
+        return f"{length:.1f} x {width:.1f} m"
+    return f"{measured.length:.0f} x {measured.width:.0f} px"
+
+
+def close_up(desk: Desk, chosen: Detection) -> None:
+    """The find at twice its resolution, and as a triptych."""
+    scan = desk.scan
+    tile = scan.scores.grid.at(chosen.row, chosen.col).read
+    st.image(pictures.close_up(scan.scene, tile, chosen.box), width="stretch")
+    shown: Triptych = state.triptych(scan, (chosen.row, chosen.col))
+    st.image(pictures.triptych(shown, scan.scene), width="stretch")
+    frame.captions("ground", "completion", "difference")

@@ -1,0 +1,151 @@
+"""The verdict on the chosen find: buttons with keys, a name, a note, and taking it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from dashboard import desk as desks
+from dashboard.desk import Desk
+from dashboard.detector import Change, Detection, NeedleError, Verdict
+from dashboard.pages import frame
+
+KEYS = {
+    Verdict.HARDWARE: "H",
+    Verdict.NATURAL: "N",
+    Verdict.ARTEFACT: "A",
+    Verdict.UNSURE: "U",
+}
+FAILED = "verdict_failed"
+
+
+def attempt(action: Callable[[], None]) -> None:
+    """Does what writes verdicts; what goes wrong is said when the page is drawn."""
+    try:
+        action()
+    except NeedleError as error:
+        st.session_state[FAILED] = str(error)
+
+
+def trouble() -> None:
+    """Says once that a verdict could not be filed."""
+    words = st.session_state.pop(FAILED, None)
+    if words:
+        st.error(words)
+
+
+def steps(desk: Desk, chosen: Detection) -> None:
+    """Back, where we are, next."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        _step(desk, chosen, -1)
+        total = len(desk.shown)
+        st.html(f'<div class="needle-rank"><b>{desk.index + 1}</b> of {total:,}</div>')
+        _step(desk, chosen, 1)
+
+
+def _step(desk: Desk, chosen: Detection, step: int) -> None:
+    index = desk.index + step
+    there = 0 <= index < len(desk.shown)
+    target = desks.spot(desk.shown[index] if there else chosen)
+    st.button(
+        "Back" if step < 0 else "Next",
+        key=f"step{step}",
+        disabled=not there,
+        on_click=desks.choose,
+        args=(desk, target),
+        width="stretch",
+        shortcut="Left" if step < 0 else "Right",
+    )
+
+
+def verdicts(desk: Desk, chosen: Detection) -> None:
+    """Four verdicts, undo, the next without one; the one that was given is marked."""
+    given = desk.verdict(chosen)
+    for pair in (list(KEYS)[:2], list(KEYS)[2:]):
+        with st.container(horizontal=True, gap="small"):
+            for verdict in pair:
+                st.button(
+                    verdict.capitalize(),
+                    key=f"verdict-{verdict}",
+                    type="primary" if verdict is given else "secondary",
+                    shortcut=KEYS[verdict],
+                    on_click=attempt,
+                    args=(lambda verdict=verdict: _toggle(desk, chosen, verdict),),
+                    width="stretch",
+                )
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            "Undo",
+            key="undo",
+            shortcut="Z",
+            on_click=attempt,
+            args=(lambda: desks.undo(desk),),
+            width="stretch",
+            type="tertiary",
+        )
+        following = desk.unreviewed
+        st.button(
+            "Next open",
+            key="next_open",
+            shortcut="O",
+            help="The next place without a verdict",
+            disabled=following is None,
+            on_click=desks.choose,
+            args=(desk, desks.spot(following or chosen)),
+            width="stretch",
+            type="tertiary",
+        )
+
+
+def _toggle(desk: Desk, chosen: Detection, verdict: Verdict) -> None:
+    """Files a verdict; pressed again, the place is open again."""
+    given = desk.verdict(chosen)
+    desks.judge(desk, Verdict.UNREVIEWED if verdict is given else verdict)
+
+
+def words(desk: Desk, chosen: Detection) -> None:
+    """A name and a note, kept when the field is left, and who decided when."""
+    decision = desk.decision(chosen)
+    place = desks.spot(chosen)
+    for label, key, value in (("Name", "name", decision.name), ("Note", "note", decision.note)):
+        # The key holds what is stored, so that another reviewer's words appear in the field.
+        widget = f"{key}-{place}-{decision.action}"
+        st.text_input(
+            label,
+            value,
+            key=widget,
+            max_chars=500,
+            placeholder=f"{label} of this place",
+            label_visibility="collapsed",
+            on_change=attempt,
+            args=(lambda widget=widget, key=key: _say(desk, chosen, key, widget),),
+        )
+    if decision.verdict:
+        when = decision.made.replace("T", " ")[:16]
+        frame.quiet(f"{decision.verdict.capitalize()}, {decision.reviewer}, {when} UTC.")
+
+
+def _say(desk: Desk, chosen: Detection, key: str, widget: str) -> None:
+    said = str(st.session_state[widget]).strip()
+    change = Change(name=said) if key == "name" else Change(note=said)
+    desks.decide(desk, [desks.spot(chosen)], change)
+
+
+def progress(desk: Desk) -> None:
+    """How much is reviewed, as a bar and in words, and who reviews."""
+    total = len(desk.finished.detections)
+    st.progress(desk.reviewed / total if total else 0.0)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        frame.quiet(f"{desk.reviewed:,} of {total:,} reviewed")
+        with st.popover("Reviewer", type="tertiary", help="Who signs the verdicts"):
+            st.text_input(
+                "Your name, kept with each verdict",
+                desks.reviewer(),
+                key="reviewer_field",
+                on_change=_rename,
+            )
+
+
+def _rename() -> None:
+    st.session_state[desks.REVIEWER] = st.session_state["reviewer_field"]

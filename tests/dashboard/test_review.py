@@ -1,0 +1,225 @@
+"""The review page without a browser: verdicts, filter, paging, address, and trouble."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rasterio import Affine
+from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import TextInput
+
+from dashboard import desk as desks
+from dashboard.detector import (
+    Change,
+    Detection,
+    Measure,
+    Model,
+    ScanStore,
+    Scene,
+    Subject,
+    Verdict,
+    Verdicts,
+    find,
+    measure,
+    scan,
+)
+from tests.dashboard import test_pages
+from tests.dashboard.test_pages import page, text
+from tests.detector import rasters
+from tests.models import area_model
+
+Scenes = Callable[..., Scene]
+streamlits_own = test_pages.streamlits_own
+SPOTS = 60
+
+
+@pytest.fixture
+def store(scene_of: Scenes, tmp_path: Path) -> ScanStore:
+    """A finished scan, of every position, of a plain with many bright spots of several sizes."""
+    pixels = np.random.default_rng(0).normal(100, 2, (700, 900)).astype(np.float32)
+    for number in range(SPOTS):
+        row, col = 50 + 65 * (number // 10), 50 + 85 * (number % 10)
+        pixels[row : row + 5 + number // 10, col : col + 5] = 130 + 2 * number
+    place = Affine(0.25, 0, 8_146_000, 0, -0.25, -272_000)
+    scene = scene_of(pixels, crs=rasters.MARS, transform=place)
+    model = Model.load(area_model(tmp_path / "area.onnx"), "cpu")
+    store = ScanStore.for_scan(scene, model)
+    for _ in scan(store, scene, model):
+        pass
+    return store
+
+
+def subject(store: ScanStore) -> Subject:
+    return Subject(store.record.scene_sha256, store.record.model_sha256)
+
+
+def shown(app: AppTest) -> str:
+    """Where in the ranks the chosen find is, as the page says it."""
+    return text(app).split('needle-rank"><b>')[1].split("<")[0]
+
+
+def press(app: AppTest, key: str) -> AppTest:
+    app.button(key=key).click().run()
+    assert not app.exception
+    assert not app.error
+    return app
+
+
+def field(app: AppTest, label: str) -> TextInput:
+    (found,) = (one for one in app.text_input if one.label == label)
+    return found
+
+
+def test_a_verdict_is_filed_and_the_next_open_place_shown(store: ScanStore) -> None:
+    total = len(find(store.scores(), 3.0))
+    assert total > 2 * desks.ON_A_PAGE
+    app = page("review")
+    assert f"0 of {total} reviewed" in text(app)
+    press(app, "verdict-hardware")
+    press(app, "verdict-natural")
+    assert f"2 of {total} reviewed" in text(app)
+    assert shown(app) == "3"
+    said = [one.verdict for one in Verdicts().history(subject(store))]
+    assert said == [Verdict.HARDWARE, Verdict.NATURAL]
+    press(app, "undo")
+    assert (shown(app), f"1 of {total} reviewed" in text(app)) == ("2", True)
+    press(app, "step-1")
+    assert "Hardware, " in text(app)  # who said so
+    press(app, "verdict-hardware")  # again: the place is open again
+    assert f"0 of {total} reviewed" in text(app)
+    assert shown(app) == "1"
+
+
+def test_name_and_note_are_kept_and_shown_again(store: ScanStore) -> None:
+    app = page("review")
+    field(app, "Name").set_value("the lander").run()
+    field(app, "Note").set_value("sun from the left").run()
+    (decision,) = Verdicts().current(subject(store)).values()
+    assert decision.said == (Verdict.UNREVIEWED, "sun from the left", "the lander")
+    again = page("review")
+    assert field(again, "Name").value == "the lander"
+    assert field(again, "Note").value == "sun from the left"
+
+
+def test_verdicts_are_signed(store: ScanStore) -> None:
+    app = page("review")
+    app.text_input(key="reviewer_field").set_value("ann").run()
+    press(app, "verdict-unsure")
+    (decision,) = Verdicts().current(subject(store)).values()
+    assert decision.reviewer == "ann"
+
+
+def test_what_another_reviewer_says_is_seen(store: ScanStore) -> None:
+    app = page("review")
+    places = [desks.spot(found) for found in find(store.scores(), 3.0)]
+    Verdicts().decide(
+        subject(store), [(place, Change(Verdict.NATURAL)) for place in places[:5]], "bob"
+    )
+    press(app, "next_open")
+    assert shown(app) == "2"  # pressed on what the page knew then
+    assert f"5 of {len(places)} reviewed" in text(app)
+    press(app, "next_open")
+    assert shown(app) == "6"
+
+
+def test_many_are_decided_at_once_and_taken_back_at_once(store: ScanStore) -> None:
+    app = page("review")
+    assert app.button(key="bulk-natural").disabled
+    press(app, "select_page")
+    assert f"{desks.ON_A_PAGE} selected" in text(app)
+    press(app, "bulk-natural")
+    assert len(Verdicts().current(subject(store))) == desks.ON_A_PAGE
+    assert f"{desks.ON_A_PAGE} of" in text(app)
+    press(app, "undo")
+    assert Verdicts().current(subject(store)) == {}
+
+
+def test_the_filter_goes_by_verdict_sigma_size_and_brightness(store: ScanStore) -> None:
+    found = find(store.scores(), 3.0)
+    first = [(desks.spot(one), Change(Verdict.NATURAL)) for one in found[:7]]
+    Verdicts().decide(subject(store), first, "ann")
+    script = page("review")
+    script.session_state[desks.FILTER] = desks.Filter(verdicts=(Verdict.NATURAL,))
+    assert "of 7<" in text(script.run()).replace("</div>", "<")
+    for wanted, passes in (
+        (desks.Filter(sigma=(found[9].sigma, found[3].sigma)), lambda one: 3 <= one.rank - 1 <= 9),
+        (desks.Filter(size=(0, 6.5)), lambda one: measured(store, one).length <= 6.5),
+        (desks.Filter(brightness=(0.9, 9.0)), lambda one: measured(store, one).brightness >= 0.9),
+    ):
+        script.session_state[desks.FILTER] = wanted
+        script.run()
+        assert not script.exception
+        count = sum(map(passes, found))
+        assert 0 < count < len(found)
+        assert f"</b> of {count}<" in text(script)
+    script.session_state[desks.FILTER] = desks.Filter(sigma=(98, 99))
+    assert "Nothing passes the filter" in text(script.run())
+
+
+def measured(store: ScanStore, one: Detection) -> Measure:
+    found = measure(store.scene(), one)
+    assert found is not None
+    return found
+
+
+def test_the_address_leads_to_scan_threshold_find_and_page(store: ScanStore) -> None:
+    found = find(store.scores(), 4.0)
+    wanted = found[30]
+
+    def script() -> None:
+        from dashboard.pages import review
+
+        review.page()
+
+    app = AppTest.from_function(script, default_timeout=60)
+    app.query_params["scan"] = store.key
+    app.query_params["sigma"] = "4"
+    app.query_params["find"] = f"{wanted.x:g},{wanted.y:g}"
+    app.query_params["page"] = "2"
+    app.run()
+    assert not app.exception
+    assert shown(app) == "31"
+    assert dict(app.query_params) == {
+        "scan": store.key,
+        "sigma": "4",
+        "rule": "mean",
+        "find": f"{wanted.x:g},{wanted.y:g}",
+        "page": "2",
+    }
+
+
+@pytest.mark.parametrize("broken", ["", "none", "1", "a,b", "1,2,3"])
+def test_an_address_without_sense_shows_the_strongest(store: ScanStore, broken: str) -> None:
+    def script() -> None:
+        from dashboard.pages import review
+
+        review.page()
+
+    app = AppTest.from_function(script, default_timeout=60)
+    app.query_params["find"] = broken
+    app.query_params["page"] = broken
+    app.run()
+    assert not app.exception
+    assert shown(app) == "1"
+
+
+def test_why_says_what_hole_window_and_sigma(store: ScanStore) -> None:
+    app = page("review")
+    app.session_state["explain"] = "Why"
+    app.run()
+    assert not app.exception
+    assert not app.error
+    words = text(app)
+    assert "12 px (3 m)" in words
+    assert "the threshold is 3 σ" in words
+
+
+def test_verdicts_that_cannot_be_read_are_said_and_the_page_stands(store: ScanStore) -> None:
+    Verdicts().path.write_text("This is no base. " * 99)
+    app = page("review")
+    assert not app.exception
+    assert "move the file away" in app.error[0].value
+    assert "places" in text(app)
