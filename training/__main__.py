@@ -43,6 +43,12 @@ def parser() -> argparse.ArgumentParser:
         help="train on known objects too, as the article did; else the boxes of each "
         "STEM.truth.json are left out",
     )
+    train.add_argument(
+        "--start",
+        metavar="MODEL",
+        help="a name in exported/, or a file: begin with its weights (a critic's guarded network "
+        "is always a trained one; default guarded)",
+    )
     train.set_defaults(command=run_train)
 
     export = commands.add_parser("export", help="write a run's network as an ONNX file")
@@ -50,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("target", type=Path, metavar="NAME.onnx")
     export.set_defaults(command=run_export)
 
-    adapt = commands.add_parser("adapt", help="let a guarded model learn the scene's own ground")
+    adapt = commands.add_parser("adapt", help="let a model learn the scene's own ground")
     adapt.add_argument("scene", type=Path)
     adapt.add_argument("--model", default="guarded", help="a name in exported/, or a file")
     adapt.add_argument("--out", required=True, type=Path, metavar="NAME.onnx")
@@ -97,17 +103,21 @@ def run_train(options: argparse.Namespace) -> None:
     """`train`: gather the scenes, run the recipe."""
     from training.data import gather
     from training.train import TrainSettings, train
+    from training.weights import start_of
 
     preset = PRESETS.get(options.preset)
+    start = options.start or ("guarded" if preset and preset.network == "critic" else None)
     settings = TrainSettings(
         preset=options.preset,
         epochs=options.epochs if options.epochs is not None else (preset.epochs if preset else 1),
         scenes=tuple(Path(scene).name for scene in options.scenes),
         polluted=options.polluted,
         seed=options.seed,
+        start=Path(start).stem if start else None,
     )
+    weights = start_of(start, settings.recipe.network) if start else None
     checkpoint = train(
-        options.out, settings, lambda: gather(options.scenes, options.polluted, tracked)
+        options.out, settings, lambda: gather(options.scenes, options.polluted, tracked), weights
     )
     print(checkpoint)
 

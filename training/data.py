@@ -15,18 +15,19 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from dashboard.detector.errors import NeedleError, NoGround, SceneNotFound
 from dashboard.detector.ingest import ingest
 from dashboard.detector.scene import Patch, Scene
 from dashboard.detector.tiling import Box
+from training.imitations import plant
 from training.networks.article import TILE
 from training.truth import truth_of
 
 VALID = 0.99  # of a window's pixels must be ground, as in the article
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".jp2", ".j2k"})
+OFFSET, GAINS = 1.0, (0.7, 3.5)  # how far astray the centre is, in scales, and the scale
 TRIES = 200  # windows looked at before a scene counts as too full of holes
 
 
@@ -120,7 +121,7 @@ def mirrored(patch: Patch, side: int) -> Patch:
     return Patch(grown(patch.dn), grown(patch.valid), grown(patch.hole))
 
 
-class Windows(Dataset[tuple[Tensor, float, float]]):
+class Windows(Dataset[tuple[Any, ...]]):
     """Random windows by number: `(dn [1, side, side] float32, centre, scale)`.
 
     Window `i` depends on the seed and on `i` alone, so that neither the number of workers nor a
@@ -144,7 +145,7 @@ class Windows(Dataset[tuple[Tensor, float, float]]):
             areas = np.array([scene.width * scene.height for scene in source.scenes], float)
             self.scene_odds.append(areas / areas.sum())
 
-    def __getitem__(self, index: int) -> tuple[Tensor, float, float]:
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
         rng = np.random.default_rng((self.seed, index))
         for _ in range(TRIES):
             which = int(rng.choice(len(self.sources), p=self.source_odds))
@@ -173,6 +174,25 @@ class Windows(Dataset[tuple[Tensor, float, float]]):
         if patch.valid.mean() < VALID:
             return None
         return turned(patch.dn, turn) if self.turns else patch.dn
+
+
+class Plantings(Windows):
+    """The same windows with things planted in them, for a critic.
+
+    `(dn [1, side, side], centre, scale, target [1, side / 4, side / 4], weight, likewise)`, all
+    float32; what is planted depends on the seed and the window's number too. Centre and scale are
+    astray: a window of a large scene is calmer, brighter or darker than the whole of it.
+    """
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        dn, centre, scale = super().__getitem__(index)
+        rng = np.random.default_rng((self.seed, index, 1))
+        planted = plant(dn[0].numpy(), scale, rng)
+        layers = (planted.dn, planted.target, planted.weight)
+        dn, target, weight = (torch.from_numpy(layer[None]) for layer in layers)
+        centre += scale * float(rng.uniform(-OFFSET, OFFSET))
+        scale *= float(np.exp(rng.uniform(*np.log(GAINS))))
+        return dn, centre, scale, target, weight
 
 
 def turned(dn: np.ndarray, turn: int) -> np.ndarray:

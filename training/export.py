@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from dashboard.detector.card import ModelCard
 from dashboard.detector.errors import ModelError, StoreError
 from training.learners import network_of
-from training.networks import article, guarded
+from training.networks import article, critic, guarded
 from training.presets import PRESETS
 from training.train import CHECKPOINT, read_checkpoint
 
@@ -41,7 +41,8 @@ AREA_TOLERANCE = 1e-3  # of scores in standard deviations, and completions in th
 EXPORT_BATCH = 2
 PARITY = ((1, 8), (3, 10), (5, 16))  # (batch, bits of the DN) of the inputs compared
 AREA_TILE = 128  # px around a position that must be ground, and that its picture shows
-AREAS = ((256, 256), (64, 144), (176, 80))  # px of the areas compared, beside their margins
+AREA_STEP = 32  # px of which the sides of an area are multiples
+AREAS = ((256, 256), (64, 160), (192, 96))  # px of the areas compared, beside their margins
 
 
 class Scorer(nn.Module):
@@ -135,24 +136,41 @@ def plan_of(state: Mapping[str, Any]) -> Plan:
         tile_scorer = Scorer(network).eval()
         facts = article_facts()
         return Plan(tile_scorer, example, {0: batch}, parity_samples(sizes), TOLERANCE, facts)
-    assert isinstance(network, guarded.Guarded)
-    scorer = guarded.Scorer(network).eval()
-    calibration = state.get("calibration") or {}
-    if not calibration:
-        raise ModelError("the training has not ended; the same command goes on with it")
-    scorer.ordinary.copy_(calibration["ordinary"])
-    scorer.rare.copy_(calibration["rare"])
+    scorer, facts = area_scorer(network, state.get("calibration") or {})
     rim = 2 * scorer.margin
     tall, wide = (torch.export.Dim(name, min=5, max=1024) for name in ("tall", "wide"))
-    step = guarded.BLOCK * 2 ** max(guarded.OCTAVES)
     return Plan(
         scorer,
-        torch.rand(EXPORT_BATCH, 1, rim + 8 * step, rim + 4 * step) * 255,
-        {0: batch, 2: step * tall, 3: step * wide},
+        torch.rand(EXPORT_BATCH, 1, rim + 8 * AREA_STEP, rim + 4 * AREA_STEP) * 255,
+        {0: batch, 2: AREA_STEP * tall, 3: AREA_STEP * wide},
         parity_samples([(rim + height, rim + width) for height, width in AREAS]),
         AREA_TOLERANCE,
-        guarded_facts(scorer),
+        facts,
     )
+
+
+def area_scorer(
+    network: nn.Module, calibration: Mapping[str, Tensor]
+) -> tuple[guarded.Scorer | critic.Scorer, dict[str, Any]]:
+    """The scorer of a network that scores areas, calibrated, and its facts for the card.
+
+    Raises:
+        ModelError: it has not been calibrated, for its training has not ended.
+    """
+    if not calibration:
+        raise ModelError("the training has not ended; the same command goes on with it")
+    if isinstance(network, critic.Critic):
+        judge = critic.Scorer(network).eval()
+        judge.doubt.copy_(calibration["doubt"])
+        residual = judge.residual
+    else:
+        assert isinstance(network, guarded.Guarded)
+        residual = guarded.Scorer(network).eval()
+    residual.ordinary.copy_(calibration["ordinary"])
+    residual.rare.copy_(calibration["rare"])
+    if isinstance(network, critic.Critic):
+        return judge, critic_facts(judge)
+    return residual, guarded_facts(residual)
 
 
 def export(run: Path, target: Path) -> ModelCard:
@@ -243,6 +261,17 @@ def guarded_facts(scorer: guarded.Scorer) -> dict[str, Any]:
         "score_unit": f"standardised residual, the mean over {len(guarded.WINDOWS)} windows and "
         f"{len(scorer.network.guards)} holes, the largest of {widest + 1} octaves; "
         "0 is ordinary ground",
+    }
+
+
+def critic_facts(scorer: critic.Scorer) -> dict[str, Any]:
+    """What a caller must know of `critic`."""
+    return guarded_facts(scorer.residual) | {
+        "kind": "critic",
+        "title": "Critic: guarded completion, and how much a place looks put there",
+        "margin": scorer.margin,
+        "score_unit": "logit of something put there plus standardised residual, each on a scale "
+        "where 3.09 is what one position of a thousand of ordinary ground exceeds",
     }
 
 

@@ -8,14 +8,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from training.data import Source, Windows, large
+from training.data import Plantings, Source, Windows, large
 from training.losses import weighted_l1
-from training.networks import article, guarded
+from training.networks import article, critic, guarded
 from training.presets import Preset
 
 CALIBRATED, AREAS = 256, 60  # px of an area the measures are calibrated on, and how many of them
 FIRST_AREA = 2**40  # number of the first, which no training reaches
+RIM = 5  # blocks at a window's border where the guarded network sees too little to be judged by
 RANKS = (0.5, 0.999)  # what is ordinary, and what one position of a thousand exceeds
 
 Precision = Callable[[], AbstractContextManager[Any]]  # mixed, where the device is faster so
@@ -24,7 +26,8 @@ Precision = Callable[[], AbstractContextManager[Any]]  # mixed, where the device
 class Learner(nn.Module):
     """A network and its loss; `forward` gives the loss of a batch, so that processes can share it.
 
-    `dn [N, 1, 256, 256]` raw; `centre` and `scale` (DN) `[N]`.
+    A batch holds what its `windows` give: `dn [N, 1, 256, 256]` raw, `centre` and `scale` (DN)
+    `[N]`, and whatever else the loss needs.
     """
 
     def __init__(self, network: nn.Module, precision: Precision) -> None:
@@ -32,11 +35,15 @@ class Learner(nn.Module):
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.precision = precision
 
-    def forward(self, dn: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
+    def windows(self, sources: Sequence[Source], seed: int, turns: bool) -> Windows:
+        """What it learns from."""
+        return Windows(sources, seed, turns)
+
+    def forward(self, *batch: Tensor) -> Tensor:
         """The loss, a scalar."""
         raise NotImplementedError
 
-    def preview(self, dn: Tensor, centre: Tensor, scale: Tensor) -> list[Tensor]:
+    def preview(self, *batch: Tensor) -> list[Tensor]:
         """Pictures `[N, 1, H, W]` in [-1, 1] to be shown side by side."""
         raise NotImplementedError
 
@@ -53,15 +60,17 @@ class Learner(nn.Module):
 class ArticleLearner(Learner):
     """Completes what is hidden in the middle of halved tiles."""
 
-    def forward(self, dn: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
+    def forward(self, *batch: Tensor) -> Tensor:
         """The article's weighted L1 loss."""
+        dn, centre, scale = batch
         tiles = article.query(dn, centre, scale)
         mask = article.hole(device=dn.device)
         completion = self.run(article.hide(tiles, mask))
         return weighted_l1(tiles, completion.float(), mask)
 
-    def preview(self, dn: Tensor, centre: Tensor, scale: Tensor) -> list[Tensor]:
+    def preview(self, *batch: Tensor) -> list[Tensor]:
         """Query, hidden, completion, difference."""
+        dn, centre, scale = batch
         tiles = article.query(dn, centre, scale)
         hidden = article.hide(tiles, article.hole(device=dn.device))
         completion = self.run(hidden).float()
@@ -71,8 +80,9 @@ class ArticleLearner(Learner):
 class GuardedLearner(Learner):
     """Predicts every pixel from ground outside its hole, at several resolutions."""
 
-    def forward(self, dn: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
+    def forward(self, *batch: Tensor) -> Tensor:
         """Laplace likelihood, the mean over octaves."""
+        dn, centre, scale = batch
         losses = []
         for octave in guarded.OCTAVES:
             ground = guarded.ground_of(dn, centre, scale, octave)
@@ -80,37 +90,101 @@ class GuardedLearner(Learner):
             losses.append(guarded.laplace(ground, expected.float(), log_scale.float()))
         return torch.stack(losses).mean()
 
-    def preview(self, dn: Tensor, centre: Tensor, scale: Tensor) -> list[Tensor]:
+    def preview(self, *batch: Tensor) -> list[Tensor]:
         """Ground, what the narrowest hole lets expect, the widest, standardised difference."""
+        dn, centre, scale = batch
         ground = guarded.ground_of(dn, centre, scale)
         expected, log_scale = (part.float() for part in self.run(ground))
         standard = (ground - expected[:, :1]) * torch.exp(-log_scale[:, :1])
         return [ground, expected[:, :1], expected[:, -1:], standard / 8]
 
-    @torch.inference_mode()
     def calibrate(self, sources: Sequence[Source], seed: int) -> dict[str, Tensor]:
         """The scorer's `ordinary` and `rare`: quantiles of its measures on the training ground."""
         assert isinstance(self.network, guarded.Guarded)
-        scorer = guarded.Scorer(self.network)
-        windows = Windows(
-            large(sources, CALIBRATED + 2 * scorer.margin),
-            seed,
-            turns=False,
-            side=CALIBRATED + 2 * scorer.margin,
-        )
+        return ordinary_measures(self.network, sources, seed)
+
+
+class CriticLearner(Learner):
+    """Tells what was planted from what is natural."""
+
+    def windows(self, sources: Sequence[Source], seed: int, turns: bool) -> Windows:
+        """Ground with things planted in it."""
+        return Plantings(sources, seed, turns)
+
+    def forward(self, *batch: Tensor) -> Tensor:
+        """Focal cross-entropy, away from the border, beyond which nothing is known."""
+        dn, centre, scale, target, weight = batch
+        logit = self.run(guarded.ground_of(dn, centre, scale)).float()
+        inner = slice(RIM, -RIM)
+        parts = (part[:, :, inner, inner] for part in (logit, target, weight))
+        logit, target, weight = parts
+        return critic.focal(logit, target, weight)
+
+    def preview(self, *batch: Tensor) -> list[Tensor]:
+        """Ground, what the narrowest hole lets expect, what was planted, what the critic says."""
+        dn, centre, scale, target, _ = batch
+        ground = guarded.ground_of(dn, centre, scale)
+        assert isinstance(self.network, critic.Critic)
+        expected = self.network.guarded(ground)[0][:, :1]
+        said = torch.sigmoid(self.run(ground).float())
+        layers = [2 * F.interpolate(part, scale_factor=4.0) - 1 for part in (target, said)]
+        return [ground, expected, *layers]
+
+    def calibrate(self, sources: Sequence[Source], seed: int) -> dict[str, Tensor]:
+        """Quantiles of the residual's measures and of the logit on the training ground."""
+        assert isinstance(self.network, critic.Critic)
+        scorer = critic.Scorer(self.network)
         device = next(self.network.parameters()).device
-        measures = []
-        for number in range(AREAS):
-            dn, *facts = windows[FIRST_AREA + number]
-            centre, scale = (torch.tensor([fact], device=device) for fact in facts)
-            found, _ = scorer.measures(dn[None].to(device), centre.float(), scale.float())
-            measures.append(found[0].flatten(1))
-        ends = torch.quantile(torch.cat(measures, dim=1), torch.tensor(RANKS, device=device), dim=1)
-        return {"ordinary": ends[0].cpu(), "rare": ends[1].cpu()}
+
+        def logits(dn: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
+            return scorer.logits(dn, centre, scale)[:, None]
+
+        ends = quantiles(logits, scorer.margin, sources, seed, device)
+        measures = ordinary_measures(self.network.guarded, sources, seed)
+        return measures | {"doubt": ends[:, 0]}
+
+
+def ordinary_measures(
+    network: guarded.Guarded, sources: Sequence[Source], seed: int
+) -> dict[str, Tensor]:
+    """`ordinary` and `rare` of a guarded network's scorer, `[measures]` each."""
+    scorer = guarded.Scorer(network)
+
+    def measures(dn: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
+        return scorer.measures(dn, centre, scale)[0]
+
+    device = next(network.parameters()).device
+    ends = quantiles(measures, scorer.margin, sources, seed, device)
+    return {"ordinary": ends[0], "rare": ends[1]}
+
+
+@torch.inference_mode()
+def quantiles(
+    measure: Callable[[Tensor, Tensor, Tensor], Tensor],
+    margin: int,
+    sources: Sequence[Source],
+    seed: int,
+    device: torch.device,
+) -> Tensor:
+    """What is ordinary and what is rare on the training ground, `[2, measures]`.
+
+    `measure` gives `[1, measures, h, w]` of raw DN with `margin` px around, centre and scale.
+    """
+    side = CALIBRATED + 2 * margin
+    windows = Windows(large(sources, side), seed, turns=False, side=side)
+    found = []
+    for number in range(AREAS):
+        dn, *facts = windows[FIRST_AREA + number]
+        centre, scale = (torch.tensor([fact], device=device, dtype=torch.float32) for fact in facts)
+        found.append(measure(dn[None].to(device), centre, scale)[0].flatten(1).cpu())
+    return torch.quantile(torch.cat(found, dim=1), torch.tensor(RANKS), dim=1)
 
 
 def network_of(recipe: Preset) -> nn.Module:
     """The untrained network of a recipe."""
+    if recipe.network == "critic":
+        eye = guarded.Guarded(guarded.widened(guarded.ROWS, recipe.eye))
+        return critic.Critic(eye, critic.widened(critic.LEVELS, recipe.width))
     if recipe.network == "guarded":
         return guarded.Guarded(guarded.widened(guarded.ROWS, recipe.width))
     return article.Article(recipe.width)
@@ -118,5 +192,5 @@ def network_of(recipe: Preset) -> nn.Module:
 
 def learner_of(recipe: Preset, precision: Precision) -> Learner:
     """The untrained network of a recipe with its loss."""
-    kinds = {"article": ArticleLearner, "guarded": GuardedLearner}
+    kinds = {"article": ArticleLearner, "guarded": GuardedLearner, "critic": CriticLearner}
     return kinds[recipe.network](network_of(recipe), precision)

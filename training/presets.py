@@ -18,8 +18,9 @@ class Preset:
     warm_up: int  # steps
     weight_decay: float = 1e-4
     turns: bool = True  # windows turned and mirrored at random: eight times the ground
-    network: str = "article"  # or "guarded"
+    network: str = "article"  # or "guarded", or "critic"
     clip: float | None = None  # largest norm of the gradient
+    eye: float = 1.0  # width of the guarded network inside a critic
 
 
 PRESETS = {
@@ -63,6 +64,33 @@ PRESETS = {
             network="guarded",
             clip=1.0,
         ),
+        # The critic, 718,273 parameters of its own on top of a guarded network that is kept as it
+        # is: 18 windows a second on one core with AVX-512 BF16.
+        Preset(
+            "critic",
+            1.0,
+            8,
+            10_000,
+            batch=16,
+            learning_rate=1.5e-3,
+            warm_up=200,
+            weight_decay=1e-2,
+            network="critic",
+            clip=1.0,
+        ),
+        # From a trained critic, on the one scene that is to be scanned: four minutes on two cores.
+        Preset(
+            "critic-adapt",
+            1.0,
+            1,
+            4_800,
+            batch=16,
+            learning_rate=3e-4,
+            warm_up=30,
+            weight_decay=1e-2,
+            network="critic",
+            clip=1.0,
+        ),
         # Seconds: for tests and for trying a pipeline out. Learns next to nothing.
         Preset("smoke", 0.125, 2, 16, batch=4, learning_rate=1e-3, warm_up=2),
         Preset("smoke-wide", 0.25, 2, 16, batch=4, learning_rate=1e-3, warm_up=2),
@@ -76,6 +104,18 @@ PRESETS = {
             warm_up=2,
             network="guarded",
             clip=1.0,
+        ),
+        Preset(
+            "smoke-critic",
+            0.25,
+            2,
+            16,
+            batch=4,
+            learning_rate=3e-3,
+            warm_up=2,
+            network="critic",
+            clip=1.0,
+            eye=0.25,
         ),
     )
 }

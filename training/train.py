@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, default_collate
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
@@ -42,6 +42,7 @@ class TrainSettings:
     scenes: tuple[str, ...]
     polluted: bool = False
     seed: int = 0
+    start: str | None = None  # the model whose weights it begins with
 
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
@@ -116,7 +117,7 @@ class Trainer:
         self.learner = learner_of(self.recipe, team.autocast).to(team.device)
         self.network = self.learner.network
         if start is not None:
-            self.network.load_state_dict(start)
+            self._begin_with(start)
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), weight_decay=self.recipe.weight_decay
         )
@@ -129,9 +130,17 @@ class Trainer:
         if team.world > 1:
             self.model = DistributedDataParallel(self.learner)
 
+    def _begin_with(self, weights: Mapping[str, Tensor]) -> None:
+        try:
+            odd = self.network.load_state_dict(weights, strict=False)
+        except RuntimeError as error:  # torch's word for another shape
+            raise OptionError("the weights to start from are of another width") from error
+        if odd.unexpected_keys:
+            raise OptionError("the weights to start from are those of another network")
+
     def run(self, sources: Sequence[Source]) -> Path:
         """Train to the last epoch; the path of the checkpoint."""
-        windows = Windows(sources, self.settings.seed, self.recipe.turns)
+        windows = self.learner.windows(sources, self.settings.seed, self.recipe.turns)
         if self.team.leads:
             self._write_settings()
         fixed = self._batch_of(windows, [-1 - i for i in range(PREVIEWS)])
@@ -173,8 +182,8 @@ class Trainer:
         rate = learning_rate(self.step, self.steps, self.recipe)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        dn, centre, scale = (part.to(self.team.device, non_blocking=True) for part in batch)
-        loss: Tensor = self.model(dn, centre.float(), scale.float())
+        parts = (part.to(self.team.device, non_blocking=True).float() for part in batch)
+        loss: Tensor = self.model(*parts)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if self.recipe.clip:
@@ -198,14 +207,12 @@ class Trainer:
 
     @staticmethod
     def _batch_of(windows: Windows, numbers: Sequence[int]) -> list[Tensor]:
-        rows = [windows[number % 2**62] for number in numbers]
-        dn = torch.stack([row[0] for row in rows])
-        return [dn, *(torch.tensor([row[i] for row in rows]) for i in (1, 2))]
+        return list(default_collate([windows[number % 2**62] for number in numbers]))
 
     def _preview(self, fixed: list[Tensor]) -> None:
-        dn, centre, scale = (part.to(self.team.device) for part in fixed)
+        parts = (part.to(self.team.device).float() for part in fixed)
         with torch.no_grad():
-            columns = self.learner.preview(dn, centre.float(), scale.float())
+            columns = self.learner.preview(*parts)
         epoch = self.step // self.steps_per_epoch
         save_preview(self.folder / f"preview-{epoch:03d}.png", columns)
 

@@ -48,9 +48,19 @@ def with_artefacts(
 def _around(cells: Floats, boxes: NDArray[np.intp], rim: int, how: str) -> Floats:
     """The largest value, or the mean, of the cells that each box grown by `rim` px touches."""
     height, width = cells.shape
-    left, top = np.maximum(boxes[:, :2] - rim, 0).T // CELL
-    right = np.minimum(-(-(boxes[:, 2] + rim) // CELL), width)
-    bottom = np.minimum(-(-(boxes[:, 3] + rim) // CELL), height)
-    pick = np.max if how == "max" else np.mean
-    edges = zip(top.tolist(), bottom.tolist(), left.tolist(), right.tolist(), strict=True)
-    return np.array([pick(cells[t:b, x:r]) for t, b, x, r in edges], np.float32)
+    rows, known_rows = _range(boxes[:, 1] - rim, boxes[:, 3] + rim, height)
+    cols, known_cols = _range(boxes[:, 0] - rim, boxes[:, 2] + rim, width)
+    known = known_rows[:, :, None] & known_cols[:, None]
+    values = np.where(known, cells[rows[:, :, None], cols[:, None]], 0)
+    if how == "max":
+        return np.asarray(values.max(axis=(1, 2)))
+    return np.asarray(values.sum(axis=(1, 2)) / known.sum(axis=(1, 2)))
+
+
+def _range(
+    low: NDArray[np.intp], high: NDArray[np.intp], length: int
+) -> tuple[NDArray[np.intp], Bools]:
+    """Cells `[n, k]` from each `low` to `high` px, and which of them there are."""
+    first, last = np.maximum(low, 0) // CELL, np.minimum(-(-high // CELL), length)
+    cells = first[:, None] + np.arange((last - first).max())
+    return np.minimum(cells, length - 1), cells < last[:, None]

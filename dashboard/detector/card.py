@@ -15,7 +15,7 @@ from typing import Any
 from dashboard.detector.errors import ModelError
 
 PREFIX = "needle."
-KINDS = ("article", "guarded")
+KINDS = ("article", "guarded", "critic")
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class ModelCard:
     @property
     def area(self) -> bool:
         """True where one run scores every position of an area, less its margin."""
-        return self.kind == "guarded"
+        return self.kind != "article"
 
     def to_metadata(self) -> dict[str, str]:
         """The card as ONNX metadata: one JSON value a key."""

@@ -9,9 +9,9 @@ from typing import overload
 import numpy as np
 
 from dashboard.detector.candidates import Candidates
+from dashboard.detector.rules import Doubles
 from dashboard.detector.scene import Scene
 from dashboard.detector.scores import ScoreMap
-from dashboard.detector.tails import Tail
 from dashboard.detector.tiling import Box
 
 
@@ -79,13 +79,13 @@ def detections(
     scores: ScoreMap,
     ranked: Candidates,
     above: int,
-    tail: Tail | None = None,
+    chances: tuple[Doubles, Doubles] | None = None,
     scene: Scene | None = None,
 ) -> list[Detection]:
     """The places that the strongest `above` positions make, strongest first.
 
     Args:
-        tail: of all places; adds p and q.
+        chances: p and q of all places, strongest first.
         scene: adds longitude and latitude where it has a coordinate reference system.
     """
     sizes = ranked.sizes(above)
@@ -94,17 +94,16 @@ def detections(
     rim, half = (scores.grid.tile - scores.window) // 2, scores.window / 2
     left, top = cols * scores.grid.stride + rim, rows * scores.grid.stride + rim
     nowhere: list[tuple[float | None, float | None]] = [(None, None)] * len(peaks)
-    places, chances = nowhere, nowhere
+    places, likely = nowhere, nowhere
     if scene:
         known = scene.lonlats((left + half).tolist(), (top + half).tolist())
         places = [place or (None, None) for place in known]
-    if tail:
-        found = ranked.sigmas[ranked.peaks]
-        p, q = tail.p(found[: len(peaks)]), tail.q(found)[: len(peaks)]
-        chances = list(zip(p.tolist(), q.tolist(), strict=True))
+    if chances:
+        p, q = (one[: len(peaks)].tolist() for one in chances)
+        likely = list(zip(p, q, strict=True))
     measured = zip(ranked.sigmas[peaks].tolist(), ranked.scores[peaks].tolist(), strict=True)
     corners = zip(left.tolist(), top.tolist(), rows.tolist(), cols.tolist(), strict=True)
-    parts = zip(measured, corners, sizes.tolist(), places, chances, strict=True)
+    parts = zip(measured, corners, sizes.tolist(), places, likely, strict=True)
     side = scores.window
     return [
         Detection(

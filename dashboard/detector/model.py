@@ -73,7 +73,7 @@ class Model:
         card = _card_of(_session(content, path), path)
         session, found = start(content, device)
         model = cls(path, hashlib.sha256(content).hexdigest(), card, found, session)
-        side = 2 * card.margin + 16 if card.area else card.tile
+        side = 2 * card.margin + 32 if card.area else card.tile
         model.score(np.zeros((1, 1, side, side), np.float32), 0.0, 1.0)
         return model
 

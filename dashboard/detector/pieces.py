@@ -21,7 +21,7 @@ from dashboard.detector.tiling import Box, Grid
 
 VALID = 0.99  # of a tile must be ground, as in the article
 OBSERVED = 0.5  # of a scored window must have been observed: what was filled in says nothing
-STEP = 16  # px; networks that score an area halve it up to twice, in blocks of 4
+STEP = 32  # px; networks that score an area halve it, in blocks of 4, up to three times
 
 Mask = NDArray[np.bool_]
 

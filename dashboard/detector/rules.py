@@ -90,7 +90,7 @@ def _per_kind(scores: ScoreMap, kinds: Kinds) -> Yardstick:
     count, total, squares = np.zeros((3, length))
     for rows, part in scores.parts():
         given = np.isfinite(part)
-        which, above = kinds[rows][given], part[given] - scores.mean
+        which, above = kinds[rows][given], part[given].astype(np.float64) - scores.mean
         count += np.bincount(which, minlength=length)
         total += np.bincount(which, weights=above, minlength=length)
         squares += np.bincount(which, weights=above**2, minlength=length)

@@ -37,12 +37,12 @@ class ScoreMap:
         if self.values.shape != (self.grid.rows, self.grid.cols):
             raise ValueError(f"{self.values.shape} scores on a grid of {self.grid}")
 
-    def parts(self) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    def parts(self) -> Iterator[tuple[slice, Floats]]:
         """The map some rows at a time, `(rows, scores [n, cols])`."""
         step = max(1, CHUNK // self.values.shape[1])
         for top in range(0, len(self.values), step):
             rows = slice(top, top + step)
-            yield rows, self.values[rows].astype(np.float64)
+            yield rows, self.values[rows]
 
     @property
     def present(self) -> Floats:
@@ -55,14 +55,17 @@ class ScoreMap:
 
     @cached_property
     def mean(self) -> float:
-        total = sum(float(np.nansum(part)) for _, part in self.parts())
+        total = sum(float(np.nansum(part, dtype=np.float64)) for _, part in self.parts())
         return total / self.scored if self.scored else float("nan")
 
     @cached_property
     def std(self) -> float:
         """Standard deviation of the scores, in score units (the population's, as the article)."""
-        squares = sum(float(np.nansum((part - self.mean) ** 2)) for _, part in self.parts())
+        squares = sum(float(np.nansum((part - self.mean) ** 2)) for _, part in self._doubles())
         return math.sqrt(squares / self.scored) if self.scored else float("nan")
+
+    def _doubles(self) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        return ((rows, part.astype(np.float64)) for rows, part in self.parts())
 
     @cached_property
     def ends(self) -> tuple[float, float]:
@@ -84,17 +87,17 @@ class ScoreMap:
 
     def count_above(self, sigma: float) -> int:
         """How many tiles score beyond `sigma`."""
-        limit = self.at(sigma)
+        limit = np.float64(self.at(sigma))  # as a plain float it would be rounded to a float32
         return sum(int(np.count_nonzero(part > limit)) for _, part in self.parts())
 
     def histogram(self, bins: int = 120) -> Histogram:
         """Counts of the scores in equal bins from the lowest to the highest."""
         if not self.scored:
             return Histogram(np.linspace(0, 1, bins + 1), np.zeros(bins, np.int64))
-        edges = np.histogram_bin_edges(np.array(self.ends), bins)
-        counts = np.zeros(bins, np.int64)
-        for _, part in self.parts():
-            counts += np.histogram(part[np.isfinite(part)], edges)[0]
+        counts, edges = np.zeros(bins, np.int64), np.zeros(0)
+        for _, part in self._doubles():
+            more, edges = np.histogram(part[np.isfinite(part)], bins, self.ends)
+            counts += more
         return Histogram(edges, counts)
 
     def scored_box(self, row: int, col: int) -> Box:

@@ -54,6 +54,17 @@ class SigmaMap:
         """What to expect of ground alone."""
         return self._tail(self.candidates)
 
+    @cached_property
+    def chances(self) -> tuple[Doubles, Doubles]:
+        """P and q of every place known, strongest first."""
+        return self.tail.p(self.places), self.tail.q(self.places)
+
+    def _chances(self, ranked: Candidates) -> tuple[Doubles, Doubles]:
+        if ranked is self.candidates:
+            return self.chances
+        tail, places = self._tail(ranked), ranked.sigmas[ranked.peaks]
+        return tail.p(places), tail.q(places)
+
     def _tail(self, ranked: Candidates) -> Tail:
         stride = self.scores.grid.stride
         rows, cols = np.divmod(ranked.cells[ranked.peaks], self.scores.grid.cols)
@@ -89,8 +100,7 @@ class SigmaMap:
             scene: adds longitude and latitude where it has a coordinate reference system.
         """
         ranked, above = self.wanted(sigma, top)
-        tail = self.tail if ranked is self.candidates else self._tail(ranked)
-        return detections(self.scores, ranked, above, tail, scene)[:top]
+        return detections(self.scores, ranked, above, self._chances(ranked), scene)[:top]
 
     def wanted(self, sigma: float, top: int | None) -> tuple[Candidates, int]:
         """Candidates, and how many of their positions lie beyond the threshold."""
@@ -128,10 +138,15 @@ class SigmaMap:
         """Counts of sigma in equal bins from the lowest to the highest."""
         if not self.scores.scored:
             return Histogram(np.linspace(0, 1, BINS + 1), np.zeros(BINS, np.int64))
+        if self.measure.kinds is None and self.measure.scales[0] > 0:  # the bins of the scores
+            found = self.scores.histogram(BINS)
+            return Histogram(self.measure.sigma_of(found.edges), found.counts)
         lows, highs = zip(*((part.min(), part.max()) for part in self._parts()), strict=True)
-        edges = np.histogram_bin_edges(np.array([min(lows), max(highs)]), BINS)
-        counts = sum(np.histogram(part, edges)[0] for part in self._parts())
-        return Histogram(edges, np.asarray(counts))
+        ends, counts, edges = (min(lows), max(highs)), np.zeros(BINS, np.int64), np.zeros(0)
+        for part in self._parts():
+            more, edges = np.histogram(part, BINS, ends)
+            counts += more
+        return Histogram(edges, counts)
 
     def _parts(self) -> Iterator[Doubles]:
         """Sigma of what was scored, `[n]`, a part at a time."""
@@ -156,10 +171,18 @@ def sigma_map(scores: ScoreMap, rule: str = "mean", ground: Survey | None = None
 def find(
     scores: ScoreMap, sigma: float = 3.0, top: int | None = None, scene: Scene | None = None
 ) -> list[Detection]:
-    """The detections by the article's rule, strongest first, without p and q."""
+    """The detections by the article's rule, strongest first, without p and q.
+
+    A few strongest are found in a fraction of the time that all take.
+    """
     measured = sigma_map(scores)
-    ranked, above = measured.wanted(sigma, top)
-    return detections(scores, ranked, above, scene=scene)[:top]
+    if top is None or top < 1:
+        ranked, above = measured.wanted(sigma, top)
+        return detections(scores, ranked, above, scene=scene)
+    ranked = candidates(scores, measured.measure, limit=top)
+    if len(ranked.peaks) < top and np.isfinite(ranked.floor):
+        ranked = candidates(scores, measured.measure, -np.inf, top)
+    return detections(scores, ranked, len(ranked.cells), scene=scene)
 
 
 def flagged(scores: ScoreMap, sigma: float) -> FlaggedTiles:

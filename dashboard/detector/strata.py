@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -20,13 +18,13 @@ SAMPLE = 500_000  # positions that tell where the parts begin
 def kinds_of_ground(scores: ScoreMap, survey: Survey) -> Kinds:
     """The kind of ground at each position of a score map, `[rows, cols]`.
 
-    Ground is told apart by its roughness over some 180 px, and by how much brighter or darker than
-    these surroundings it is where a score was taken.
+    Ground is told apart by its roughness over some 180 px, and by whether it is brighter or darker
+    than these surroundings where a score was taken.
     """
-    rough, bright = roughness(survey), contrast(survey)
-    first = _parts_of(_at(rough, scores), scores, ROUGH)
-    first *= np.uint8(BRIGHT)
-    return first + _parts_of(_at(bright, scores), scores, BRIGHT)
+    kinds = _parts_of(roughness(survey), scores, ROUGH)
+    kinds *= np.uint8(BRIGHT)
+    kinds += _parts_of(contrast(survey), scores, BRIGHT)
+    return kinds
 
 
 def roughness(survey: Survey) -> Floats:
@@ -47,31 +45,29 @@ def _filled(cells: Floats) -> Floats:
     return np.where(known, cells, np.median(cells[known]) if known.any() else 0)
 
 
-def _at(cells: Floats, scores: ScoreMap) -> Floats:
-    """The map between its cells, at the middles of the positions, `[rows, cols]`."""
+def _parts_of(cells: Floats, scores: ScoreMap, parts: int) -> Kinds:
+    """The part of equal area that each position lies in, from the lowest values up."""
     grid = scores.grid
     down, right = (
-        (np.arange(count, dtype=np.float32) * grid.stride + grid.tile / 2) / CELL - 0.5
+        (np.arange(count) * grid.stride + grid.tile / 2) / CELL - 0.5
         for count in (grid.rows, grid.cols)
     )
-    return _between(_between(cells, down).T, right).T
+    across = _between(cells.T, right).T  # of a whole scene, the full map would take 292 MB
+    every = slice(None, None, max(1, scores.values.size // SAMPLE))
+    sample = _between(across, down[every])[np.isfinite(scores.values[every])]
+    kinds = np.zeros(scores.values.shape, np.uint8)
+    if len(sample):
+        edges = np.quantile(sample, np.linspace(0, 1, parts + 1)[1:-1]).astype(np.float32)
+        for rows, _ in scores.parts():
+            values = _between(across, down[rows])
+            for edge in edges:
+                kinds[rows] += values >= edge
+    return kinds
 
 
-def _between(cells: Floats, places: NDArray[Any]) -> Floats:
+def _between(cells: Floats, places: NDArray[np.float64]) -> Floats:
     """Rows interpolated at fractional places."""
     low = np.clip(np.floor(places).astype(np.intp), 0, len(cells) - 1)
     high = np.minimum(low + 1, len(cells) - 1)
     part = np.clip(places - low, 0, 1).astype(np.float32)[:, None]
     return np.asarray(cells[low] * (1 - part) + cells[high] * part, np.float32)
-
-
-def _parts_of(values: Floats, scores: ScoreMap, parts: int) -> Kinds:
-    """The part of equal area that each position lies in, from the lowest values up."""
-    step = max(1, values.size // SAMPLE)
-    sample = values.reshape(-1)[::step]
-    sample = sample[np.isfinite(scores.values.reshape(-1)[::step])]
-    found = np.zeros(values.shape, np.uint8)
-    if len(sample):
-        for edge in np.quantile(sample, np.linspace(0, 1, parts + 1)[1:-1]):
-            found += values >= np.float32(edge)
-    return found

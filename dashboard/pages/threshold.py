@@ -133,6 +133,7 @@ def _slider(scan: state.Opened, sigmas: SigmaMap) -> float:
     )
     state.set_sigma(sigma)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        frame.quiet("Set for")
         for promise in PROMISES:
             limit = math.ceil(10 * _or(sigmas.tail.sigma_of(promise), 0.0)) / 10
             st.button(

@@ -14,11 +14,14 @@ from dashboard.detector import ModelError, read_card
 from tests.detector import rasters
 from tests.models import plain_model
 from training import learners
-from training.adapt import PRESET, adapt, model_file, weights_of
+from training.adapt import RECIPES, adapt
 from training.data import gather
 from training.export import export
 from training.presets import PRESETS
 from training.train import CHECKPOINT, TrainSettings, read_checkpoint, train
+from training.weights import EYE, model_file, start_of, weights_of
+
+PRESET = RECIPES["guarded"]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +40,8 @@ def general(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_weights_come_back_from_the_file(general: Path) -> None:
     trained = read_checkpoint(general / "run" / CHECKPOINT)["network"]
-    found = weights_of(general / "general.onnx")
+    card, found = weights_of(general / "general.onnx")
+    assert card.kind == "guarded"
     assert found.keys() == trained.keys()
     for name, weight in trained.items():
         torch.testing.assert_close(found[name], weight, msg=name)
@@ -61,9 +65,33 @@ def test_a_scene_is_less_surprising_once_it_has_been_learned(
     assert losses[-1] < losses[0] - 0.2
 
 
-def test_only_a_guarded_model_can_learn(tmp_path: Path) -> None:
+def test_a_critic_begins_with_the_eye_of_a_guarded_model_and_keeps_it(
+    general: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEEDLE_HOME", str(general))
+    monkeypatch.setattr(learners, "AREAS", 2)
+    start = start_of(str(general / "general.onnx"), "critic")
+    assert all(name.startswith(EYE) for name in start)
+    sources = gather([general / "hills.png"], polluted=False)
+    settings = TrainSettings("smoke-critic", 1, ("hills.png",), start="general")
+    after = read_checkpoint(train(tmp_path / "run", settings, lambda: sources, start))["network"]
+    for name, weight in start.items():
+        torch.testing.assert_close(after[name], weight, msg=name)
+    export(tmp_path / "run", tmp_path / "critic.onnx")
+    card, weights = weights_of(tmp_path / "critic.onnx")
+    assert card.kind == "critic"
+    assert weights.keys() == after.keys()
+
+
+def test_weights_of_another_kind_are_refused(general: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="of kind guarded; needed is article"):
+        start_of(str(general / "general.onnx"), "article")
+
+
+def test_an_article_model_cannot_learn_a_scene(tmp_path: Path) -> None:
+    plain = plain_model(tmp_path / "plain.onnx")
     with pytest.raises(ModelError, match="kind article cannot learn"):
-        weights_of(plain_model(tmp_path / "plain.onnx"))
+        adapt(tmp_path / "hills.png", str(plain), tmp_path / "learned.onnx")
     with pytest.raises(ModelError, match="no such model"):
         model_file("nothing")
     (tmp_path / "text.onnx").write_text("no network")

@@ -193,17 +193,17 @@ class Scorer(nn.Module):
         completion = dn
         for octave in OCTAVES:
             rim = self.margin - self._margin(octave)
-            area = _without(dn, rim)
+            area = without(dn, rim)
             ground = ground_of(area, centre, scale, octave)
             expected, log_scale = self.network(ground)
             sees = reach(self.network.rows, self.network.guards)
-            parts = (_without(part, sees) for part in (ground, expected, log_scale))
+            parts = (without(part, sees) for part in (ground, expected, log_scale))
             seen, expected, log_scale = parts
             residual = (seen - expected) * torch.exp(-log_scale)
             small = self._averages(residual)
             found.append(F.interpolate(small, scale_factor=2**octave) if octave else small)
             if octave == 0:
-                inner = _without(expected[:, :1], max(WINDOWS) // 2 * BLOCK)
+                inner = without(expected[:, :1], max(WINDOWS) // 2 * BLOCK)
                 completion = inner * (SPAN * scale.reshape(-1, 1, 1, 1))
                 completion = completion + centre.reshape(-1, 1, 1, 1)
         return torch.log(torch.cat(found, dim=1) + LEAST), completion
@@ -214,13 +214,13 @@ class Scorer(nn.Module):
         blocks = F.avg_pool2d(residual.abs(), BLOCK)
         return torch.cat(
             [
-                F.avg_pool2d(_without(blocks, (max(WINDOWS) - window) // 2), window, 1)
+                F.avg_pool2d(without(blocks, (max(WINDOWS) - window) // 2), window, 1)
                 for window in WINDOWS
             ],
             dim=1,
         )
 
 
-def _without(part: Tensor, rim: int) -> Tensor:
+def without(part: Tensor, rim: int) -> Tensor:
     """`[N, C, H, W]` without `rim` positions on every side."""
     return part[:, :, rim:-rim, rim:-rim] if rim else part

@@ -1,0 +1,90 @@
+"""What judging ground by its kind saves: false places at equal recall of planted hardware.
+
+    python -m tests.benchmarks.strata SCENE [--model guarded] [--seeds 12]
+
+The article's six pieces are planted in the scene with each seed and the scene is scanned anew. For
+each rule, thresholds are set that find a given part of all the pieces, and the false places beyond
+them are counted, a scene. Places in a piece's box grown by 24 px find it; places in boxes to ignore
+do not count. One line of JSON a rule.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from dashboard.detector import (
+    RULES,
+    Detection,
+    Model,
+    ScanStore,
+    ingest,
+    scan,
+    sigma_map,
+    survey,
+)
+from training.planting import plant_scene
+from training.truth import Truth, truth_of
+
+NEAR = 24  # px: half of the article's scored window
+RECALLS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+LOWEST = -1.0  # sigma: weaker places are not asked for
+NEVER = -9.0  # the sigma of a piece that no place met
+
+
+def measured(found: list[Detection], truth: Truth) -> tuple[list[float], list[float]]:
+    """Sigma of the best place of each object, and of all false ones."""
+    objects = [one.box.grow(NEAR) for one in truth.objects]
+    apart = [*objects, *truth.ignore]
+    best = [max([p.sigma for p in found if box.holds(p.x, p.y)], default=NEVER) for box in objects]
+    return best, [p.sigma for p in found if not any(box.holds(p.x, p.y) for box in apart)]
+
+
+def planted(picture: Path, model: Model, seed: int) -> dict[str, tuple[list[float], list[float]]]:
+    """The same for each rule, on the scene with hardware planted in it."""
+    with tempfile.TemporaryDirectory() as work:
+        path, _ = plant_scene(picture, seed, Path(work))
+        scene = ingest(path)
+        truth = truth_of(path, scene)
+        assert truth is not None
+    store = ScanStore.for_scan(scene, model)
+    for _ in scan(store, scene, model):
+        pass
+    ground = survey(scene, store.folder)
+    maps = {rule: sigma_map(store.scores(), rule, ground) for rule in RULES}
+    return {rule: measured(one.find(LOWEST), truth) for rule, one in maps.items()}
+
+
+def main() -> None:
+    """Prints a line a rule."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("scene", type=Path, metavar="SCENE")
+    parser.add_argument("--model", default="guarded")
+    parser.add_argument("--seeds", type=int, default=12)
+    given = parser.parse_args()
+    model = Model.load(given.model)
+    trials = [planted(given.scene, model, seed) for seed in range(1, given.seeds + 1)]
+    for rule in RULES:
+        best = np.concatenate([trial[rule][0] for trial in trials])
+        false = np.concatenate([trial[rule][1] for trial in trials])
+        limits = {part: np.quantile(best, 1 - part, method="lower") for part in RECALLS}
+        line = {
+            "scene": given.scene.name,
+            "rule": rule,
+            "objects": len(best),
+            "found_at_3_sigma": round(float((best > 3).mean()), 2),
+            "false_at_3_sigma": round(float((false > 3).sum() / len(trials)), 1),
+            "false_at_recall": {
+                str(part): round(float((false >= limit).sum() / len(trials)), 1)
+                for part, limit in limits.items()
+            },
+        }
+        print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()

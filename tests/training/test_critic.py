@@ -1,0 +1,108 @@
+"""The critic: it sees as far as derived, is exact under tiling, and learns what was planted."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from training.networks import guarded
+from training.networks.critic import (
+    LEVELS,
+    Critic,
+    Scorer,
+    focal,
+    reach,
+    step,
+    surroundings,
+    widened,
+)
+from training.networks.guarded import BLOCK, Guarded
+
+
+@pytest.fixture(scope="module")
+def network() -> Critic:
+    torch.manual_seed(0)
+    return Critic(Guarded(), widened(LEVELS, 0.25)).eval()
+
+
+def test_a_logit_sees_no_further_than_derived(network: Critic) -> None:
+    side = 2 * reach() + 4 * step()
+    at = (reach() + step()) // BLOCK  # of a block whose surroundings lie whole in the area
+    with torch.no_grad():
+        features = network.features(torch.randn(1, 1, side, side))
+    features.requires_grad_()
+    (gradient,) = torch.autograd.grad(network.judge(features)[0, 0, at, at], features)
+    looks = (gradient[0] != 0).any(dim=0)
+    blocks = reach() // BLOCK
+    for axis in (0, 1):
+        seen = looks.any(dim=axis).nonzero()
+        assert at - blocks <= int(seen.min()) < at - blocks // 2
+        assert at + blocks // 2 < int(seen.max()) <= at + blocks
+
+
+def test_tiles_with_the_derived_margin_equal_the_whole_and_without_it_do_not(
+    network: Critic,
+) -> None:
+    scorer = Scorer(network).eval()
+    rim, centre, scale = scorer.margin, torch.tensor([0.0]), torch.tensor([1.0])
+    ground = torch.randn(1, 1, 128 + 2 * rim, 160 + 2 * rim)
+    with torch.inference_mode():
+        whole, completion = scorer(ground, centre, scale)
+        assert whole.shape == (1, 32, 40)
+        assert completion.shape == (1, 1, 128, 160)
+
+        def difference(missing: int) -> float:
+            part = ground[:, :, 32 : 32 + 64 + 2 * rim, 64 : 64 + 64 + 2 * rim].clone()
+            if missing:
+                lost = torch.ones_like(part, dtype=torch.bool)
+                lost[:, :, missing:-missing, missing:-missing] = False
+                part[lost] = 0.0
+            found, _ = scorer(part, centre, scale)
+            return float((found - whole[:, 8:24, 16:32]).abs().max())
+
+        assert difference(0) < 1e-4
+        assert difference(rim) > 1e-2
+
+
+def test_contrast_is_that_to_the_surroundings_whatever_the_scenes_scale(network: Critic) -> None:
+    ground = 0.2 * torch.randn(1, 1, 128, 128)
+    with torch.inference_mode():
+        level, rough = surroundings(ground)
+        other_level, other_rough = surroundings(3 * ground + 1)
+        contrast, other = (network.features(part)[:, : BLOCK**2] for part in (ground, 3 * ground))
+    torch.testing.assert_close(other_level, 3 * level + 1)
+    torch.testing.assert_close(other_rough, 3 * rough, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(contrast, other, rtol=1e-3, atol=1e-3)
+
+
+def test_the_score_is_the_sum_of_logit_and_residual_on_one_scale(network: Critic) -> None:
+    scorer = Scorer(network).eval()
+    scorer.doubt.copy_(torch.tensor([-2.0, 4.0]))
+    side = 64 + 2 * scorer.margin
+    parts = (torch.randn(1, 1, side, side), torch.tensor([0.0]), torch.tensor([1.0]))
+    with torch.inference_mode():
+        score, _ = scorer(*parts)
+        surprise, _ = scorer.residual(*parts)
+        logit = scorer.logits(*parts)
+    torch.testing.assert_close(score, surprise + guarded.TAIL * (logit + 2.0) / 6.0)
+
+
+def test_the_eye_is_kept_and_the_rest_learns(network: Critic) -> None:
+    learns = {name for name, weight in network.named_parameters() if weight.requires_grad}
+    assert learns
+    assert not any(name.startswith("guarded.") for name in learns)
+
+
+def test_the_loss_weighs_what_is_doubted_and_ignores_what_has_no_weight() -> None:
+    logit = torch.tensor([[[[4.0, -4.0, 0.0, 9.0]]]])
+    target = torch.tensor([[[[1.0, 0.0, 1.0, 0.0]]]])
+    weight = torch.tensor([[[[1.0, 1.0, 1.0, 0.0]]]])
+    sure, doubted = (
+        focal(logit[..., i : i + 1], target[..., i : i + 1], weight[..., i : i + 1]) for i in (0, 2)
+    )
+    assert doubted > 50 * sure
+    assert float(focal(logit[..., 3:], target[..., 3:], weight[..., 3:])) == 0.0
+    total = focal(logit, target, weight)
+    torch.testing.assert_close(
+        total, (sure + doubted + focal(logit[..., 1:2], target[..., 1:2], weight[..., 1:2])) / 2
+    )

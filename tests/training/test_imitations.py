@@ -1,0 +1,87 @@
+"""Planted imitations: reproducible, marked where they are, down to the noise and no further."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.detector import rasters
+from training import imitations
+from training.ground import Sun
+from training.imitations import Planted, lookalike, plant, sun_over, thing
+from training.networks.guarded import BLOCK
+
+SIDE = 256
+
+
+def ground(seed: int = 0) -> np.ndarray:
+    return rasters.ground(SIDE, SIDE, seed=seed).astype(np.float32)
+
+
+def planted(seed: int, things: int = 1, lookalikes: int = 0) -> Planted:
+    """One window with so many of each."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, count in (("OBJECTS", things), ("LOOKALIKES", lookalikes)):
+            patch.setattr(imitations, name, tuple(float(i == count) for i in range(4)))
+        for name in ("JPEG", "SEAM", "GRAIN"):
+            patch.setattr(imitations, name, 0.0)
+        return plant(ground(), 20.0, np.random.default_rng(seed))
+
+
+def test_the_seed_decides_everything() -> None:
+    one, same, other = (plant(ground(), 20.0, np.random.default_rng(seed)) for seed in (7, 7, 8))
+    assert np.array_equal(one.dn, same.dn)
+    assert np.array_equal(one.target, same.target)
+    assert not np.array_equal(one.dn, other.dn)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_counts_is_marked_where_the_ground_has_changed(seed: int) -> None:
+    found = planted(seed)
+    changed = np.abs(found.dn - np.clip(ground(), found.dn.min(), found.dn.max()))
+    share = changed.reshape(SIDE // BLOCK, BLOCK, SIDE // BLOCK, BLOCK).mean(axis=(1, 3))
+    assert found.target.shape == found.weight.shape == (SIDE // BLOCK, SIDE // BLOCK)
+    inside = found.target > 0
+    assert inside.any(), "however small, it is marked"
+    assert (found.weight[inside] > 0).all()
+    assert share[inside].mean() > 3 * share[found.weight == 1].mean()
+
+
+def test_a_large_thing_weighs_more_than_a_small_one_but_not_by_its_area() -> None:
+    sizes = {}
+    for seed in range(40):
+        found = planted(seed)
+        count = int(found.target.sum())
+        sizes[count] = float((found.weight * found.target).sum())
+    for count, total in sizes.items():
+        assert total == pytest.approx(np.sqrt(count), rel=1e-4)
+    assert len(sizes) > 5
+
+
+def test_lookalikes_change_the_ground_and_do_not_count() -> None:
+    for seed in range(10):
+        found = planted(seed, things=0, lookalikes=2)
+        assert not found.target.any()
+        assert (found.weight == 1).all()
+        assert np.abs(found.dn - ground()).max() > 1
+
+
+@pytest.mark.parametrize("draw", [thing, lookalike])
+def test_every_size_can_be_drawn(draw: object) -> None:
+    for seed, size in enumerate(np.geomspace(*imitations.SIZES, 25)):
+        sheet = draw(float(size), Sun(), np.random.default_rng(seed))  # type: ignore[operator]
+        for layer in (sheet.stain, sheet.value, sheet.alpha):
+            assert np.isfinite(layer).all()
+        assert len(sheet.x) % (imitations.FINE * BLOCK) == 0
+
+
+def test_the_light_is_read_from_the_shadows() -> None:
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
+    dn = np.full((SIDE, SIDE), 100, np.float32)
+    for cx, cy in rng.uniform(20, SIDE - 20, (60, 2)):
+        lit = np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / 6)
+        dark = np.exp(-((x - cx - 5) ** 2 + (y - cy) ** 2) / 6)  # the shadow falls to the right
+        dn += 30 * lit - 40 * dark
+    sun = sun_over(dn, np.random.default_rng(1))
+    assert abs((sun.azimuth - 270 + 180) % 360 - 180) < 45, "the sun stands on the left"

@@ -1,0 +1,196 @@
+"""A critic: tells what was put on the ground from what the ground does by itself.
+
+A completion residual is large wherever ground is surprising, at crater rims and boulders too
+(Haselmann and Gruber 2019 found the same). The critic looks at a place with its completion and its
+standardised residual and gives one logit a block of 4 x 4 px: how much it looks put there. It is a
+small U-Net (Ronneberger, Fischer and Brox 2015) of plain convolutions; nothing in it is global, so
+that a scene scored in tiles is scored as if it were whole.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from training.networks import guarded
+from training.networks.guarded import BLOCK, Guarded
+
+KERNEL = 3
+AROUND = 15  # blocks: side of the surroundings that a pixel's contrast is measured against
+BRIGHTEST = 6.0  # contrasts are clipped there: glints, deep shadow
+LEAST = 0.02  # of a local standard deviation, in 4 robust sigma: ground is never smoother
+QUIET = -5.0  # the first bias: one position of 150 is hardware, before anything is learned
+
+
+class Level(NamedTuple):
+    """One resolution of the U-Net: so many convolutions of 3 x 3 going down, one or more up."""
+
+    channels: int
+    down: int
+    up: int
+
+
+LEVELS = (Level(48, 2, 1), Level(64, 2, 1), Level(96, 2, 1), Level(96, 2, 0))
+
+
+def widened(levels: tuple[Level, ...], width: float) -> tuple[Level, ...]:
+    """The levels with `width` times the channels."""
+    return tuple(one._replace(channels=max(1, round(one.channels * width))) for one in levels)
+
+
+def step(levels: tuple[Level, ...] = LEVELS) -> int:
+    """Pixels of which a tile's side and place must be multiples: a block of the coarsest level."""
+    return int(BLOCK * 2 ** (len(levels) - 1))
+
+
+def reach(levels: tuple[Level, ...] = LEVELS) -> int:
+    """How far in px beyond a block its logit can see of the features, rounded up to whole steps.
+
+    Each convolution sees one position more each way, at the size its level has; halving and
+    doubling see no further than the coarser position that holds a finer one.
+    """
+    blocks: int = sum(
+        (one.down + one.up) * 2**depth + (2**depth - 1 if depth else 0)
+        for depth, one in enumerate(levels)
+    )
+    return -(-blocks * BLOCK // step(levels)) * step(levels)
+
+
+class Convolutions(nn.Sequential):
+    """Convolutions of 3 x 3, each followed by a ReLU."""
+
+    def __init__(self, inputs: int, channels: int, count: int) -> None:
+        layers: list[nn.Module] = []
+        for number in range(count):
+            layers.append(nn.Conv2d(channels if number else inputs, channels, KERNEL, padding=1))
+            layers.append(nn.ReLU())
+        super().__init__(*layers)
+
+
+class Critic(nn.Module):
+    """A `Guarded` network that is kept as it is, and the U-Net that judges what it finds."""
+
+    def __init__(self, eye: Guarded, levels: tuple[Level, ...] = LEVELS) -> None:
+        super().__init__()
+        self.guarded, self.levels = eye.requires_grad_(False), levels
+        heads = len(eye.guards)
+        inputs = BLOCK * BLOCK * (1 + heads) + heads + 2
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        for level in levels:
+            self.down.append(Convolutions(inputs, level.channels, level.down))
+            inputs = level.channels
+        for level in reversed(levels[:-1]):
+            self.up.append(Convolutions(inputs + level.channels, level.channels, level.up))
+            inputs = level.channels
+        self.logit = nn.Conv2d(inputs, 1, 1)
+        nn.init.constant_(self.logit.bias, QUIET)  # type: ignore[arg-type]
+
+    def forward(self, ground: Tensor) -> Tensor:
+        """Logits `[N, 1, H / 4, W / 4]` of scaled `ground [N, 1, H, W]`, multiples of `step`."""
+        with torch.no_grad():
+            features = self.features(ground)
+        return self.judge(features)
+
+    def features(self, ground: Tensor) -> Tensor:
+        """What is judged of scaled ground, block by block, `[N, features, H / 4, W / 4]`.
+
+        The ground's contrast to its surroundings, the signed logarithms of the standardised
+        residuals, the scales of these, the surroundings' own level and roughness.
+        """
+        expected, log_scale = self.guarded(ground)
+        residual = (ground - expected) * torch.exp(-log_scale)
+        signed = torch.sign(residual) * torch.log1p(residual.abs())
+        level, rough = surroundings(ground)
+        blocks = F.pixel_unshuffle(ground, BLOCK)
+        contrast = ((blocks - level) / rough).clamp(-BRIGHTEST, BRIGHTEST)
+        scales = F.avg_pool2d(log_scale, BLOCK) / guarded.SPAN
+        return torch.cat(
+            [contrast, F.pixel_unshuffle(signed, BLOCK), scales, level, torch.log(rough)], dim=1
+        )
+
+    def judge(self, features: Tensor) -> Tensor:
+        """Logits `[N, 1, h, w]` of features, h and w multiples of a coarsest block."""
+        kept = []
+        for depth, block in enumerate(self.down):
+            features = block(F.max_pool2d(features, 2) if depth else features)
+            kept.append(features)
+        for block, finer in zip(self.up, reversed(kept[:-1]), strict=True):
+            features = block(torch.cat([F.interpolate(features, scale_factor=2.0), finer], dim=1))
+        return self.logit(features)  # type: ignore[no-any-return]
+
+
+def surroundings(ground: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation around each block of ground, `[N, 1, H / 4, W / 4]` each.
+
+    Over squares of `AROUND` blocks: a critic, unlike a completion, may look at the place itself.
+    """
+    rim = AROUND // 2
+
+    def mean(part: Tensor) -> Tensor:
+        small = F.avg_pool2d(part, BLOCK)
+        return F.avg_pool2d(small, AROUND, 1, padding=rim, count_include_pad=False)
+
+    level = mean(ground)
+    return level, torch.sqrt((mean(ground**2) - level**2).clamp(min=LEAST**2))
+
+
+def focal(logit: Tensor, target: Tensor, weight: Tensor, focus: float = 1.5) -> Tensor:
+    """Weighted cross-entropy in which what is judged well already counts little, a scalar.
+
+    Lin et al. 2017 (arXiv 1708.02002): `(1 - p)^focus` times the cross-entropy, p being the
+    probability given to what is true. All `[N, 1, h, w]`; the sum is divided by the weight of
+    what is 1, so that ground, however much there is of it, does not drown the objects.
+    """
+    entropy = F.binary_cross_entropy_with_logits(logit, target, reduction="none")
+    doubt = 1 - torch.exp(-entropy)
+    found = (weight * target).sum().clamp(min=1.0)
+    return (weight * doubt**focus * entropy).sum() / found
+
+
+class Scorer(nn.Module):
+    """From raw DN to one score every 4 px: how much it looks put there, or merely surprising.
+
+    The logit is put on the scale of the residual's own score (`guarded.Scorer`): 0 is ordinary
+    ground, `TAIL` what one position of a thousand exceeds there. The two are added, so that what
+    no critic was taught is still found by its residual.
+    """
+
+    def __init__(self, network: Critic) -> None:
+        super().__init__()
+        self.network = network
+        self.residual = guarded.Scorer(network.guarded)
+        self.doubt: Tensor
+        self.register_buffer("doubt", torch.tensor([0.0, guarded.TAIL]))
+
+    @property
+    def margin(self) -> int:
+        """Pixels around an area that its scores depend on, each way."""
+        return max(self.residual.margin, reach(self.network.levels) + self._seen)
+
+    def forward(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """`score [N, h, w]` and `completion [N, 1, 4 h, 4 w]` (DN).
+
+        Of `dn [N, 1, 4 h + 2 margin, 4 w + 2 margin]`, `4 h` and `4 w` multiples of `step`.
+        """
+        surprise, completion = self.residual(dn, centre, scale)
+        low, high = self.doubt[0], self.doubt[1]
+        placed = guarded.TAIL * (self.logits(dn, centre, scale) - low) / (high - low)
+        return placed + surprise, completion
+
+    def logits(self, dn: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
+        """Logits `[N, h, w]` of the same."""
+        features = self.network.features(guarded.ground_of(dn, centre, scale))
+        logit = self.network.judge(guarded.without(features, self._seen // BLOCK))
+        return guarded.without(logit, (self.margin - self._seen) // BLOCK)[:, 0]
+
+    @property
+    def _seen(self) -> int:
+        """What the guarded network sees around a block, in px, rounded up to whole steps."""
+        whole = step(self.network.levels)
+        return (
+            -(-guarded.reach(self.network.guarded.rows, self.network.guarded.guards) // whole)
+            * whole
+        )

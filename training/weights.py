@@ -1,0 +1,65 @@
+"""The weights of exported networks, to go on from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+from onnx import numpy_helper
+from torch import Tensor, from_numpy
+
+from dashboard.detector.card import ModelCard
+from dashboard.detector.errors import ModelError
+
+EYE = "guarded."  # of the guarded network's weights inside a critic's
+# Names in the graph begin with where the exported scorer holds the network. A critic's scorer holds
+# its guarded network twice, and the exporter names it by the second place.
+PLACES = {"network.": "", "residual.network.": EYE}
+EXPORTED = Path(__file__).resolve().parents[1] / "exported"
+
+
+def model_file(model: str) -> Path:
+    """The file that a name (`guarded`) or a path (`runs/mine.onnx`) means.
+
+    Raises:
+        ModelError: there is none.
+    """
+    path = Path(model) if model.endswith(".onnx") else EXPORTED / f"{model}.onnx"
+    if not path.is_file():
+        raise ModelError(f"{path}: no such model; give a name in exported/, or a file")
+    return path
+
+
+def weights_of(path: Path) -> tuple[ModelCard, dict[str, Tensor]]:
+    """The card and the weights of an exported network, by their names in PyTorch.
+
+    Raises:
+        ModelError: it is none of Needle's.
+    """
+    try:
+        graph = onnx.load(path)
+    except Exception as error:  # protobuf's own, which onnx does not name
+        raise ModelError(f"{path.name}: not a network") from error
+    card = ModelCard.from_metadata({entry.key: entry.value for entry in graph.metadata_props})
+    weights = {
+        own + weight.name.removeprefix(place): from_numpy(numpy_helper.to_array(weight).copy())
+        for place, own in PLACES.items()
+        for weight in graph.graph.initializer
+        if weight.name.startswith(place)
+    }
+    return card, weights
+
+
+def start_of(model: str, network: str) -> dict[str, Tensor]:
+    """What a model gives a network of a kind to begin with: all its weights, or a critic's eye.
+
+    Raises:
+        ModelError: there is no such model, or its weights do not fit the kind.
+    """
+    path = model_file(model)
+    card, weights = weights_of(path)
+    if (card.kind, network) == ("guarded", "critic"):
+        return {EYE + name: weight for name, weight in weights.items()}
+    if card.kind != network:
+        raise ModelError(f"{path.name}: a network of kind {card.kind}; needed is {network}")
+    return weights
