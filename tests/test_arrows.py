@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 UI = {"streamlit", "plotly"}
-LEARNING = {"torch", "onnx", "onnxscript", "tensorboard"}
+LEARNING = {"torch", "onnx", "onnxscript", "tensorboard", "sklearn"}
 # What training reads pixels and writes cards with; `evaluate` alone sees the whole public face.
 SHARED = {"scene", "ingest", "tiling", "card", "errors"}
 

@@ -107,27 +107,34 @@ def tried(
 ) -> tuple[list[Case], list[str]]:
     """Every contestant on every trial, worked out or taken from `parts`; and what was skipped."""
     kept = Cases(parts / "cases")
-    cases, skipped = [], []
+    cases: list[Case] = []
+    skipped: list[str] = []
     for trial in track(trials):
         try:
-            _try(trial, contestants, kept, parts / "scans")
+            skipped += _try(trial, contestants, kept, parts / "scans")
         except NoGround as error:
             skipped.append(f"{trial.name}: {error}")
-            continue
         found = (kept.get(trial.key, contestant) for contestant in contestants)
         cases += [case for case in found if case]
     return cases, skipped
 
 
-def _try(trial: Trial, contestants: Sequence[Contestant], kept: Cases, work: Path) -> None:
+def _try(trial: Trial, contestants: Sequence[Contestant], kept: Cases, work: Path) -> list[str]:
+    """Works out what is missing; who could score nothing of the scene, and why."""
     missing = [one for one in contestants if kept.get(trial.key, one) is None]
     if not missing:
-        return
+        return []
+    skipped = []
     with trial.opened(work) as (subject, scene, truth):
         for contestant in missing:
-            case = case_of(subject, scene, truth, contestant, work)
+            try:
+                case = case_of(subject, scene, truth, contestant, work)
+            except NoGround as error:
+                skipped.append(f"{trial.name}, {contestant.name}: {error}")
+                continue
             kept.put(trial.key, contestant, case)
     shutil.rmtree(work, ignore_errors=True)
+    return skipped
 
 
 def written(

@@ -85,6 +85,19 @@ def test_it_resumes_from_its_parts(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert len(calls) == 3
 
 
+def test_a_scene_too_small_for_one_model_is_scored_by_the_other(folder: Path) -> None:
+    small = rasters.write(folder / "scenes" / "small.png", rasters.ground(200, 400))
+    Truth("small.png", (KnownObject("spot", "spot", Box(190, 100, 194, 104)),)).write(small)
+    assert run(folder) == 0
+    record = json.loads((folder / "report.json").read_text())
+    scored = [(case["subject"]["scene"], case["contestant"]) for case in record["cases"]]
+    assert ("small.png", "areas") in scored
+    assert ("small.png", "tiles / 48") not in scored
+    assert len(scored) == 3
+    (remark,) = record["remarks"]
+    assert "small.png, tiles / 48" in remark
+
+
 def test_a_changed_truth_is_judged_anew(folder: Path) -> None:
     assert run(folder) == 0
     nothing_there = KnownObject("lander", "lander", Box(600, 100, 610, 110))
