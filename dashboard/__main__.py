@@ -6,25 +6,22 @@ import argparse
 import json
 import os
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dashboard.batch import EXECUTORS, SUMMARY, batch
 from dashboard.detector import (
     DEVICES,
     RULES,
-    Finished,
-    Model,
     NeedleError,
     ScanSettings,
     ScanStore,
     Scene,
-    StoreError,
+    SceneError,
     fetch,
     ingest,
-    scan,
-    write_results,
+    run,
 )
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -54,18 +51,18 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--port", type=int, help="of the pages (default 8501)")
     top.add_argument("--address", help="who may open them: localhost (default), or 0.0.0.0 for all")
     commands = top.add_subparsers(metavar="COMMAND")
-    defaults = ScanSettings()
 
     scans = commands.add_parser("scan", help="scan a picture and write what was found")
     scans.add_argument("scene", help="a PNG, JPEG, TIFF or JPEG 2000 picture")
-    scans.add_argument("--out", required=True, type=Path, metavar="DIR")
-    scans.add_argument("--model", default=defaults.model, help="a name in exported/, or a file")
-    scans.add_argument("--sigma", type=float, default=defaults.sigma, help="threshold (default 3)")
-    scans.add_argument("--rule", choices=RULES, default=defaults.rule, help="what sigma is")
-    scans.add_argument("--top", type=int, help="the strongest so many, whatever their sigma")
-    scans.add_argument("--stride", type=int, help="distance of tiles in px (default: the model's)")
-    scans.add_argument("--device", choices=DEVICES, default=defaults.device)
+    _scan_options(scans)
     scans.set_defaults(command=run_scan)
+
+    many = commands.add_parser("batch", help="scan many pictures, a folder of results each")
+    many.add_argument("scenes", nargs="+", metavar="SCENE")
+    _scan_options(many)
+    many.add_argument("--executor", choices=EXECUTORS, default=EXECUTORS[0])
+    many.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster")
+    many.set_defaults(command=run_batch)
 
     info = commands.add_parser("info", help="what a picture is, as JSON")
     info.add_argument("scene")
@@ -77,6 +74,32 @@ def parser() -> argparse.ArgumentParser:
     fetches.add_argument("--archive", metavar="URL", help="of another copy of the archive")
     fetches.set_defaults(command=run_fetch)
     return top
+
+
+def _scan_options(command: argparse.ArgumentParser) -> None:
+    """What a user decides about a scan."""
+    defaults = ScanSettings()
+    command.add_argument("--out", required=True, type=Path, metavar="DIR")
+    command.add_argument("--model", default=defaults.model, help="a name in exported/, or a file")
+    command.add_argument(
+        "--sigma", type=float, default=defaults.sigma, help="threshold (default 3)"
+    )
+    command.add_argument("--rule", choices=RULES, default=defaults.rule, help="what sigma is")
+    command.add_argument("--top", type=int, help="the strongest so many, whatever their sigma")
+    command.add_argument(
+        "--stride", type=int, help="distance of tiles in px (default: the model's)"
+    )
+    command.add_argument(
+        "--area",
+        metavar="GEOJSON|X0,Y0,X1,Y1",
+        help="of interest: a file of polygons in degrees, or a box in pixels",
+    )
+    command.add_argument("--device", choices=DEVICES, default=defaults.device)
+
+
+def _settings(options: argparse.Namespace) -> ScanSettings:
+    names = ("model", "stride", "device", "sigma", "top", "rule", "area")
+    return ScanSettings(**{name: getattr(options, name) for name in names})
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -103,32 +126,41 @@ def serve(options: argparse.Namespace) -> None:
 
 def run_scan(options: argparse.Namespace) -> None:
     """`scan`: ingest, score what is not scored yet, write the results."""
-    names = ("model", "stride", "device", "sigma", "top", "rule")
-    settings = ScanSettings(**{name: getattr(options, name) for name in names})
-    _check_folder(options.out)
-    began = time.monotonic()
-    with progress("Reading", 100, " %") as bar:
-        scene = ingest(options.scene, on_progress=lambda part: _advance(bar, round(100 * part)))
-    ingested = time.monotonic()
-    model = Model.load(settings.model, settings.device)
-    store = ScanStore.for_scan(scene, model, settings.stride)
-    kept = store.done
-    with progress("Scanning", store.total, f" {store.unit}s") as bar:
-        _advance(bar, kept)
-        for step in scan(store, scene, model):
-            _advance(bar, step.done)
-    facts = {
-        "seconds": {"ingest": round(ingested - began, 3)},
-        "tiles_kept_from_before": kept,
-        "device_note": model.fallback_reason,
-        "peak_memory_mb": peak_memory_mb(),
-    }
-    finished = Finished(store, scene, store.scores(), settings, facts)
-    write_results(options.out, finished)
-    found, device = len(finished.detections), model.device_label
+    with progress("Reading", 100, " %") as reading, progress("Scanning", 0, "") as scanning:
+
+        def scored(store: ScanStore) -> None:
+            reading.close()
+            scanning.total, scanning.unit = store.total, f" {store.unit}s"
+            _advance(scanning, store.done)
+
+        finished = run(
+            options.scene,
+            options.out,
+            _settings(options),
+            lambda part: _advance(reading, round(100 * part)),
+            scored,
+        )
+    found, store = len(finished.detections), finished.store
     flags = f"{len(finished.flagged)} flagged {store.unit}s"
-    print(f"{scene.name}: {found} detections, {flags} ({device})")
+    print(f"{finished.scene.name}: {found} detections, {flags} ({store.device_label})")
     print(options.out / "detections.csv")
+
+
+def run_batch(options: argparse.Namespace) -> None:
+    """`batch`: each scene into a folder of its own; one line a scene, and a summary."""
+    ended = batch(
+        options.scenes, options.out, _settings(options), options.executor, options.scheduler
+    )
+    failed = 0
+    with progress("Scenes", len(options.scenes), " scenes") as bar:
+        for outcome in ended:
+            failed += bool(outcome.error)
+            bar.update()
+            bar.clear()
+            print(outcome.error or f"{outcome.scene}: {outcome.detections} detections")
+    print(options.out / SUMMARY)
+    if failed:
+        raise SceneError(f"{failed} of {len(options.scenes)} scenes failed; {SUMMARY} says why")
 
 
 def run_info(options: argparse.Namespace) -> None:
@@ -162,16 +194,6 @@ def facts_of(scene: Scene) -> dict[str, Any]:
     }
 
 
-def peak_memory_mb() -> float | None:
-    """The most memory this process has held, in MB; None where the system does not tell."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)
-
-
 def progress(title: str, total: int, unit: str, **how: Any) -> Any:
     """A bar on standard error where that is a terminal; silent elsewhere."""
     from tqdm import tqdm
@@ -181,18 +203,6 @@ def progress(title: str, total: int, unit: str, **how: Any) -> Any:
 
 def _advance(bar: Any, done: int) -> None:
     bar.update(done - bar.n)
-
-
-def _check_folder(folder: Path) -> None:
-    """Says before hours of scanning that the results could not be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"{folder}: cannot be made ({error.strerror}); give another --out"
-        ) from error
-    if not os.access(folder, os.W_OK):
-        raise StoreError(f"{folder}: may not be written to; give another --out")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from dashboard.detector import (
     Model,
     NeedleError,
     Progress,
+    Region,
     ScanSettings,
     ScanStore,
     Scene,
@@ -133,7 +134,8 @@ class Worker:
         if job.settings is None:
             return
         model = self._model(job.settings)
-        store = ScanStore.for_scan(scene, model, job.settings.stride)
+        region = Region.of(job.settings.area, scene) if job.settings.area else None
+        store = ScanStore.for_scan(scene, model, job.settings.stride, region=region)
         job.store, job.state = store, State.SCANNING
         for step in scan(store, scene, model):
             job.progress = step

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from plotly.colors import hex_to_rgb, sequential
 
-from dashboard.detector import Box, Patch, Scene, ScoreMap, Triptych, grey, png
+from dashboard.detector import Box, Patch, Region, Scene, ScoreMap, Triptych, grey, png
 
 RUST = "#C4552D"  # the one accent, as in .streamlit/config.toml
 BLANK, STRIPE = 26, 38  # grey of nodata and of its hatching, darker than any shown ground
@@ -90,6 +90,17 @@ def heated(picture: Bytes, scores: ScoreMap, boxes: Sequence[Box] = ()) -> Bytes
         edges = [edge * scale for edge in box.grow(round(6 / scale))]
         pen.rectangle(edges, outline=RUST, width=2)
     return np.asarray(base.convert("RGB"))
+
+
+def outlined(picture: Bytes, region: Region, scene: Scene) -> Bytes:
+    """An overview `[H, W, 3]` with the outlines of an area of interest."""
+    scale = picture.shape[1] / scene.width
+    image = Image.fromarray(picture)
+    pen = ImageDraw.Draw(image)
+    for polygon in region.polygons:
+        for ring in polygon:
+            pen.line([(x * scale, y * scale) for x, y in ring], fill=RUST, width=2)
+    return np.asarray(image)
 
 
 def difference(values: NDArray[np.float32], span: float) -> Bytes:

@@ -22,6 +22,7 @@ from dashboard.detector.home import needle_home
 from dashboard.detector.ingest import ingest
 from dashboard.detector.measure import Measure, measure
 from dashboard.detector.model import Model, find_model, list_models, read_card
+from dashboard.detector.region import Region
 from dashboard.detector.render import grey, png
 from dashboard.detector.results import (
     PRODUCTS,
@@ -32,6 +33,7 @@ from dashboard.detector.results import (
     write_results,
 )
 from dashboard.detector.rules import RULES
+from dashboard.detector.run import check_folder, run
 from dashboard.detector.scan import Progress, estimate, scan
 from dashboard.detector.scene import Patch, Scene
 from dashboard.detector.scores import Histogram, ScoreMap
@@ -70,6 +72,7 @@ __all__ = [
     "Patch",
     "Product",
     "Progress",
+    "Region",
     "ScanSettings",
     "ScanStore",
     "Scene",
@@ -87,6 +90,7 @@ __all__ = [
     "UnknownFormat",
     "Verdict",
     "Verdicts",
+    "check_folder",
     "estimate",
     "fetch",
     "find",
@@ -100,6 +104,7 @@ __all__ = [
     "needle_home",
     "png",
     "read_card",
+    "run",
     "scan",
     "sigma_map",
     "survey",

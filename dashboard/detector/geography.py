@@ -14,6 +14,9 @@ from rasterio.warp import transform
 
 Affine6 = tuple[float, float, float, float, float, float]
 
+# Areocentric longitude and latitude on Mars, in the names that GDAL and QGIS resolve.
+MARS_LONLAT = "urn:ogc:def:crs:IAU:2015:49900"
+
 _SPHEROID = re.compile(r'(?:SPHEROID|ELLIPSOID)\["[^"]*",\s*([-+.\deE]+),\s*([-+.\deE]+)')
 _NAME = re.compile(r'^\s*\w+\["([^"]*)"')
 _BASE = re.compile(r'(?:GEOGCS|GEOGCRS|GEODCRS|BASEGEOGCRS|BASEGEODCRS)\["([^"]*)"')
@@ -101,6 +104,35 @@ def lonlats(wkt: str, xs: Sequence[float], ys: Sequence[float]) -> list[tuple[fl
             return [None]
         return [lonlat(wkt, x, y) for x, y in zip(xs, ys, strict=True)]
     return [_centric(body, lon, lat) for lon, lat in zip(lons, lats, strict=True)]
+
+
+def from_lonlats(
+    wkt: str, lons: Sequence[float], lats: Sequence[float]
+) -> list[tuple[float, float] | None]:
+    """Points in map units of areocentric longitudes and latitudes in degrees: `lonlats` undone.
+
+    Returns:
+        None where the CRS has no longitudes, or the point no place in it.
+    """
+    body = body_of(wkt)
+    if body is None or not lons:
+        return [None] * len(lons)
+    graphic = [_graphic(body, lat) for lat in lats]
+    try:
+        given = transform(body.geographic, body.crs, lons, graphic)[:2]
+    except RasterioError:
+        if len(lons) == 1:
+            return [None]
+        return [from_lonlats(wkt, [lon], [lat])[0] for lon, lat in zip(lons, lats, strict=True)]
+    xs, ys = reversed(given) if body.westward else given
+    finite = [math.isfinite(x) and math.isfinite(y) for x, y in zip(xs, ys, strict=True)]
+    return [(x, y) if ok else None for x, y, ok in zip(xs, ys, finite, strict=True)]
+
+
+def _graphic(body: Body, lat: float) -> float:
+    if abs(lat) >= 90:
+        return lat
+    return math.degrees(math.atan(math.tan(math.radians(lat)) / body.squeeze))
 
 
 def _centric(body: Body, lon: float, lat: float) -> tuple[float, float] | None:

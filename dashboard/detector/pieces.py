@@ -15,6 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from dashboard.detector.model import Model
+from dashboard.detector.region import Region
 from dashboard.detector.scene import Patch, Scene
 from dashboard.detector.store import ScanRecord, Scores
 from dashboard.detector.tiling import Box, Grid
@@ -50,6 +51,7 @@ class Pieces:
 
     def __init__(self, record: ScanRecord) -> None:
         self.grid = record.grid
+        self.region = Region(record.region) if record.region else None
         self.wide = record.batch
         self.tall = record.batch if record.area else 1
         self.down, self.across = -(-self.grid.rows // self.tall), -(-self.grid.cols // self.wide)
@@ -68,6 +70,13 @@ class Pieces:
             min(self.tall, self.grid.rows - row),
             min(self.wide, self.grid.cols - col),
         )
+
+    def touched(self) -> list[int]:
+        """The numbers of those that may lie in the area of interest."""
+        region = self.region
+        if region is None:
+            return list(range(len(self)))
+        return [n for n, one in enumerate(self) if region.touches(self.grid, one.part)]
 
     def after(self, done: int) -> Iterator[Piece]:
         """The pieces left when `done` positions have been scored."""
@@ -97,6 +106,9 @@ class Reading:
 
 def read(record: ScanRecord, piece: Piece, scene: Scene, margin: int) -> Reading:
     """The ground of a piece, `margin` px beyond it where areas are scored."""
+    if record.region and not Region(record.region).touches(record.grid, piece.part):
+        chosen = np.zeros((piece.rows, piece.cols), bool)
+        return Reading(piece, chosen, np.zeros((0, 1, 0, 0), np.float32))
     if record.area:
         return _area(record, piece, scene, margin)
     return _tiles(record, piece, scene)
@@ -123,6 +135,7 @@ def _tiles(record: ScanRecord, piece: Piece, scene: Scene) -> Reading:
     valid = _cut(patch.valid, grid).mean(axis=(1, 2))
     observed = _cut(patch.valid & ~patch.hole, grid)[:, inner, inner]
     chosen = (valid >= VALID) & (observed.mean(axis=(1, 2)) >= OBSERVED)
+    chosen &= _wanted(record, piece)[0]
     return Reading(piece, chosen[None], np.ascontiguousarray(_cut(patch.dn, grid)[chosen][:, None]))
 
 
@@ -145,7 +158,7 @@ def _area(record: ScanRecord, piece: Piece, scene: Scene, margin: int) -> Readin
     as it ends there; H and W are multiples of STEP plus the margins.
     """
     grid = record.grid
-    chosen = _enough(record, scene.read(_read(grid, piece)))
+    chosen = _enough(record, scene.read(_read(grid, piece))) & _wanted(record, piece)
     if not chosen.any():
         return Reading(piece, chosen, np.zeros((1, 1, 0, 0), np.float32))
     rim = (grid.tile - grid.stride) // 2
@@ -153,6 +166,13 @@ def _area(record: ScanRecord, piece: Piece, scene: Scene, margin: int) -> Readin
     width, height = (-(-n * grid.stride // STEP) * STEP for n in (piece.cols, piece.rows))
     box = Box(x - margin, y - margin, x + width + margin, y + height + margin)
     return Reading(piece, chosen, scene.read_around(box)[None, None])
+
+
+def _wanted(record: ScanRecord, piece: Piece) -> Mask:
+    """Which positions `[rows, cols]` lie in the area of interest."""
+    if record.region is None:
+        return np.ones((piece.rows, piece.cols), bool)
+    return Region(record.region).inside(record.grid, piece.part)
 
 
 def _enough(record: ScanRecord, patch: Patch) -> Mask:

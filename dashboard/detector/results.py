@@ -26,6 +26,7 @@ from dashboard import __version__
 from dashboard.detector.artefacts import with_artefacts
 from dashboard.detector.detections import Detection, FlaggedTile
 from dashboard.detector.errors import OptionError, StoreError
+from dashboard.detector.geography import MARS_LONLAT
 from dashboard.detector.render import grey, png
 from dashboard.detector.rules import RULES
 from dashboard.detector.scene import Scene
@@ -36,8 +37,6 @@ from dashboard.detector.survey import Survey, survey
 
 COLUMNS = "rank,sigma,score,x,y,x_min,y_min,x_max,y_max,area_px,lon,lat,p,q,artefacts".split(",")
 TILE_COLUMNS = "row,col,x,y,width,height,score,sigma".split(",")
-# Areocentric longitude and latitude on Mars, in the names that GDAL and QGIS resolve.
-MARS_LONLAT = "urn:ogc:def:crs:IAU:2015:49900"
 PACKAGES = ("numpy", "onnxruntime-gpu", "onnxruntime", "rasterio", "streamlit")
 
 
@@ -52,6 +51,7 @@ class ScanSettings:
     top: int | None = None  # the strongest so many candidates, whatever their sigma
     rule: str = "mean"  # by which a score becomes a sigma
     artefacts: bool = True  # list likely artefacts, with the reason, among the places
+    area: str | None = None  # of interest, as `Region.of` takes it; the whole scene otherwise
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.sigma):
@@ -195,7 +195,7 @@ def run_record(finished: Finished, contents: Mapping[str, bytes]) -> dict[str, A
         "needle": __version__,
         "scene": facts | {"crs": finished.scene.crs_name},
         "model": {"name": record.model, "sha256": record.model_sha256},
-        "settings": asdict(finished.settings) | {"stride": record.stride},
+        "settings": asdict(finished.settings) | {"stride": record.stride, "area": record.region},
         "provider": record.provider,
         "device": record.device,
         "tiles": {"grid": store.total, "done": store.done, "scored": scores.scored},

@@ -15,6 +15,7 @@ from dashboard.detector.errors import NoGround, StoreError
 from dashboard.detector.formats import GDAL_OPTIONS
 from dashboard.detector.model import Model
 from dashboard.detector.pieces import VALID, Pieces, Reading, read, score
+from dashboard.detector.region import Region
 from dashboard.detector.scene import Scene
 from dashboard.detector.store import ScanRecord, ScanStore
 
@@ -81,9 +82,10 @@ def scan(store: ScanStore, scene: Scene, model: Model) -> Iterator[Progress]:
     finally:
         _settle(store, values)
     if not store.scores().scored:
+        where = " in the area of interest" if record.region else ""
         raise NoGround(
-            f"{scene.name}: no tile of {record.tile} px holds {VALID:.0%} ground; "
-            "give a larger or a fuller picture"
+            f"{scene.name}: no tile of {record.tile} px{where} holds {VALID:.0%} ground; "
+            f"give a larger or a fuller {'area' if record.region else 'picture'}"
         )
 
 
@@ -94,15 +96,20 @@ def _readings(record: ScanRecord, scene: Scene, margin: int) -> Generator[Readin
             yield read(record, piece, scene, margin)
 
 
-def estimate(scene: Scene, model: Model, stride: int | None = None) -> float:
-    """Seconds that scoring the whole scene would take here, from a short trial on its own tiles.
+def estimate(
+    scene: Scene, model: Model, stride: int | None = None, region: Region | None = None
+) -> float:
+    """Seconds that scoring the scene would take here, from a short trial on its own tiles.
 
     The trial takes about two seconds; it times reading and network together on batches from all
-    over the scene, after one to warm up. Tiles without ground cost as little in it as in the scan.
+    over the area, after one to warm up. Tiles without ground cost as little in it as in the scan.
     """
-    record = ScanRecord.of(scene, model, model.card.stride if stride is None else stride)
+    record = ScanRecord.of(scene, model, model.card.stride if stride is None else stride, region)
     pieces = Pieces(record)
-    chosen = np.random.default_rng(0).permutation(len(pieces))[:TRIAL_PIECES].tolist()
+    there = pieces.touched()
+    if not there:
+        return 0.0
+    chosen = np.random.default_rng(0).permutation(there)[:TRIAL_PIECES].tolist()
     done, began = 0, time.monotonic()
     for turn, number in enumerate([chosen[0], *chosen]):
         piece = pieces[number]
@@ -112,7 +119,8 @@ def estimate(scene: Scene, model: Model, stride: int | None = None) -> float:
             done, began = 0, time.monotonic()
         elif time.monotonic() - began > TRIAL_SECONDS:
             break
-    return (time.monotonic() - began) / done * len(record.grid)
+    total = sum(pieces[number].count for number in there)
+    return (time.monotonic() - began) / done * total
 
 
 def _settle(store: ScanStore, values: Any) -> None:

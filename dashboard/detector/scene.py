@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio import Affine
+from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
@@ -126,6 +128,30 @@ class Scene:
         easts = [a * x + b * y + c for x, y in points]
         norths = [d * x + e * y + f for x, y in points]
         return geography.lonlats(self.crs, easts, norths)
+
+    def pixels(
+        self, lons: Sequence[float], lats: Sequence[float]
+    ) -> list[tuple[float, float] | None]:
+        """Where points of areocentric longitude and latitude lie, `(x, y)` in px: `lonlats` undone.
+
+        Returns:
+            None where the scene is not georeferenced, or the point has no place in its CRS.
+        """
+        if self.crs is None or self.transform is None:
+            return [None] * len(lons)
+        affine = Affine(*self.transform)
+        middle, _ = affine @ (self.width / 2, self.height / 2)
+        turn = 360.0 if CRS.from_wkt(self.crs).is_geographic else None
+        found: list[tuple[float, float] | None] = []
+        for point in geography.from_lonlats(self.crs, lons, lats):
+            if point is None:
+                found.append(None)
+                continue
+            x, y = point
+            if turn:  # longitudes of 0 to 360 and of -180 to 180 mean the same
+                x += turn * round((middle - x) / turn)
+            found.append(~affine @ (x, y))
+        return found
 
     def read(self, box: Box) -> Patch:
         """The pixels in `box`, which must lie within the scene.

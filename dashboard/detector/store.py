@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from dashboard.detector.errors import NoGround, OptionError, StoreError
 from dashboard.detector.home import needle_home
 from dashboard.detector.model import Model
+from dashboard.detector.region import Region
 from dashboard.detector.scene import Scene
 from dashboard.detector.scores import ScoreMap
 from dashboard.detector.tiling import Grid
@@ -56,9 +57,12 @@ class ScanRecord:
     seconds: float = 0.0  # of scoring, over all sittings
     provider: str = ""  # of ONNX Runtime, as it really ran last
     device: str = ""
+    region: str | None = None  # the area of interest as GeoJSON in pixels; None: the whole scene
 
     @classmethod
-    def of(cls, scene: Scene, model: Model, stride: int) -> ScanRecord:
+    def of(
+        cls, scene: Scene, model: Model, stride: int, region: Region | None = None
+    ) -> ScanRecord:
         """The record of a scan yet to begin.
 
         Raises:
@@ -81,6 +85,7 @@ class ScanRecord:
             batch=SIDE if model.card.area else BATCH,
             area=model.card.area,
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            region=region.text if region else None,
         )
         if stride > record.tile:
             raise OptionError(
@@ -105,12 +110,18 @@ class ScanStore:
 
     @classmethod
     def for_scan(
-        cls, scene: Scene, model: Model, stride: int | None = None, home: Path | None = None
+        cls,
+        scene: Scene,
+        model: Model,
+        stride: int | None = None,
+        home: Path | None = None,
+        region: Region | None = None,
     ) -> ScanStore:
-        """The stored scan of this scene, model and stride; a new one where there is none.
+        """The stored scan of this scene, model, stride and region; a new one where there is none.
 
         Args:
             stride: distance of tiles in px; the model card's own otherwise.
+            region: the area of interest; the whole scene otherwise.
             home: the folder of Needle's own files; `needle_home()` otherwise.
 
         Raises:
@@ -118,7 +129,8 @@ class ScanStore:
             NoGround: the scene is smaller than a tile.
             StoreError: the folder cannot be written.
         """
-        record = ScanRecord.of(scene, model, model.card.stride if stride is None else stride)
+        stride = model.card.stride if stride is None else stride
+        record = ScanRecord.of(scene, model, stride, region)
         folder = (home or needle_home()) / "scans" / _key(record)
         try:
             stored = cls.open(folder)
@@ -254,7 +266,10 @@ def list_scans(home: Path | None = None) -> list[ScanStore]:
 
 def _key(record: ScanRecord) -> str:
     """A name for what decides the scores: the pixels, the network, the stride."""
-    parts = (record.version, record.scene_sha256, record.model_sha256, record.stride, record.batch)
+    parts: tuple[object, ...] = (record.version, record.scene_sha256, record.model_sha256)
+    parts += (record.stride, record.batch)
+    if record.region:
+        parts += (record.region,)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
 
 

@@ -8,18 +8,17 @@ import streamlit as st
 
 from dashboard import pictures, state
 from dashboard.detector import (
-    Model,
     NeedleError,
     ScanSettings,
     ScanStore,
     Scene,
-    estimate,
     find,
     list_scans,
 )
 from dashboard.jobs import Job, State
 from dashboard.pages import frame
 from dashboard.pages.choose import Choice, choose
+from dashboard.pages.plan import Plan, plan, show_estimate
 
 PREVIEW = (1000, 660)  # px; the whole picture is in sight, whatever its shape
 SHOWN_WHILE_SCANNING = 8  # strongest places drawn on the picture
@@ -28,19 +27,21 @@ SHOWN_WHILE_SCANNING = 8  # strongest places drawn on the picture
 def page() -> None:
     """Left: what to scan and how. Right: the picture, and the scan as it goes."""
     left, right = st.columns([1, 2.4], gap="large")
+    planned = None
     with left:
         choices = choose()
         job = _read(choices)
         scene = job.scene if job else None
-        estimate_here = None
         if scene:
             frame.facts(frame.scene_facts(scene))
-            estimate_here = _configure(scene, choices)
+            planned = plan(scene, alone=len(choices) == 1)
+            if planned:
+                _scan_button(choices, planned)
     with right:
-        _stage(job)
+        _stage(job, planned)
         _recent()
-    if scene and estimate_here:  # last, for the trial takes a moment
-        _estimate(scene, *estimate_here)
+    if scene and planned:  # last, for the trial takes a moment
+        show_estimate(scene, planned)
 
 
 def _read(choices: list[Choice]) -> Job | None:
@@ -77,61 +78,17 @@ def _reading(choice: Choice) -> Job:
     return jobs[known[key]]
 
 
-def _configure(scene: Scene, choices: list[Choice]) -> tuple[Model, int, object] | None:
-    """Model, stride and the one button; gives what the estimate needs and where it goes."""
-    names = state.model_names()
-    if not names:
-        st.error("There is no model in exported/; train one with `python -m training train`.")
-        return None
-    name = st.selectbox("Model", names, key="model") if len(names) > 1 else names[0]
-    try:
-        model = state.model(name)
-    except NeedleError as error:
-        st.error(str(error))
-        return None
-    stride = _stride(model)
-    place = st.empty()
-    place.html('<div class="needle-quiet">about … on this machine</div>')
+def _scan_button(choices: list[Choice], planned: Plan) -> None:
+    """The one button."""
     good = [c for c in choices if _reading(c).state is not State.FAILED]
     label = "Scan" if len(good) == 1 else f"Scan {len(good)} pictures"
     if st.button(label, type="primary", width="stretch", key="scan_button"):
-        settings = ScanSettings(name, stride)
-        numbers = [state.worker().submit(c.path, c.name, settings).number for c in good]
-        st.session_state["watched"] = numbers
+        jobs = [state.worker().submit(c.path, c.name, planned.settings) for c in good]
+        st.session_state["watched"] = [job.number for job in jobs]
         st.rerun()
-    return model, stride, place
 
 
-def _stride(model: Model) -> int:
-    if model.card.area:
-        words = {model.card.stride: "every position, in one pass"}
-    else:
-        words = {model.card.stride: "the scored centres tile the ground"}
-        words |= {16: "as the article, finest", model.card.tile: "as the article, first pass"}
-    return st.selectbox(
-        "Stride",
-        model.card.strides,
-        index=model.card.strides.index(model.card.stride),
-        format_func=lambda px: f"{px} px: {words.get(px, '')}",
-        key="stride",
-    )
-
-
-def _estimate(scene: Scene, model: Model, stride: int, place: object) -> None:
-    if state.worker().scans():
-        text = "timed when the machine is free"
-    else:
-        text = f"about {frame.duration(_seconds(scene.sha256, model.sha256, stride, scene, model))}"
-        text += f" on this machine ({model.device_label})"
-    place.html(f'<div class="needle-quiet">{text}</div>')  # type: ignore[attr-defined]
-
-
-@st.cache_data(show_spinner=False, max_entries=64)
-def _seconds(scene: str, model: str, stride: int, _scene: Scene, _model: Model) -> float:
-    return estimate(_scene, _model, stride)
-
-
-def _stage(job: Job | None) -> None:
+def _stage(job: Job | None, planned: Plan | None) -> None:
     """The picture: being read, as it is, or with the scores growing over it."""
     numbers = st.session_state.get("watched", [])
     watched = [state.worker().jobs[n] for n in numbers if n in state.worker().jobs]
@@ -144,13 +101,16 @@ def _stage(job: Job | None) -> None:
     elif job and job.active:
         _reading_progress(job.number)
     elif job and job.scene:
-        _preview(job.scene)
+        _preview(job.scene, planned)
     else:
         frame.quiet("Choose a picture on the left. Nothing leaves this machine.")
 
 
-def _preview(scene: Scene) -> None:
-    st.image(state.overview(scene.sha256, PREVIEW, scene))
+def _preview(scene: Scene, planned: Plan | None) -> None:
+    picture = state.overview(scene.sha256, PREVIEW, scene)
+    if planned and planned.region:
+        picture = pictures.outlined(picture, planned.region, scene)
+    st.image(picture)
     frame.quiet(_caption(scene))
 
 
@@ -246,11 +206,13 @@ def _recent() -> None:
 
 def _recent_row(store: ScanStore) -> None:
     words, button = st.columns([5, 1], vertical_alignment="center")
+    part = "an area of " if store.record.region else ""
     how_far = "" if store.finished else f", stopped at {store.done / store.total:.0%}"
     when = store.created.replace("T", " ")[:16]
     with words:
         frame.quiet(
-            f"{store.scene_name}, {store.model_name} at {store.stride} px, {when} UTC{how_far}"
+            f"{part}{store.scene_name}, {store.model_name} at {store.stride} px, "
+            f"{when} UTC{how_far}"
         )
     if store.finished:
         if button.button("Open", key=f"open-{store.key}", width="stretch"):
@@ -261,7 +223,7 @@ def _recent_row(store: ScanStore) -> None:
 
 def _resume(store: ScanStore) -> None:
     try:
-        settings = ScanSettings(store.record.model_path, store.stride)
+        settings = ScanSettings(store.record.model_path, store.stride, area=store.record.region)
         job = state.worker().resume(store, settings)
     except NeedleError as error:
         st.error(str(error))

@@ -1,0 +1,82 @@
+"""One scene the whole way, from its file to a folder of results."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from dashboard.detector.errors import StoreError
+from dashboard.detector.ingest import ingest
+from dashboard.detector.model import Model
+from dashboard.detector.region import Region
+from dashboard.detector.results import Finished, ScanSettings, write_results
+from dashboard.detector.scan import scan
+from dashboard.detector.store import ScanStore
+
+
+def run(
+    path: str | Path,
+    out: Path,
+    settings: ScanSettings,
+    on_reading: Callable[[float], None] | None = None,
+    on_scanning: Callable[[ScanStore], None] | None = None,
+) -> Finished:
+    """Ingests a picture, scores what is not scored yet, writes the results to a folder.
+
+    Args:
+        on_reading: called with the part of the picture that has been read, 0 to 1.
+        on_scanning: called with the store, before the first batch and after each.
+
+    Raises:
+        NeedleError: anything the user can act on.
+    """
+    check_folder(out)
+    began = time.monotonic()
+    scene = ingest(path, on_progress=on_reading)
+    ingested = time.monotonic()
+    model = Model.load(settings.model, settings.device)
+    region = Region.of(settings.area, scene) if settings.area else None
+    store = ScanStore.for_scan(scene, model, settings.stride, region=region)
+    watch = on_scanning or (lambda _: None)
+    kept = store.done
+    watch(store)
+    for _ in scan(store, scene, model):
+        watch(store)
+    facts = {
+        "seconds": {"ingest": round(ingested - began, 3)},
+        "tiles_kept_from_before": kept,
+        "device_note": model.fallback_reason,
+        "peak_memory_mb": peak_memory_mb(),
+    }
+    finished = Finished(store, scene, store.scores(), settings, facts)
+    write_results(out, finished)
+    return finished
+
+
+def check_folder(folder: Path) -> None:
+    """Says before hours of scanning that the results could not be written.
+
+    Raises:
+        StoreError: the folder cannot be made, or not written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"{folder}: cannot be made ({error.strerror}); give another --out"
+        ) from error
+    if not os.access(folder, os.W_OK):
+        raise StoreError(f"{folder}: may not be written to; give another --out")
+
+
+def peak_memory_mb() -> float | None:
+    """The most memory this process has held, in MB; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)

@@ -1,0 +1,94 @@
+"""How to scan: model, stride, area of interest, and what that will take on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from dashboard import state
+from dashboard.detector import Model, NeedleError, Region, ScanSettings, Scene, estimate
+from dashboard.pages import frame
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the user has decided; `place` is where the estimate goes."""
+
+    model: Model
+    stride: int
+    region: Region | None
+    place: DeltaGenerator
+
+    @property
+    def settings(self) -> ScanSettings:
+        area = self.region.text if self.region else None
+        return ScanSettings(self.model.name, self.stride, area=area)
+
+
+def plan(scene: Scene, alone: bool) -> Plan | None:
+    """What the user decides about a scan; None while something in it is wrong.
+
+    Args:
+        alone: only one picture is chosen, so that an area of it can be meant.
+    """
+    names = state.model_names()
+    if not names:
+        st.error("There is no model in exported/; train one with `python -m training train`.")
+        return None
+    name = st.selectbox("Model", names, key="model") if len(names) > 1 else names[0]
+    try:
+        model = state.model(name)
+        stride = _stride(model)
+        region = _region(scene) if alone else None
+    except NeedleError as error:
+        st.error(str(error))
+        return None
+    place = st.empty()
+    place.html('<div class="needle-quiet">about … on this machine</div>')
+    return Plan(model, stride, region, place)
+
+
+def _stride(model: Model) -> int:
+    if model.card.area:
+        words = {model.card.stride: "every position, in one pass"}
+    else:
+        words = {model.card.stride: "the scored centres tile the ground"}
+        words |= {16: "as the article, finest", model.card.tile: "as the article, first pass"}
+    return st.selectbox(
+        "Stride",
+        model.card.strides,
+        index=model.card.strides.index(model.card.stride),
+        format_func=lambda px: f"{px} px: {words.get(px, '')}",
+        key="stride",
+    )
+
+
+def _region(scene: Scene) -> Region | None:
+    """The area of interest; None for the whole scene."""
+    text = st.text_input(
+        "Area of interest",
+        placeholder="the whole scene",
+        key="area",
+        help="A box x_min,y_min,x_max,y_max in pixels, or GeoJSON with polygons in degrees "
+        "(in pixels where the scene has no CRS). Outlined in the picture.",
+    ).strip()
+    return Region.of(text, scene, files=False) if text else None
+
+
+def show_estimate(scene: Scene, planned: Plan) -> None:
+    """How long the scan would take, in the place kept for it."""
+    if state.worker().scans():
+        text = "timed when the machine is free"
+    else:
+        area = planned.region.text if planned.region else ""
+        key = (scene.sha256, planned.model.sha256, planned.stride, area)
+        text = f"about {frame.duration(_seconds(key, scene, planned))}"
+        text += f" on this machine ({planned.model.device_label})"
+    planned.place.html(f'<div class="needle-quiet">{text}</div>')
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _seconds(key: tuple[str, str, int, str], _scene: Scene, _plan: Plan) -> float:
+    return estimate(_scene, _plan.model, _plan.stride, _plan.region)
