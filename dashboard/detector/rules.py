@@ -12,7 +12,7 @@ from dashboard.detector.scores import Floats, ScoreMap
 from dashboard.detector.statistics import MAD_TO_SIGMA
 
 RULES = ("mean", "robust", "ground")
-FEWEST = 500  # scores that a kind of ground needs to be judged by its own
+FEWEST = 200  # scores that a kind of ground needs to be judged by its own
 
 Kinds = NDArray[np.uint8]
 Doubles = NDArray[np.float64]

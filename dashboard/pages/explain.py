@@ -67,6 +67,10 @@ def facts(desk: Desk, chosen: Detection) -> dict[str, str]:
     rows["size"] = size(measured, desk.scan.scene.pixel_size)
     if measured:
         rows["to ground"] = contrast(measured)
+    if chosen.q is not None:
+        rows["false discovery"] = f"{chosen.q:.0%} of the places at least as strong"
+    if chosen.artefacts:
+        rows["may be"] = ", ".join(chosen.artefacts)
     return rows
 
 

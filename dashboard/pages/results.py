@@ -48,6 +48,8 @@ def _table(finished: Finished) -> None:
             "longitude": found.lon,
             "latitude": found.lat,
             "tiles": found.tiles,
+            "false discovery": found.q,
+            "may be": ", ".join(found.artefacts),
         }
         for found in finished.detections
     ]
@@ -59,7 +61,11 @@ def _table(finished: Finished) -> None:
         hide_index=True,
         height="content" if len(rows) <= IN_SIGHT else 35 * (IN_SIGHT + 1),
         column_config={
-            "sigma": number(format="%.1f", help="standard deviations above the mean"),
+            "sigma": number(format="%.1f", help="by the rule of the Review page"),
+            "false discovery": number(
+                format="percent",
+                help="of the places at least as strong, what ground alone explains",
+            ),
             "score": number(format="%.3f"),
             "x, px": number(format="%.0f"),
             "y, px": number(format="%.0f"),
