@@ -22,16 +22,17 @@ from dashboard.detector.home import needle_home
 from dashboard.detector.ingest import ingest
 from dashboard.detector.measure import Measure, measure
 from dashboard.detector.model import Model, find_model, list_models, read_card
-from dashboard.detector.region import Region
-from dashboard.detector.render import grey, png
-from dashboard.detector.results import (
+from dashboard.detector.products import (
     PRODUCTS,
     RUN_RECORD,
-    Finished,
     Product,
-    ScanSettings,
     write_results,
 )
+from dashboard.detector.region import Region
+from dashboard.detector.render import grey, png
+from dashboard.detector.report import CREDIT
+from dashboard.detector.results import Finished, ScanSettings
+from dashboard.detector.returned import Returned, read_verdicts
 from dashboard.detector.rules import RULES
 from dashboard.detector.run import check_folder, run
 from dashboard.detector.scan import Progress, estimate, scan
@@ -46,6 +47,7 @@ from dashboard.detector.triptych import Triptych, triptychs
 from dashboard.detector.verdicts import Change, Decision, Subject, Verdict, Verdicts
 
 __all__ = [
+    "CREDIT",
     "DEVICES",
     "PRODUCTS",
     "RULES",
@@ -73,6 +75,7 @@ __all__ = [
     "Product",
     "Progress",
     "Region",
+    "Returned",
     "ScanSettings",
     "ScanStore",
     "Scene",
@@ -104,6 +107,7 @@ __all__ = [
     "needle_home",
     "png",
     "read_card",
+    "read_verdicts",
     "run",
     "scan",
     "sigma_map",

@@ -45,6 +45,11 @@ class Detection:
     q: float | None = None  # false discovery rate of this place and all that are stronger
     artefacts: tuple[str, ...] = ()  # why the camera or the file may have made it
 
+    @property
+    def place(self) -> tuple[float, float]:
+        """`(x, y)`: what verdicts on it are filed under."""
+        return self.x, self.y
+
 
 class FlaggedTiles(Sequence[FlaggedTile]):
     """The strongest `count` tiles, strongest first, each made when it is asked for."""

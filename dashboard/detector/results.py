@@ -1,19 +1,13 @@
-"""What a user takes away: tables, a map of the scores, pictures, and a record of the run."""
+"""A scan with a threshold, as tables and as a map: what every product is made from."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
-import platform
-import tempfile
-import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,22 +16,21 @@ from rasterio.crs import CRS
 from rasterio.io import MemoryFile
 from rasterio.shutil import copy as raster_copy
 
-from dashboard import __version__
 from dashboard.detector.artefacts import with_artefacts
 from dashboard.detector.detections import Detection, FlaggedTile
-from dashboard.detector.errors import OptionError, StoreError
+from dashboard.detector.errors import OptionError
 from dashboard.detector.geography import MARS_LONLAT
-from dashboard.detector.render import grey, png
 from dashboard.detector.rules import RULES
 from dashboard.detector.scene import Scene
 from dashboard.detector.scores import ScoreMap
 from dashboard.detector.sigmas import SigmaMap, sigma_map
 from dashboard.detector.store import ScanStore
 from dashboard.detector.survey import Survey, survey
+from dashboard.detector.verdicts import Decision, Place, Verdict
 
 COLUMNS = "rank,sigma,score,x,y,x_min,y_min,x_max,y_max,area_px,lon,lat,p,q,artefacts".split(",")
+COLUMNS += "verdict,name,note,reviewer,decided".split(",")
 TILE_COLUMNS = "row,col,x,y,width,height,score,sigma".split(",")
-PACKAGES = ("numpy", "onnxruntime-gpu", "onnxruntime", "rasterio", "streamlit")
 
 
 @dataclass(frozen=True)
@@ -73,6 +66,8 @@ class Finished:
     facts: Mapping[str, Any] = field(default_factory=dict)  # of the run, added to `run.json`
     sigmas: SigmaMap | None = None  # the same for every threshold, where they were kept
     surveyed: Survey | None = None
+    decisions: Mapping[Place, Decision] = field(default_factory=dict)  # of reviewers
+    confirmed: bool = False  # only places that a reviewer calls hardware
 
     @cached_property
     def ground(self) -> Survey:
@@ -93,11 +88,21 @@ class Finished:
 
     @cached_property
     def detections(self) -> list[Detection]:
-        """The places beyond the threshold; without likely artefacts where the settings say so."""
-        if self.settings.artefacts:
-            return self.every
-        kept = (one for one in self.every if not one.artefacts)
-        return [replace(one, rank=rank) for rank, one in enumerate(kept, start=1)]
+        """The places beyond the threshold; without likely artefacts where the settings say so.
+
+        A place keeps its rank where only confirmed ones are given.
+        """
+        found = self.every
+        if not self.settings.artefacts:
+            kept = (one for one in found if not one.artefacts)
+            found = [replace(one, rank=rank) for rank, one in enumerate(kept, start=1)]
+        if not self.confirmed:
+            return found
+        return [one for one in found if self.decision(one).verdict is Verdict.HARDWARE]
+
+    def decision(self, found: Detection) -> Decision:
+        """What reviewers decided about a place; an empty decision where nothing is."""
+        return self.decisions.get(found.place) or Decision(found.place)
 
     @cached_property
     def flagged(self) -> Sequence[FlaggedTile]:
@@ -109,7 +114,7 @@ class Finished:
 
         A thousand flagged positions may show the same place.
         """
-        if not self.store.record.area:
+        if not self.store.record.area and not self.confirmed:
             return self.flagged
         return [
             FlaggedTile(
@@ -123,9 +128,9 @@ class Finished:
         ]
 
 
-def detections_csv(detections: Iterable[Detection]) -> str:
-    """A line a detection; pixels of the scene, half-open boxes, degrees."""
-    return _csv(COLUMNS, (_row(found) for found in detections))
+def detections_csv(finished: Finished) -> str:
+    """A line a detection; pixels of the scene, half-open boxes, degrees; and what was decided."""
+    return _csv(COLUMNS, (row(found, finished.decision(found)) for found in finished.detections))
 
 
 def tiles_csv(tiles: Iterable[FlaggedTile]) -> str:
@@ -137,12 +142,13 @@ def tiles_csv(tiles: Iterable[FlaggedTile]) -> str:
     return _csv(TILE_COLUMNS, rows)
 
 
-def detections_geojson(detections: Iterable[Detection], scene: Scene) -> str:
+def detections_geojson(finished: Finished) -> str:
     """A feature a detection: a point in areocentric degrees; no geometry without a CRS.
 
     The CRS is named as GeoJSON 2008 did, for RFC 7946 knows the Earth only.
     """
-    features = [_feature(found, scene) for found in detections]
+    scene = finished.scene
+    features = [_feature(found, finished) for found in finished.detections]
     collection: dict[str, Any] = {"type": "FeatureCollection", "name": "detections"}
     if scene.crs is not None:
         collection["crs"] = {"type": "name", "properties": {"name": MARS_LONLAT}}
@@ -175,127 +181,8 @@ def scores_cog(scores: ScoreMap, scene: Scene) -> bytes:
         return bytes(cog.getbuffer())
 
 
-def tiles_zip(scene: Scene, tiles: Sequence[FlaggedTile]) -> bytes:
-    """A ZIP of PNGs, one a flagged tile at full resolution, strongest first, in the stretch."""
-    memory = io.BytesIO()
-    with zipfile.ZipFile(memory, "w", zipfile.ZIP_STORED) as archive:
-        for rank, tile in enumerate(tiles, start=1):
-            pixels = grey(scene.read(tile.box).dn, scene.stretch)
-            name = f"{rank:05d}_x{tile.box.x_min}_y{tile.box.y_min}_{tile.sigma:.1f}sigma.png"
-            archive.writestr(zipfile.ZipInfo(name), png(pixels))  # no clock time: same in, same out
-    return memory.getvalue()
-
-
-def run_record(finished: Finished, contents: Mapping[str, bytes]) -> dict[str, Any]:
-    """What was done, to what, with what; checksums of `contents` by file name."""
-    store, scores = finished.store, finished.scores
-    record = store.record
-    facts = {key: value for key, value in finished.scene.facts().items() if key != "crs"}
-    return {
-        "needle": __version__,
-        "scene": facts | {"crs": finished.scene.crs_name},
-        "model": {"name": record.model, "sha256": record.model_sha256},
-        "settings": asdict(finished.settings) | {"stride": record.stride, "area": record.region},
-        "provider": record.provider,
-        "device": record.device,
-        "tiles": {"grid": store.total, "done": store.done, "scored": scores.scored},
-        "scores": {
-            "mean": _number(scores.mean),
-            "std": _number(scores.std),
-            "threshold": _number(scores.at(finished.settings.sigma)),
-        },
-        "rule": _rule(finished),
-        "flagged_tiles": len(finished.flagged),
-        "detections": len(finished.detections),
-        "likely_artefacts": sum(bool(one.artefacts) for one in finished.every),
-        "created": record.created,
-        "seconds": {"score": round(store.seconds, 3)} | dict(finished.facts.get("seconds", {})),
-        **{key: value for key, value in finished.facts.items() if key != "seconds"},
-        "versions": {"python": platform.python_version()} | _versions(),
-        "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()},
-    }
-
-
-@dataclass(frozen=True)
-class Product:
-    """One file to take away."""
-
-    name: str
-    title: str
-    good_for: str  # one line
-    mime: str
-    make: Callable[[Finished], bytes]
-
-
-PRODUCTS = (
-    Product(
-        "detections.csv",
-        "Detections, CSV",
-        "The ranked list, for a spreadsheet or pandas.",
-        "text/csv",
-        lambda f: detections_csv(f.detections).encode(),
-    ),
-    Product(
-        "detections.geojson",
-        "Detections, GeoJSON",
-        "The same places as points on Mars, for QGIS or JMARS.",
-        "application/geo+json",
-        lambda f: detections_geojson(f.detections, f.scene).encode(),
-    ),
-    Product(
-        "tiles.csv",
-        "Flagged tiles, CSV",
-        "Every tile beyond the threshold, as the article counts them.",
-        "text/csv",
-        lambda f: tiles_csv(f.flagged).encode(),
-    ),
-    Product(
-        "scores.tif",
-        "Score map, GeoTIFF",
-        "The score of every tile, to lay over the scene in a GIS.",
-        "image/tiff",
-        lambda f: scores_cog(f.scores, f.scene),
-    ),
-    Product(
-        "tiles.zip",
-        "Flagged tiles, pictures",
-        "A PNG of each flagged tile at full resolution, strongest first.",
-        "application/zip",
-        lambda f: tiles_zip(f.scene, f.pictured),
-    ),
-)
-RUN_RECORD = Product(
-    "run.json",
-    "Record of the run",
-    "Settings, checksums, versions and times: what another needs to repeat it.",
-    "application/json",
-    lambda f: _json(run_record(f, {})),
-)
-IN_FOLDER = tuple(product for product in PRODUCTS if product.name != "tiles.zip")
-
-
-def write_results(folder: Path, finished: Finished) -> list[Path]:
-    """The files of a finished scan, written to `folder`; `run.json` last.
-
-    Each file takes its name when it is whole, and `run.json` holds the checksums of the others.
-
-    Raises:
-        StoreError: the folder cannot be written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        contents = {product.name: product.make(finished) for product in IN_FOLDER}
-        for name, data in contents.items():
-            _write(folder / name, data)
-        _write(folder / RUN_RECORD.name, _json(run_record(finished, contents)))
-    except OSError as error:
-        raise StoreError(
-            f"{folder}: cannot be written ({error.strerror}); give another --out"
-        ) from error
-    return [folder / name for name in (*contents, RUN_RECORD.name)]
-
-
-def _row(found: Detection) -> tuple[Any, ...]:
+def row(found: Detection, decision: Decision) -> tuple[Any, ...]:
+    """The values of `COLUMNS`, in words."""
     place = ("", "") if found.lon is None else (f"{found.lon:.6f}", f"{found.lat:.6f}")
     measures = (
         found.rank,
@@ -306,20 +193,28 @@ def _row(found: Detection) -> tuple[Any, ...]:
     )
     chances = ("", "") if found.p is None else (f"{found.p:.3g}", f"{found.q:.3g}")
     why = "; ".join(found.artefacts)
-    return (*measures, *found.box, found.box.area, *place, *chances, why)
+    said = (decision.verdict.value, decision.name, decision.note, decision.reviewer, decision.made)
+    return (*measures, *found.box, found.box.area, *place, *chances, why, *said)
 
 
 def _measured(tile: FlaggedTile) -> tuple[str, str]:
     return f"{tile.score:.6g}", f"{tile.sigma:.4f}"
 
 
-def _feature(found: Detection, scene: Scene) -> dict[str, Any]:
-    properties = dict(zip(COLUMNS, _row(found), strict=True)) | {"scene": scene.name}
-    for key in ("sigma", "score", "x", "y", "lon", "lat", "p", "q"):
-        properties[key] = float(properties[key]) if properties[key] != "" else None
+def _feature(found: Detection, finished: Finished) -> dict[str, Any]:
+    properties = properties_of(found, finished)
     place = None if found.lon is None else [properties["lon"], properties["lat"]]
     geometry = None if place is None else {"type": "Point", "coordinates": place}
     return {"type": "Feature", "geometry": geometry, "properties": properties}
+
+
+def properties_of(found: Detection, finished: Finished) -> dict[str, Any]:
+    """The values of `COLUMNS` by name, as numbers where they are; and the scene's name."""
+    values = row(found, finished.decision(found))
+    properties = dict(zip(COLUMNS, values, strict=True)) | {"scene": finished.scene.name}
+    for key in ("sigma", "score", "x", "y", "lon", "lat", "p", "q"):
+        properties[key] = float(properties[key]) if properties[key] != "" else None
+    return properties
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -328,45 +223,3 @@ def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     writer.writerow(columns)
     writer.writerows(rows)
     return memory.getvalue()
-
-
-def _json(record: Mapping[str, Any]) -> bytes:
-    return (json.dumps(record, indent=1) + "\n").encode()
-
-
-def _rule(finished: Finished) -> dict[str, Any]:
-    """What sigma was, and what the threshold promises of ground alone."""
-    sigmas, tail = finished.measured, finished.measured.tail
-    limits = sigmas.measure.limits(finished.settings.sigma)
-    return {
-        "name": sigmas.measure.rule,
-        "centres": [_number(value) for value in sigmas.measure.centres],
-        "scales": [_number(value) for value in sigmas.measure.scales],
-        "thresholds": [_number(value) for value in limits],
-        "expected_false": _number(float(tail.expected(finished.settings.sigma))),
-        "tail": {"start": _number(tail.start), "shape": tail.shape, "scale": tail.scale},
-        "doubts": list(tail.doubts),
-    }
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def _write(path: Path, data: bytes) -> None:
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as part:
-        part.write(data)
-    Path(part.name).chmod(0o644)
-    Path(part.name).replace(path)

@@ -11,8 +11,9 @@ from pathlib import Path
 from dashboard.detector.errors import StoreError
 from dashboard.detector.ingest import ingest
 from dashboard.detector.model import Model
+from dashboard.detector.products import write_results
 from dashboard.detector.region import Region
-from dashboard.detector.results import Finished, ScanSettings, write_results
+from dashboard.detector.results import Finished, ScanSettings
 from dashboard.detector.scan import scan
 from dashboard.detector.store import ScanStore
 

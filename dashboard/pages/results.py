@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
+from dashboard import desk as desks
 from dashboard import state
-from dashboard.detector import PRODUCTS, RUN_RECORD, Finished, Product
+from dashboard.detector import (
+    CREDIT,
+    PRODUCTS,
+    RUN_RECORD,
+    Finished,
+    NeedleError,
+    Product,
+    Verdicts,
+    read_verdicts,
+)
 from dashboard.pages import frame
 
-CREDIT = "HiRISE pictures: credit NASA/JPL-Caltech/University of Arizona."
+CONFIRMED = "only_confirmed"
 
 IN_SIGHT = 15  # rows of the table, of 35 px each; more are scrolled to
 
@@ -21,13 +32,21 @@ def page() -> None:
     if scan is None:
         frame.nothing_open()
         return
-    finished = scan.at(state.sigma())
+    try:
+        finished = _chosen(scan)
+    except NeedleError as error:
+        st.error(str(error))
+        return
     left, right = st.columns([1.7, 1], gap="large")
     with left:
-        places = frame.count(len(finished.detections), "place")
+        kind = "confirmed place" if finished.confirmed else "place"
+        places = frame.count(len(finished.detections), kind)
         st.subheader(f"{places} beyond {finished.settings.sigma:g} sigma")
+        _switch()
         if finished.detections:
             _table(finished)
+        elif finished.confirmed:
+            frame.quiet("No place was called hardware yet; judge some on the Review page.")
         else:
             frame.quiet("Nothing lies beyond this threshold; lower it on the Review page.")
     with right:
@@ -35,6 +54,49 @@ def page() -> None:
         for product in (*PRODUCTS, RUN_RECORD):
             _download(product, finished)
         frame.quiet(CREDIT)
+        _bring_back(finished)
+
+
+def _chosen(scan: state.Opened) -> Finished:
+    """The scan at the threshold with what reviewers decided; only confirmed places if wanted.
+
+    Raises:
+        StoreError: the verdicts cannot be read.
+    """
+    finished = scan.at(state.sigma())
+    decisions = Verdicts().current(desks.subject(finished))
+    confirmed = bool(st.session_state.get(CONFIRMED))
+    return replace(finished, decisions=decisions, confirmed=confirmed)
+
+
+def _switch() -> None:
+    """Only what was confirmed, in the table and in every file."""
+    kept = bool(st.session_state.get(CONFIRMED))
+    st.toggle("Only confirmed", kept, key="confirmed_switch", on_change=_switched)
+
+
+def _switched() -> None:
+    st.session_state[CONFIRMED] = st.session_state["confirmed_switch"]
+
+
+def _bring_back(finished: Finished) -> None:
+    """Verdicts from a table that was taken away, filed as one action that can be undone."""
+    with st.expander("Bring verdicts back"):
+        given = st.file_uploader("A detections.csv with verdicts", type="csv", key="returned")
+        if given is None or not st.button("File these verdicts", key="file_returned"):
+            return
+        everything = replace(finished, confirmed=False)
+        try:
+            returned = read_verdicts(given.getvalue(), everything.detections)
+            subject = desks.subject(finished)
+            fresh = Verdicts().decide(subject, returned.changes, desks.reviewer())
+        except NeedleError as error:
+            st.error(str(error))
+            return
+        words = f"{frame.count(len(fresh), 'place')} changed."
+        if returned.strangers:
+            words += f" {frame.count(returned.strangers, 'row')} lie at no place of this scan."
+        st.success(words)
 
 
 def _table(finished: Finished) -> None:
@@ -50,6 +112,8 @@ def _table(finished: Finished) -> None:
             "tiles": found.tiles,
             "false discovery": found.q,
             "may be": ", ".join(found.artefacts),
+            "verdict": finished.decision(found).verdict.value,
+            "name": finished.decision(found).name,
         }
         for found in finished.detections
     ]
@@ -98,6 +162,8 @@ def _extent(name: str, finished: Finished) -> str:
         return f"{cols} x {rows} px."
     if name == "tiles.csv":
         return f"{frame.count(len(finished.flagged), 'row')}."
+    if name == "report.html":
+        return f"{frame.count(len(finished.detections), 'place')}."
     if name == "tiles.zip":
         return f"{frame.count(len(finished.pictured), 'picture')}."
     if name.startswith("detections"):

@@ -56,7 +56,7 @@ def download(page: Page, file: str) -> bytes:
     row = page.get_by_test_id("stDownloadButton")
     with page.expect_download() as waiting:
         page.locator(f".st-key-download-{file.replace('.', '-')}").get_by_role("button").click()
-    assert row.count() == 6
+    assert row.count() == 8
     assert waiting.value.suggested_filename == f"crop-{file}"
     return Path(waiting.value.path()).read_bytes()
 
