@@ -23,10 +23,10 @@ from training.sensor import noise_of
 
 FINE = 3  # canvas positions in a pixel, each way
 SIZES = (1.5, 60.0)  # px across, drawn evenly in the logarithm
-CONTRASTS = (1.5, 12.0)  # units of the window's roughness, likewise
+CONTRASTS = (2.5, 14.0)  # units of the window's roughness, likewise
 FAINTEST = 3.0  # px times units: the smallest things need more contrast to be seen at all
 BRIGHT = 0.8  # odds of a thing brighter than the ground: metal and cloth are
-OBJECTS = (0.25, 0.35, 0.25, 0.15)  # odds of none, one, two, three in a window
+OBJECTS = (0.15, 0.35, 0.3, 0.2)  # odds of none, one, two, three in a window
 LOOKALIKES = (0.5, 0.2, 0.2, 0.1)  # the same of natural things that must not count
 COVERED = 0.25  # of a block, from which on it counts as the object
 DOUBTFUL = 3  # blocks around an object that are not judged

@@ -35,6 +35,8 @@ class Learner(nn.Module):
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.precision = precision
 
+    workers = 0  # processes that prepare windows while a CPU trains; reading alone is quick
+
     def windows(self, sources: Sequence[Source], seed: int, turns: bool) -> Windows:
         """What it learns from."""
         return Windows(sources, seed, turns)
@@ -106,6 +108,8 @@ class GuardedLearner(Learner):
 
 class CriticLearner(Learner):
     """Tells what was planted from what is natural."""
+
+    workers = 1  # planting takes as long as a third of a step
 
     def windows(self, sources: Sequence[Source], seed: int, turns: bool) -> Windows:
         """Ground with things planted in it."""

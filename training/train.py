@@ -200,7 +200,7 @@ class Trainer:
             windows,
             batch_size=self.recipe.batch // self.team.world,
             sampler=shard,
-            num_workers=min(12, os.cpu_count() or 1) if cuda else 0,
+            num_workers=min(12, os.cpu_count() or 1) if cuda else self.learner.workers,
             pin_memory=cuda,
         )
         return iter(loader)
