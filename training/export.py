@@ -259,8 +259,8 @@ def guarded_facts(scorer: guarded.Scorer) -> dict[str, Any]:
         "strides": (guarded.BLOCK,),
         "margin": scorer.margin,
         "score_unit": f"standardised residual, the mean over {len(guarded.WINDOWS)} windows and "
-        f"{len(scorer.network.guards)} holes, the largest of {widest + 1} octaves; "
-        "0 is ordinary ground",
+        f"{len(scorer.network.guards)} holes, the largest of {widest + 1} octaves, "
+        "less its mean around; 0 is ordinary ground",
     }
 
 
@@ -270,8 +270,9 @@ def critic_facts(scorer: critic.Scorer) -> dict[str, Any]:
         "kind": "critic",
         "title": "Critic: guarded completion, and how much a place looks put there",
         "margin": scorer.margin,
-        "score_unit": "logit of something put there plus standardised residual, each on a scale "
-        "where 3.09 is what one position of a thousand of ordinary ground exceeds",
+        "score_unit": "logit of something put there, twice, plus standardised residual, each on a "
+        "scale where 3.09 is what one position of a thousand of ordinary ground exceeds; less the "
+        "mean around",
     }
 
 

@@ -143,7 +143,7 @@ class CriticLearner(Learner):
         def logits(dn: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
             return scorer.logits(dn, centre, scale)[:, None]
 
-        ends = quantiles(logits, scorer.margin, sources, seed, device)
+        ends = quantiles(logits, scorer.sees, sources, seed, device)
         measures = ordinary_measures(self.network.guarded, sources, seed)
         return measures | {"doubt": ends[:, 0]}
 
@@ -158,7 +158,7 @@ def ordinary_measures(
         return scorer.measures(dn, centre, scale)[0]
 
     device = next(network.parameters()).device
-    ends = quantiles(measures, scorer.margin, sources, seed, device)
+    ends = quantiles(measures, scorer.sees, sources, seed, device)
     return {"ordinary": ends[0], "rare": ends[1]}
 
 

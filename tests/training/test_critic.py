@@ -8,6 +8,7 @@ import torch
 from training.networks import guarded
 from training.networks.critic import (
     LEVELS,
+    TRUST,
     Critic,
     Scorer,
     focal,
@@ -75,16 +76,19 @@ def test_contrast_is_that_to_the_surroundings_whatever_the_scenes_scale(network:
     torch.testing.assert_close(contrast, other, rtol=1e-3, atol=1e-3)
 
 
-def test_the_score_is_the_sum_of_logit_and_residual_on_one_scale(network: Critic) -> None:
+def test_the_score_is_how_far_logit_and_residual_stand_out_together(network: Critic) -> None:
     scorer = Scorer(network).eval()
     scorer.doubt.copy_(torch.tensor([-2.0, 4.0]))
     side = 64 + 2 * scorer.margin
     parts = (torch.randn(1, 1, side, side), torch.tensor([0.0]), torch.tensor([1.0]))
     with torch.inference_mode():
         score, _ = scorer(*parts)
-        surprise, _ = scorer.residual(*parts)
+        surprise, _ = scorer.residual.surprise(*parts)
         logit = scorer.logits(*parts)
-    torch.testing.assert_close(score, surprise + guarded.TAIL * (logit + 2.0) / 6.0)
+    both = surprise + TRUST * guarded.TAIL * (logit + 2.0) / 6.0
+    rim = guarded.AROUND // 2
+    around = both[0, 3 : 3 + 2 * rim + 1, 5 : 5 + 2 * rim + 1].mean()
+    torch.testing.assert_close(score[0, 3, 5], both[0, 3 + rim, 5 + rim] - around)
 
 
 def test_the_eye_is_kept_and_the_rest_learns(network: Critic) -> None:

@@ -22,6 +22,7 @@ KERNEL = 3
 AROUND = 15  # blocks: side of the surroundings that a pixel's contrast is measured against
 BRIGHTEST = 6.0  # contrasts are clipped there: glints, deep shadow
 LEAST = 0.02  # of a local standard deviation, in 4 robust sigma: ground is never smoother
+TRUST = 2.0  # times the residual's weight in the score
 QUIET = -5.0  # the first bias: one position of 150 is hardware, before anything is learned
 
 
@@ -153,9 +154,10 @@ def focal(logit: Tensor, target: Tensor, weight: Tensor, focus: float = 1.5) -> 
 class Scorer(nn.Module):
     """From raw DN to one score every 4 px: how much it looks put there, or merely surprising.
 
-    The logit is put on the scale of the residual's own score (`guarded.Scorer`): 0 is ordinary
-    ground, `TAIL` what one position of a thousand exceeds there. The two are added, so that what
-    no critic was taught is still found by its residual.
+    The logit is put on the scale of the residual's surprise (`guarded.Scorer`): 0 is ordinary
+    ground, `TAIL` what one position of a thousand exceeds there. Both are added, the logit counting
+    `TRUST` times, so that what no critic was taught is still found by its residual; the score is
+    how far the sum stands out from what is around.
     """
 
     def __init__(self, network: Critic) -> None:
@@ -168,29 +170,34 @@ class Scorer(nn.Module):
     @property
     def margin(self) -> int:
         """Pixels around an area that its scores depend on, each way."""
-        return max(self.residual.margin, reach(self.network.levels) + self._seen)
+        return self.sees + guarded.AROUND // 2 * BLOCK
+
+    @property
+    def sees(self) -> int:
+        """Pixels around an area that its logits and residuals depend on, each way."""
+        return max(self.residual.sees, reach(self.network.levels) + self._seen)
 
     def forward(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
         """`score [N, h, w]` and `completion [N, 1, 4 h, 4 w]` (DN).
 
         Of `dn [N, 1, 4 h + 2 margin, 4 w + 2 margin]`, `4 h` and `4 w` multiples of `step`.
         """
-        surprise, completion = self.residual(dn, centre, scale)
+        area = guarded.without(dn, self.sees - self.residual.sees)
+        surprise, completion = self.residual.surprise(area, centre, scale)
         low, high = self.doubt[0], self.doubt[1]
         placed = guarded.TAIL * (self.logits(dn, centre, scale) - low) / (high - low)
-        return placed + surprise, completion
+        score = guarded.standing_out(TRUST * placed + surprise)
+        return score, guarded.without(completion, self.margin - self.sees)
 
     def logits(self, dn: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
-        """Logits `[N, h, w]` of the same."""
+        """Logits `[N, h, w]` of DN with `sees` around."""
         features = self.network.features(guarded.ground_of(dn, centre, scale))
         logit = self.network.judge(guarded.without(features, self._seen // BLOCK))
-        return guarded.without(logit, (self.margin - self._seen) // BLOCK)[:, 0]
+        return guarded.without(logit, (self.sees - self._seen) // BLOCK)[:, 0]
 
     @property
     def _seen(self) -> int:
-        """What the guarded network sees around a block, in px, rounded up to whole steps."""
-        whole = step(self.network.levels)
-        return (
-            -(-guarded.reach(self.network.guarded.rows, self.network.guarded.guards) // whole)
-            * whole
-        )
+        """How far in px the features of a block see, rounded up to whole steps."""
+        eye, whole = self.network.guarded, step(self.network.levels)
+        sees = max(guarded.reach(eye.rows, eye.guards), AROUND // 2 * BLOCK)
+        return -(-sees // whole) * whole

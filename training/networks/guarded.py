@@ -36,6 +36,7 @@ GUARDS = (2, 4)  # blocks by which features are shifted outward, one head each
 HIDDEN = 64  # channels of a head
 OCTAVES = (0, 1, 2)  # the ground is looked at in full, half and quarter resolution
 WINDOWS = (3, 5)  # blocks: sides of the windows over which residuals are averaged
+AROUND = 65  # blocks: side of the square a place has to stand out from
 TAIL = 3.09  # standard deviations beyond which one of a thousand normal values lies
 LEAST = 1e-4  # of a mean residual, before its logarithm is taken
 
@@ -155,7 +156,9 @@ class Scorer(nn.Module):
     At each octave and for each hole the residuals `|x - c| / b` are averaged over windows of
     several sizes. Each of these measures is put on one scale by how it is distributed on ordinary
     ground: 0 at the median, `TAIL` where one position of a thousand lies beyond, in the logarithm.
-    The score is their mean over holes and windows, at the octave where that is largest.
+    The surprise is their mean over holes and windows, at the octave where that is largest; the
+    score is how far it stands out from the surprise around, for where all ground is hard to
+    foresee, among boulders or on ripples, none of it is news.
     """
 
     def __init__(self, network: Guarded) -> None:
@@ -170,6 +173,11 @@ class Scorer(nn.Module):
     @property
     def margin(self) -> int:
         """Pixels around an area that its scores depend on, each way."""
+        return self.sees + AROUND // 2 * BLOCK
+
+    @property
+    def sees(self) -> int:
+        """Pixels around an area that its measures depend on, each way."""
         return self._margin(max(OCTAVES))
 
     def _margin(self, octave: int) -> int:
@@ -181,6 +189,11 @@ class Scorer(nn.Module):
 
         Of `dn [N, 1, 4 h + 2 margin, 4 w + 2 margin]`, `4 h` and `4 w` multiples of 16.
         """
+        surprise, completion = self.surprise(dn, centre, scale)
+        return standing_out(surprise), without(completion, self.margin - self.sees)
+
+    def surprise(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """How surprising ground is by itself `[N, h, w]`, and completion, of DN with `sees`."""
         measures, completion = self.measures(dn, centre, scale)
         low, high = (part.reshape(1, -1, 1, 1) for part in (self.ordinary, self.rare))
         placed = TAIL * (measures - low) / (high - low)
@@ -188,11 +201,14 @@ class Scorer(nn.Module):
         return torch.stack(octaves).amax(dim=0), completion
 
     def measures(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-        """Logarithms of all mean residuals `[N, measures, h, w]`, and the completion in DN."""
+        """Logarithms of all mean residuals `[N, measures, h, w]`, and the completion in DN.
+
+        Of `dn [N, 1, 4 h + 2 sees, 4 w + 2 sees]`.
+        """
         found = []
         completion = dn
         for octave in OCTAVES:
-            rim = self.margin - self._margin(octave)
+            rim = self.sees - self._margin(octave)
             area = without(dn, rim)
             ground = ground_of(area, centre, scale, octave)
             expected, log_scale = self.network(ground)
@@ -219,6 +235,16 @@ class Scorer(nn.Module):
             ],
             dim=1,
         )
+
+
+def standing_out(surprise: Tensor) -> Tensor:
+    """How far each place stands out from the mean around it, `[N, H - 64, W - 64]` of `[N, H, W]`.
+
+    The square of `AROUND` is averaged row by row, then column by column.
+    """
+    rows = F.avg_pool2d(surprise[:, None], (1, AROUND), 1)
+    around = F.avg_pool2d(rows, (AROUND, 1), 1)
+    return (without(surprise[:, None], AROUND // 2) - around)[:, 0]
 
 
 def without(part: Tensor, rim: int) -> Tensor:
