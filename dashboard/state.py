@@ -33,7 +33,7 @@ from dashboard.detector import (
 from dashboard.downloads import Downloads
 from dashboard.jobs import Worker
 
-DEFAULT_MODEL = "article"
+DEFAULT_MODEL = "critic"
 SIGMA = 3.0  # the article's
 TRIPTYCHS_KEPT = 200  # some 200 kB each
 

@@ -270,7 +270,7 @@ def critic_facts(scorer: critic.Scorer) -> dict[str, Any]:
         "kind": "critic",
         "title": "Critic: guarded completion, and how much a place looks put there",
         "margin": scorer.margin,
-        "score_unit": "logit of something put there, twice, plus standardised residual, each on a "
+        "score_unit": "logit of something put there plus standardised residual, each on a "
         "scale where 3.09 is what one position of a thousand of ordinary ground exceeds; less the "
         "mean around",
     }

@@ -37,7 +37,7 @@ TILE_COLUMNS = "row,col,x,y,width,height,score,sigma".split(",")
 class ScanSettings:
     """Everything a user decides about a scan; written to `run.json`."""
 
-    model: str = "article"
+    model: str = "critic"
     stride: int | None = None  # px; the model card's own where None
     device: str = "auto"
     sigma: float = 3.0

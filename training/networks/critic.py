@@ -22,7 +22,7 @@ KERNEL = 3
 AROUND = 15  # blocks: side of the surroundings that a pixel's contrast is measured against
 BRIGHTEST = 6.0  # contrasts are clipped there: glints, deep shadow
 LEAST = 0.02  # of a local standard deviation, in 4 robust sigma: ground is never smoother
-TRUST = 2.0  # times the residual's weight in the score
+TRUST = 1.0  # times the residual's weight in the score
 QUIET = -5.0  # the first bias: one position of 150 is hardware, before anything is learned
 
 
