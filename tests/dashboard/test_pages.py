@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from rasterio import Affine
 from streamlit.testing.v1 import AppTest
 
@@ -28,16 +27,6 @@ Scenes = Callable[..., Scene]
 APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
 SECONDS = 60
 scanning = sys.modules["dashboard.detector.scan"]
-
-
-@pytest.fixture(autouse=True)
-def streamlits_own() -> Iterator[None]:
-    """What Streamlit leaves behind in the process: its caches, and a `__main__` of its own."""
-    main = sys.modules["__main__"]
-    yield
-    sys.modules["__main__"] = main
-    st.cache_data.clear()
-    st.cache_resource.clear()
 
 
 @pytest.fixture
