@@ -26,13 +26,11 @@ from dashboard.detector import (
     measure,
     scan,
 )
-from tests.dashboard import test_pages
 from tests.dashboard.test_pages import page, text
 from tests.detector import rasters
 from tests.models import area_model
 
 Scenes = Callable[..., Scene]
-streamlits_own = test_pages.streamlits_own
 SPOTS = 60
 
 
