@@ -13,8 +13,9 @@ from tests.browser import serving
 STEP_SECONDS = 60
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """Closed with this folder's last test: its event loop runs in this thread until then."""
     if serving.installed_browser() is None:
         pytest.skip("needs Chromium; install it, for example with `apt-get install chromium`")
     with serving.browser() as found:

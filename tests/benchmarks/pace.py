@@ -1,0 +1,94 @@
+"""Ground a second: the shipped models and local RX, on the same picture in one run.
+
+    python -m tests.benchmarks.pace SCENE [--rounds 5]
+
+Timed is what a scan does piece by piece, reading from the ingested scene and its margins included,
+and nothing of the store. The contestants take turns, round by round, so that whatever else the
+machine does strikes all; the figures are medians over the rounds, the ratios of the same round.
+`article` at stride 16 would take hours: some rows of its tiles are timed, and each tile stands for
+16 x 16 px of ground.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+import onnxruntime
+
+from dashboard.detector import Model, Scene, ingest
+from dashboard.detector.devices import threads
+from dashboard.detector.pieces import Pieces, read, score
+from dashboard.detector.store import ScanRecord
+from training.evaluate.peers import Ground, local_rx
+
+FINE = 16  # px, the article's second stride
+TILES = 256  # of `article` in a round, at least
+
+Work = tuple[int, Callable[[], object]]  # px of ground that a call scores, and the call
+
+
+def scanning(model: Model, scene: Scene) -> Work:
+    """A scan without its store; of a network for tiles, its first rows with ground."""
+    stride = model.card.stride if model.card.area else FINE
+    record = ScanRecord.of(scene, model, stride)
+    pieces, margin = list(Pieces(record)), model.card.margin
+    if not model.card.area:
+        middle = pieces[len(pieces) // 2 :]  # rows in the middle of the scene
+        pieces = middle[: -(-TILES // middle[0].count)]
+
+    def work() -> None:
+        for piece in pieces:
+            score(read(record, piece, scene, margin), scene, model)
+
+    return sum(piece.count for piece in pieces) * stride**2, work
+
+
+def rx(scene: Scene) -> Work:
+    """Local RX over the whole scene, reading included."""
+    return scene.width * scene.height, lambda: local_rx(Ground.of(scene))
+
+
+def megapixels(work: Work) -> float:
+    """Ground a second, Mpx/s."""
+    ground, call = work
+    began = time.perf_counter()
+    call()
+    return ground / (time.perf_counter() - began) / 1e6
+
+
+def main() -> None:
+    """Prints a line of JSON a contestant."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("scene")
+    parser.add_argument("--models", nargs="+", default=["guarded", "critic"])
+    parser.add_argument("--article", default="article")
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
+    scene = ingest(given.scene)
+    works = {name: scanning(Model.load(name, "cpu"), scene) for name in given.models}
+    works |= {"local RX": rx(scene)}
+    works |= {f"article / {FINE}": scanning(Model.load(given.article, "cpu"), scene)}
+    print(
+        f"onnxruntime {onnxruntime.__version__}, {threads()} threads, {platform.machine()}",
+        file=sys.stderr,
+    )
+    rounds = [{name: megapixels(work) for name, work in works.items()} for _ in range(given.rounds)]
+    for name in works:
+        ratios = [one[name] / one[f"article / {FINE}"] for one in rounds]
+        line = {
+            "contestant": name,
+            "mpx_per_s": round(statistics.median(one[name] for one in rounds), 4),
+            "times_article": round(statistics.median(ratios), 1),
+            "ratios": [round(ratio, 1) for ratio in ratios],
+        }
+        print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()
