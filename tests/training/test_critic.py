@@ -17,7 +17,7 @@ from training.networks.critic import (
     surroundings,
     widened,
 )
-from training.networks.guarded import BLOCK, Guarded
+from training.networks.guarded import BLOCK, Guarded, blocks_of
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,8 @@ def test_a_logit_sees_no_further_than_derived(network: Critic) -> None:
     side = 2 * reach() + 4 * step()
     at = (reach() + step()) // BLOCK  # of a block whose surroundings lie whole in the area
     with torch.no_grad():
-        features = network.features(torch.randn(1, 1, side, side))
+        blocks = blocks_of(torch.randn(1, 1, side, side))
+        features = network.features(blocks, network.guarded.predict(blocks))
     features.requires_grad_()
     (gradient,) = torch.autograd.grad(network.judge(features)[0, 0, at, at], features)
     looks = (gradient[0] != 0).any(dim=0)
@@ -66,11 +67,14 @@ def test_tiles_with_the_derived_margin_equal_the_whole_and_without_it_do_not(
 
 
 def test_contrast_is_that_to_the_surroundings_whatever_the_scenes_scale(network: Critic) -> None:
-    ground = 0.2 * torch.randn(1, 1, 128, 128)
+    ground = blocks_of(0.2 * torch.randn(1, 1, 128, 128))
     with torch.inference_mode():
         level, rough = surroundings(ground)
         other_level, other_rough = surroundings(3 * ground + 1)
-        contrast, other = (network.features(part)[:, : BLOCK**2] for part in (ground, 3 * ground))
+        contrast, other = (
+            network.features(part, network.guarded.predict(part))[:, : BLOCK**2]
+            for part in (ground, 3 * ground)
+        )
     torch.testing.assert_close(other_level, 3 * level + 1)
     torch.testing.assert_close(other_rough, 3 * rough, rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(contrast, other, rtol=1e-3, atol=1e-3)

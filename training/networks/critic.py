@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.networks import guarded
-from training.networks.guarded import BLOCK, Guarded
+from training.networks.guarded import BLOCK, Guarded, Prediction, blocks_of
 
 KERNEL = 3
 AROUND = 15  # blocks: side of the surroundings that a pixel's contrast is measured against
@@ -92,25 +92,26 @@ class Critic(nn.Module):
     def forward(self, ground: Tensor) -> Tensor:
         """Logits `[N, 1, H / 4, W / 4]` of scaled `ground [N, 1, H, W]`, multiples of `step`."""
         with torch.no_grad():
-            features = self.features(ground)
+            blocks = blocks_of(ground)
+            features = self.features(blocks, self.guarded.predict(blocks))
         return self.judge(features)
 
-    def features(self, ground: Tensor) -> Tensor:
-        """What is judged of scaled ground, block by block, `[N, features, H / 4, W / 4]`.
+    def features(self, blocks: Tensor, predicted: Prediction, rim: int = 0) -> Tensor:
+        """What is judged of blocks of scaled ground, `[N, features, h, w]` of `[N, 16, h, w]`.
+
+        But for a rim of so many blocks, which the prediction lacks already.
 
         The ground's contrast to its surroundings, the signed logarithms of the standardised
         residuals, the scales of these, the surroundings' own level and roughness.
         """
-        expected, log_scale = self.guarded(ground)
-        residual = (ground - expected) * torch.exp(-log_scale)
+        expected, log_scale = predicted
+        level, rough = (guarded.without(part, rim) for part in surroundings(blocks))
+        blocks = guarded.without(blocks, rim)
+        residual = (blocks[:, None] - expected) * torch.exp(-log_scale)
         signed = torch.sign(residual) * torch.log1p(residual.abs())
-        level, rough = surroundings(ground)
-        blocks = F.pixel_unshuffle(ground, BLOCK)
         contrast = ((blocks - level) / rough).clamp(-BRIGHTEST, BRIGHTEST)
-        scales = F.avg_pool2d(log_scale, BLOCK) / guarded.SPAN
-        return torch.cat(
-            [contrast, F.pixel_unshuffle(signed, BLOCK), scales, level, torch.log(rough)], dim=1
-        )
+        scales = log_scale.mean(dim=2) / guarded.SPAN
+        return torch.cat([contrast, signed.flatten(1, 2), scales, level, torch.log(rough)], dim=1)
 
     def judge(self, features: Tensor) -> Tensor:
         """Logits `[N, 1, h, w]` of features, h and w multiples of a coarsest block."""
@@ -123,19 +124,18 @@ class Critic(nn.Module):
         return self.logit(features)  # type: ignore[no-any-return]
 
 
-def surroundings(ground: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation around each block of ground, `[N, 1, H / 4, W / 4]` each.
+def surroundings(blocks: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation around each block, `[N, 1, h, w]` each of `[N, 16, h, w]`.
 
     Over squares of `AROUND` blocks: a critic, unlike a completion, may look at the place itself.
     """
-    rim = AROUND // 2
 
     def mean(part: Tensor) -> Tensor:
-        small = F.avg_pool2d(part, BLOCK)
-        return F.avg_pool2d(small, AROUND, 1, padding=rim, count_include_pad=False)
+        small = part.mean(dim=1, keepdim=True)
+        return F.avg_pool2d(small, AROUND, 1, padding=AROUND // 2, count_include_pad=False)
 
-    level = mean(ground)
-    return level, torch.sqrt((mean(ground**2) - level**2).clamp(min=LEAST**2))
+    level = mean(blocks)
+    return level, torch.sqrt((mean(blocks**2) - level**2).clamp(min=LEAST**2))
 
 
 def focal(logit: Tensor, target: Tensor, weight: Tensor, focus: float = 1.5) -> Tensor:
@@ -182,17 +182,29 @@ class Scorer(nn.Module):
 
         Of `dn [N, 1, 4 h + 2 margin, 4 w + 2 margin]`, `4 h` and `4 w` multiples of `step`.
         """
-        area = guarded.without(dn, self.sees - self.residual.sees)
-        surprise, completion = self.residual.surprise(area, centre, scale)
+        blocks = blocks_of(guarded.ground_of(dn, centre, scale))
+        predicted = self._predict(blocks)
+        rim = self.sees - self.residual.sees
+        lost = rim // BLOCK + self.residual.rim - self._seen // BLOCK
+        known = (guarded.without(predicted[0], lost), guarded.without(predicted[1], lost))
+        surprise, completion = self.residual.surprise(
+            guarded.without(dn, rim), centre, scale, known
+        )
         low, high = self.doubt[0], self.doubt[1]
-        placed = guarded.TAIL * (self.logits(dn, centre, scale) - low) / (high - low)
+        placed = guarded.TAIL * (self._logits(blocks, predicted) - low) / (high - low)
         score = guarded.standing_out(TRUST * placed + surprise)
         return score, guarded.without(completion, self.margin - self.sees)
 
     def logits(self, dn: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
         """Logits `[N, h, w]` of DN with `sees` around."""
-        features = self.network.features(guarded.ground_of(dn, centre, scale))
-        logit = self.network.judge(guarded.without(features, self._seen // BLOCK))
+        blocks = blocks_of(guarded.ground_of(dn, centre, scale))
+        return self._logits(blocks, self._predict(blocks))
+
+    def _predict(self, blocks: Tensor) -> Prediction:
+        return self.network.guarded.predict(blocks, self._seen // BLOCK)
+
+    def _logits(self, blocks: Tensor, predicted: Prediction) -> Tensor:
+        logit = self.network.judge(self.network.features(blocks, predicted, self._seen // BLOCK))
         return guarded.without(logit, (self.sees - self._seen) // BLOCK)[:, 0]
 
     @property

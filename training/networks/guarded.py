@@ -40,6 +40,9 @@ AROUND = 65  # blocks: side of the square a place has to stand out from
 TAIL = 3.09  # standard deviations beyond which one of a thousand normal values lies
 LEAST = 1e-4  # of a mean residual, before its logarithm is taken
 
+# `centre` and `log_scale` of every pixel, block by block, `[N, heads, 16, h, w]` each
+Prediction = tuple[Tensor, Tensor]
+
 
 def widened(rows: tuple[Row, ...], width: float) -> tuple[Row, ...]:
     """The rows with `width` times the channels."""
@@ -60,19 +63,26 @@ def reach(rows: tuple[Row, ...] = ROWS, guards: tuple[int, ...] = GUARDS) -> int
 
 
 class HalfPlane(nn.Module):
-    """A 2 x 3 convolution that sees no line of blocks below its own."""
+    """A 2 x 3 convolution that sees no line of blocks below its own, nor in any of four turns."""
 
     def __init__(self, inputs: int, row: Row) -> None:
         super().__init__()
         self.dilation = row.dilation
-        self.convolution = nn.Conv2d(
-            inputs, row.channels, (2, 3), padding=(0, row.dilation), dilation=row.dilation
-        )
+        self.convolution = nn.Conv2d(inputs, row.channels, (2, 3), dilation=row.dilation)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Features `[N, C, H, W]` of `[N, inputs, H, W]`; 0 above the first line."""
-        above = F.pad(features, (0, 0, self.dilation, 0))
-        return F.relu(self.convolution(above))
+    def forward(self, features: Tensor, turn: int = 0) -> Tensor:
+        """Features `[N, C, H, W]` of `[N, inputs, H, W]`, looking up or so many turns to the left.
+
+        The kernel is turned, not the picture; beyond the picture all is 0.
+        """
+        weight = self.convolution.weight
+        kernel = torch.rot90(weight, turn, (2, 3)) if turn else weight
+        behind = _towards(turn, self.dilation)
+        aside = (0, self.dilation) if turn % 2 == 0 else (self.dilation, 0)
+        found = F.conv2d(
+            F.pad(features, behind), kernel, self.convolution.bias, 1, aside, self.dilation
+        )
+        return F.relu(found)
 
 
 class Guarded(nn.Module):
@@ -105,31 +115,53 @@ class Guarded(nn.Module):
 
     def forward(self, ground: Tensor) -> tuple[Tensor, Tensor]:
         """`centre` and `log_scale`, `[N, heads, H, W]`, of `ground [N, 1, H, W]`."""
-        blocks = F.pixel_unshuffle(ground, BLOCK)
-        looks = self._look_each_way(blocks)
-        parts = [
-            F.pixel_shuffle(head(_shifted(looks, guard)), BLOCK)
-            for head, guard in zip(self.heads, self.guards, strict=True)
-        ]
-        both = torch.stack(parts, dim=1)  # [N, heads, 2, H, W]
+        centre, log_scale = (
+            F.pixel_shuffle(part.flatten(1, 2), BLOCK) for part in self.predict(blocks_of(ground))
+        )
+        return centre, log_scale
+
+    def predict(self, blocks: Tensor, rim: int = 0) -> Prediction:
+        """`centre` and `log_scale` of blocks `[N, 16, h, w]`, but for a rim of so many blocks."""
+        looks = [self._looking(blocks, turn) for turn in range(ROTATIONS)]
+        parts = []
+        for head, guard in zip(self.heads, self.guards, strict=True):
+            moved = [_shifted(look, turn, guard, rim) for turn, look in enumerate(looks)]
+            parts.append(head(torch.cat(moved, dim=1)).unflatten(1, (2, BLOCK * BLOCK)))
+        both = torch.stack(parts, dim=1)  # [N, heads, 2, 16, h, w]
         return both[:, :, 0], both[:, :, 1].clamp(min=FLOOR)
 
-    def _look_each_way(self, blocks: Tensor) -> list[Tensor]:
-        """The features of four turns of the picture, each still turned: up, left, down, right."""
-        turned = [torch.rot90(blocks, turn, (2, 3)) for turn in (2, 3, 1)]
-        count = blocks.shape[0]
-        upright = self.branch(torch.cat([blocks, turned[0]]))
-        lying = self.branch(torch.cat([turned[1], turned[2]]))
-        return [upright[:count], lying[:count], upright[count:], lying[count:]]
+    def _looking(self, features: Tensor, turn: int) -> Tensor:
+        """What is seen up, left, down, or right of each block and beside it, `[N, C, h, w]`."""
+        for layer in self.branch:
+            features = layer(features, turn)
+        return features
 
 
-def _shifted(looks: list[Tensor], guard: int) -> Tensor:
-    """The four branches shifted outward by the guard and turned back, `[N, 4 C, H, W]`."""
-    moved = []
-    for turn, features in enumerate(looks):
-        outward = F.pad(features, (0, 0, guard, 0))[:, :, : features.shape[2]]
-        moved.append(torch.rot90(outward, turn, (2, 3)))
-    return torch.cat(moved, dim=1)
+def _towards(turn: int, many: int) -> tuple[int, int, int, int]:
+    """`F.pad`'s numbers that add so many lines where a branch of this turn looks."""
+    sides = [(0, 0, many, 0), (many, 0, 0, 0), (0, 0, 0, many), (0, many, 0, 0)]
+    return sides[turn]
+
+
+def _shifted(look: Tensor, turn: int, guard: int, rim: int) -> Tensor:
+    """A branch's features moved away from where it looks, without a rim; 0 where none are."""
+    lack = max(0, guard - rim)
+    wider = F.pad(look, _towards(turn, lack)) if lack else look
+    down, right = [(-guard, 0), (0, -guard), (guard, 0), (0, guard)][turn]
+    top = rim + down + (lack if turn == 0 else 0)
+    left = rim + right + (lack if turn == 1 else 0)
+    height, width = (side - 2 * rim for side in look.shape[2:])
+    return wider[:, :, top : top + height, left : left + width]
+
+
+def blocks_of(ground: Tensor) -> Tensor:
+    """Ground `[N, 1, H, W]` with the 16 pixels of each block as channels, `[N, 16, H / 4, W / 4]`.
+
+    `F.pixel_unshuffle` as a convolution, which runtimes do several times faster.
+    """
+    count = BLOCK * BLOCK
+    pick = torch.eye(count, dtype=ground.dtype, device=ground.device)
+    return F.conv2d(ground, pick.reshape(count, 1, BLOCK, BLOCK), stride=BLOCK)
 
 
 def ground_of(dn: Tensor, centre: Tensor, scale: Tensor, octave: int = 0) -> Tensor:
@@ -180,6 +212,13 @@ class Scorer(nn.Module):
         """Pixels around an area that its measures depend on, each way."""
         return self._margin(max(OCTAVES))
 
+    @property
+    def rim(self) -> int:
+        """Blocks around an area with `sees` that need no prediction in full resolution."""
+        return (
+            self.sees - self._margin(0) + reach(self.network.rows, self.network.guards)
+        ) // BLOCK
+
     def _margin(self, octave: int) -> int:
         network_sees = reach(self.network.rows, self.network.guards)
         return int((network_sees + max(WINDOWS) // 2 * BLOCK) * 2**octave)
@@ -192,18 +231,25 @@ class Scorer(nn.Module):
         surprise, completion = self.surprise(dn, centre, scale)
         return standing_out(surprise), without(completion, self.margin - self.sees)
 
-    def surprise(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-        """How surprising ground is by itself `[N, h, w]`, and completion, of DN with `sees`."""
-        measures, completion = self.measures(dn, centre, scale)
+    def surprise(
+        self, dn: Tensor, centre: Tensor, scale: Tensor, known: Prediction | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """How surprising ground is by itself `[N, h, w]`, and completion, of DN with `sees`.
+
+        `known` is the prediction in full resolution without `rim`, where a caller has it already.
+        """
+        measures, completion = self.measures(dn, centre, scale, known)
         low, high = (part.reshape(1, -1, 1, 1) for part in (self.ordinary, self.rare))
         placed = TAIL * (measures - low) / (high - low)
         octaves = [part.mean(dim=1) for part in placed.chunk(len(OCTAVES), dim=1)]
         return torch.stack(octaves).amax(dim=0), completion
 
-    def measures(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    def measures(
+        self, dn: Tensor, centre: Tensor, scale: Tensor, known: Prediction | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Logarithms of all mean residuals `[N, measures, h, w]`, and the completion in DN.
 
-        Of `dn [N, 1, 4 h + 2 sees, 4 w + 2 sees]`.
+        Of `dn [N, 1, 4 h + 2 sees, 4 w + 2 sees]`; `known` as for `surprise`.
         """
         found = []
         completion = dn
@@ -211,23 +257,24 @@ class Scorer(nn.Module):
             rim = self.sees - self._margin(octave)
             area = without(dn, rim)
             ground = ground_of(area, centre, scale, octave)
-            expected, log_scale = self.network(ground)
-            sees = reach(self.network.rows, self.network.guards)
-            parts = (without(part, sees) for part in (ground, expected, log_scale))
-            seen, expected, log_scale = parts
-            residual = (seen - expected) * torch.exp(-log_scale)
-            small = self._averages(residual)
+            sees = reach(self.network.rows, self.network.guards) // BLOCK
+            blocks = blocks_of(ground)
+            if known and octave == 0:
+                expected, log_scale = known
+            else:
+                expected, log_scale = self.network.predict(blocks, sees)
+            residual = (without(blocks, sees)[:, None] - expected) * torch.exp(-log_scale)
+            small = self._averages(residual.abs().mean(dim=2))
             found.append(F.interpolate(small, scale_factor=2**octave) if octave else small)
             if octave == 0:
-                inner = without(expected[:, :1], max(WINDOWS) // 2 * BLOCK)
+                inner = F.pixel_shuffle(without(expected[:, 0], max(WINDOWS) // 2), BLOCK)
                 completion = inner * (SPAN * scale.reshape(-1, 1, 1, 1))
                 completion = completion + centre.reshape(-1, 1, 1, 1)
         return torch.log(torch.cat(found, dim=1) + LEAST), completion
 
     @staticmethod
-    def _averages(residual: Tensor) -> Tensor:
-        """Means over all windows `[N, windows heads, h, w]` of `[N, heads, H, W]`."""
-        blocks = F.avg_pool2d(residual.abs(), BLOCK)
+    def _averages(blocks: Tensor) -> Tensor:
+        """Means over all windows, `[N, windows heads, h, w]`, of means `[N, heads, H, W]`."""
         return torch.cat(
             [
                 F.avg_pool2d(without(blocks, (max(WINDOWS) - window) // 2), window, 1)
@@ -248,5 +295,5 @@ def standing_out(surprise: Tensor) -> Tensor:
 
 
 def without(part: Tensor, rim: int) -> Tensor:
-    """`[N, C, H, W]` without `rim` positions on every side."""
-    return part[:, :, rim:-rim, rim:-rim] if rim else part
+    """`[..., H, W]` without `rim` positions on every side."""
+    return part[..., rim:-rim, rim:-rim] if rim else part
