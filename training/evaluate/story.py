@@ -41,9 +41,9 @@ SCALES = {
     for scale in (
         # Minutes: for tests, and to see that it runs. Learns next to nothing.
         Scale("smoke", "smoke", "smoke-wide", 1, 2, 1, fine=64, largest=1024),
-        # About an hour and a half: a quarter of the article's channels, 40,000 windows instead of
-        # 2,000,000, pictures cut to 2,048 px, the article's own strides.
-        Scale("small", "article-small", "article-half", 4, 12, 2, fine=16, largest=2048),
+        # About an hour: a quarter of the article's channels, 20,000 windows instead of 2,000,000,
+        # pictures cut to 1,536 px, the article's own strides.
+        Scale("small", "article-small", "article-medium", 2, 5, 1, fine=16, largest=1536),
         # The article's recipe; some hours of a GPU.
         Scale("full", "article", "article-wide", 200, 400, 200, fine=16, largest=1 << 20),
     )
