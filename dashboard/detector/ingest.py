@@ -32,6 +32,7 @@ from dashboard.detector.errors import DamagedScene, NoGround, StoreError
 from dashboard.detector.formats import GDAL_OPTIONS, identify, local_file, open_picture
 from dashboard.detector.home import needle_home
 from dashboard.detector.locks import alone
+from dashboard.detector.memory import give_back
 from dashboard.detector.nodata import HALO, Areas, Mask, as_dn, fill_holes
 from dashboard.detector.picture import BLOCK, Picture, window_of
 from dashboard.detector.scene import GROUND, HOLE, NODATA, TAG, Scene
@@ -97,6 +98,7 @@ def _ingested(source: Path, target: Path, name: str, digest: str, report: Progre
     _sweep(folder)
     with tempfile.TemporaryDirectory(prefix=prefix, dir=folder) as work:
         _write(source, Path(work), name, digest, report).replace(target)
+    give_back()
     return Scene.open(target, name)
 
 
@@ -121,6 +123,7 @@ def _write(source: Path, work: Path, name: str, digest: str, report: Progress) -
     decoding = _decoded(source, name, digest)
     with rasterio.Env(**GDAL_OPTIONS), ahead(decoding, READ_AHEAD) as strips:
         survey, facts = _survey(strips, work / "raw.tif", lambda part: report(READ_SHARE * part))
+    give_back()  # a whole compressed scene, which the decoder has held
     with rasterio.Env(**GDAL_OPTIONS, SPARSE_OK_OVERVIEW="TRUE"), _writing(work.parent):
         found = _statistics(survey, name)
         nodata = _settle(

@@ -69,8 +69,8 @@ def world_file(scene: Scene, box: Box) -> str:
     return "".join(f"{value:.12g}\n" for value in lines)
 
 
-def run_record(finished: Finished, contents: Mapping[str, bytes]) -> dict[str, Any]:
-    """What was done, to what, with what; checksums of `contents` by file name."""
+def run_record(finished: Finished, checksums: Mapping[str, str]) -> dict[str, Any]:
+    """What was done, to what, with what; the files' checksums by their names."""
     store, scores = finished.store, finished.scores
     record = store.record
     facts = {key: value for key, value in finished.scene.facts().items() if key != "crs"}
@@ -97,7 +97,7 @@ def run_record(finished: Finished, contents: Mapping[str, bytes]) -> dict[str, A
         "seconds": {"score": round(store.seconds, 3)} | dict(finished.facts.get("seconds", {})),
         **{key: value for key, value in finished.facts.items() if key != "seconds"},
         "versions": {"python": platform.python_version()} | _versions(),
-        "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()},
+        "sha256": dict(checksums),
     }
 
 
@@ -202,15 +202,17 @@ def write_results(folder: Path, finished: Finished) -> list[Path]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        contents = {product.name: product.make(finished) for product in IN_FOLDER}
-        for name, data in contents.items():
-            _write(folder / name, data)
-        _write(folder / RUN_RECORD.name, _json(run_record(finished, contents)))
+        checksums = {}
+        for product in IN_FOLDER:
+            data = product.make(finished)
+            _write(folder / product.name, data)
+            checksums[product.name] = hashlib.sha256(data).hexdigest()
+        _write(folder / RUN_RECORD.name, _json(run_record(finished, checksums)))
     except OSError as error:
         raise StoreError(
             f"{folder}: cannot be written ({error.strerror}); give another --out"
         ) from error
-    return [folder / name for name in (*contents, RUN_RECORD.name)]
+    return [folder / name for name in (*checksums, RUN_RECORD.name)]
 
 
 def _json(record: Mapping[str, Any]) -> bytes:

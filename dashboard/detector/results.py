@@ -5,20 +5,24 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rasterio
 from rasterio import Affine
 from rasterio.crs import CRS
-from rasterio.io import MemoryFile
 from rasterio.shutil import copy as raster_copy
+from rasterio.windows import Window
 
 from dashboard.detector.artefacts import with_artefacts
 from dashboard.detector.detections import Detection, FlaggedTile
 from dashboard.detector.errors import OptionError
+from dashboard.detector.formats import GDAL_OPTIONS
 from dashboard.detector.geography import MARS_LONLAT
 from dashboard.detector.rules import RULES
 from dashboard.detector.scene import Scene
@@ -169,16 +173,17 @@ def scores_cog(scores: ScoreMap, scene: Scene) -> bytes:
     placed: dict[str, Any] = {"transform": transform}
     if scene.crs is not None:
         placed["crs"] = CRS.from_wkt(scene.crs)
-    rows, cols = scores.values.shape
-    layout = {"width": cols, "height": rows, "count": 1, "dtype": "float32", "nodata": np.nan}
-    with MemoryFile() as plain, MemoryFile() as cog:
-        with plain.open(driver="GTiff", **layout, **placed) as out:
-            out.write(scores.values, 1)
+    height, width = scores.values.shape
+    layout = {"width": width, "height": height, "count": 1, "dtype": "float32", "nodata": np.nan}
+    with tempfile.TemporaryDirectory() as folder, rasterio.Env(**GDAL_OPTIONS):
+        plain, cog = Path(folder, "plain.tif"), Path(folder, "cog.tif")
+        with rasterio.open(plain, "w", driver="GTiff", **layout, **placed) as out:
+            for rows, part in scores.parts():
+                out.write(part, 1, window=Window(0, rows.start, part.shape[1], part.shape[0]))
             out.set_band_description(1, "score")
             out.update_tags(NEEDLE_ORIGIN_PX=grid.origin, NEEDLE_STRIDE_PX=grid.stride)
-        with plain.open() as source:
-            raster_copy(source, cog.name, driver="COG", compress="deflate", predictor="yes")
-        return bytes(cog.getbuffer())
+        raster_copy(plain, cog, driver="COG", compress="deflate", predictor="yes")
+        return cog.read_bytes()
 
 
 def row(found: Detection, decision: Decision) -> tuple[Any, ...]:

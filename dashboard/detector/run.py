@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dashboard.detector.errors import StoreError
 from dashboard.detector.ingest import ingest
+from dashboard.detector.memory import give_back
 from dashboard.detector.model import Model
 from dashboard.detector.products import write_results
 from dashboard.detector.region import Region
@@ -52,6 +53,8 @@ def run(
         "device_note": model.fallback_reason,
         "peak_memory_mb": peak_memory_mb(),
     }
+    del model
+    give_back()
     finished = Finished(store, scene, store.scores(), settings, facts)
     write_results(out, finished)
     return finished

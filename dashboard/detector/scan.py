@@ -19,7 +19,7 @@ from dashboard.detector.region import Region
 from dashboard.detector.scene import Scene
 from dashboard.detector.store import ScanRecord, ScanStore
 
-READ_AHEAD = 3  # pieces that wait for the network; each takes some 10 MB
+READ_AHEAD = 2  # pieces that wait for the network; each takes some 20 MB
 SETTLE_SECONDS = 1.0  # between two writes of a scan's progress
 TRIAL_SECONDS = 1.5  # of an estimate, besides the first piece, which warms up
 TRIAL_PIECES = 64  # at most
@@ -78,6 +78,7 @@ def scan(store: ScanStore, scene: Scene, model: Model) -> Iterator[Progress]:
                 if now - settled > SETTLE_SECONDS:
                     settled = now
                     _settle(store, values)
+                    values = store.values("r+")  # lest what was written stay in memory
                 yield Progress(record.done, store.total, record.done - first, now - began)
     finally:
         _settle(store, values)

@@ -90,6 +90,21 @@ def test_a_scan_cut_off_between_areas_ends_in_the_same_numbers(
     np.testing.assert_array_equal(reopened.values(), undisturbed)
 
 
+def test_a_scan_begun_with_other_areas_goes_on_with_them(
+    scene_of: Scenes, areas: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "SIDE", 40)
+    scene = scene_of(rasters.ground(400, 500))
+    begun = ScanStore.for_scan(scene, areas)
+    list(islice(scan(begun, scene, areas), 3))
+    monkeypatch.setattr(stores, "SIDE", 64)
+    reopened = ScanStore.for_scan(scene, areas)
+    assert (reopened.key, reopened.done, reopened.record.batch) == (begun.key, begun.done, 40)
+    list(scan(reopened, scene, areas))
+    pixels = scene.read(Box(0, 0, 500, 400)).dn
+    np.testing.assert_allclose(reopened.values(), expected(pixels, scene), rtol=1e-5)
+
+
 def test_positions_with_too_little_ground_have_no_score(scene_of: Scenes, areas: Model) -> None:
     pixels = rasters.ground(300, 400)
     pixels[:, :120] = 0

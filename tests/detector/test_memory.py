@@ -1,0 +1,29 @@
+"""Memory that is free inside the process goes back to the system."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import pytest
+
+from dashboard.detector.memory import give_back
+
+PIECES, SIZE = 50_000, 2_000  # 100 MB in pieces that the allocator keeps
+
+
+def held() -> int:
+    """Bytes of memory that this process holds."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmRSS:"))
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators need no asking")
+def test_what_is_free_between_what_is_used_goes_back() -> None:
+    pieces = [bytearray(SIZE) for _ in range(PIECES)]
+    kept = pieces[:: PIECES // 20]  # so that nothing can be cut off at the end
+    full = held()
+    del pieces
+    give_back()
+    assert held() < full - PIECES * SIZE // 2
+    assert len(kept) == 20
