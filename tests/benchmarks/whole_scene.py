@@ -1,6 +1,6 @@
 """A whole scene end to end against one bare decode of its file, in one run; and its memory.
 
-    python -m tests.benchmarks.whole_scene FOLDER [--scales 0.25 1] [--model guarded]
+    python -m tests.benchmarks.whole_scene FOLDER [--scales 0.25 1] [--model guarded] [--home HOME]
 
 FOLDER keeps the test scenes (`full_scene.py`) from one run to the next. For each scale the file is
 decoded along its native blocks and thrown away, then scanned by the command line with an empty
@@ -69,10 +69,10 @@ def watched(*command: str, **variables: str) -> tuple[float, float]:
     return time.monotonic() - began, most / 1e9
 
 
-def measure(scene: Path, model: str) -> dict[str, Any]:
-    """Decode, scan, decode."""
+def measure(scene: Path, model: str, kept: Path | None) -> dict[str, Any]:
+    """Decode, scan, decode; scene and scan are kept in a folder where one is given."""
     with tempfile.TemporaryDirectory(dir=scene.parent) as folder:
-        out, home = f"{folder}/out", f"{folder}/home"
+        out, home = f"{folder}/out", str(kept or f"{folder}/home")
         scan = ("-m", "dashboard", "scan", str(scene), "--model", model, "--out", out)
         first, decode_memory = watched("-c", BARE, str(scene))
         seconds, memory = watched(*scan, NEEDLE_HOME=home)
@@ -95,12 +95,15 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--scales", nargs="+", type=float, default=[0.25, 1.0], help="of area")
     parser.add_argument("--model", default="guarded")
+    parser.add_argument("--home", type=Path, help="a new folder, to keep what Needle keeps in")
     given = parser.parse_args()
+    if given.home and given.home.exists():
+        parser.error(f"{given.home} exists; an ingested scene in it would be used")
     cores = f"{len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f} before"
     print(cores, file=sys.stderr)
     for scale in given.scales:
         width, height = size(scale)
-        found = measure(full_scene(given.folder, scale), given.model)
+        found = measure(full_scene(given.folder, scale), given.model, given.home)
         print(json.dumps({"scale": scale, "px": [width, height]} | found), flush=True)
 
 
