@@ -4,29 +4,57 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
-from dashboard.detector import OptionError, SceneNotFound, needle_home
+from dashboard.detector import (
+    BEGINNING,
+    OptionError,
+    SceneNotFound,
+    StoreError,
+    format_of,
+    needle_home,
+)
 
 DEMO = Path(__file__).with_name("demo") / "landing-site.jp2"
+PIECE = 1 << 20  # bytes of an upload copied at a time
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".jp2", ".j2k")
 
 
 def stage(upload: BinaryIO, name: str) -> Path:
-    """The path of an upload copied to disk piece by piece, under the checksum of its content."""
-    folder = needle_home() / "uploads"
-    folder.mkdir(parents=True, exist_ok=True)
+    """The path of an upload copied to disk piece by piece, under the checksum of its content.
+
+    Raises:
+        UnknownFormat: its first bytes are of no picture; nothing is copied.
+        StoreError: it cannot be written; nothing of it is left.
+    """
     upload.seek(0)
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".part-", delete=False) as part:
-        shutil.copyfileobj(upload, part, 1 << 20)
-    staged = Path(part.name)
-    with staged.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    format_of(upload.read(BEGINNING), name)
+    folder = needle_home() / "uploads"
     suffix = Path(name).suffix.lower()
-    return staged.replace(folder / f"{digest[:16]}{suffix if suffix in SUFFIXES else ''}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as work:
+            staged = Path(work, "upload")
+            digest = _copied(upload, staged)
+            known = suffix if suffix in SUFFIXES else ""
+            return staged.replace(folder / f"{digest[:16]}{known}")
+    except OSError as error:
+        raise StoreError(
+            f"{name}: cannot be kept in {folder} ({error.strerror}); make room or set NEEDLE_HOME"
+        ) from error
+
+
+def _copied(upload: BinaryIO, target: Path) -> str:
+    """Copies an upload piece by piece; the SHA-256 of it."""
+    digest = hashlib.sha256()
+    upload.seek(0)
+    with target.open("wb") as file:
+        while piece := upload.read(PIECE):
+            digest.update(piece)
+            file.write(piece)
+    return digest.hexdigest()
 
 
 def operators_folder() -> Path | None:

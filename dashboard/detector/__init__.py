@@ -18,6 +18,7 @@ from dashboard.detector.errors import (
     UnknownFormat,
 )
 from dashboard.detector.fetch import fetch
+from dashboard.detector.formats import BEGINNING, format_of
 from dashboard.detector.home import needle_home
 from dashboard.detector.ingest import ingest
 from dashboard.detector.measure import Measure, measure
@@ -47,6 +48,7 @@ from dashboard.detector.triptych import Triptych, triptychs
 from dashboard.detector.verdicts import Change, Decision, Subject, Verdict, Verdicts
 
 __all__ = [
+    "BEGINNING",
     "CREDIT",
     "DEVICES",
     "PRODUCTS",
@@ -99,6 +101,7 @@ __all__ = [
     "find",
     "find_model",
     "flagged",
+    "format_of",
     "grey",
     "ingest",
     "list_models",

@@ -30,6 +30,7 @@ MAX_GIGABYTES = 16.0  # real scenes have 2 to 8; a 7 MB TIFF can declare 40
 DTYPES = frozenset({"uint8", "uint16", "int16", "uint32", "int32", "float32", "float64"})
 CACHE_BYTES = 128 << 20  # GDAL's own default is a twentieth of the machine, too much beside a scan
 
+BEGINNING = 16  # bytes, which tell every known format
 SIZ = b"\xff\x4f\xff\x51"  # how the codestream of a JPEG 2000 begins
 SIZ_WITHIN = 1 << 20  # bytes; before it stand boxes of metadata
 
@@ -108,9 +109,18 @@ def identify(path: str | Path, name: str | None = None) -> Format:
     name = name or found.name
     try:
         with found.open("rb") as file:
-            first = file.read(16)
+            first = file.read(BEGINNING)
     except OSError as error:
         raise SceneNotFound(f"{name}: cannot be read ({error.strerror})") from error
+    return format_of(first, name)
+
+
+def format_of(first: bytes, name: str) -> Format:
+    """The format of a picture that begins with these bytes, `BEGINNING` of them or all.
+
+    Raises:
+        UnknownFormat: it is empty, or none of PNG, JPEG, TIFF and JPEG 2000.
+    """
     if not first:
         raise UnknownFormat(f"{name}: the file is empty; give a PNG, JPEG, TIFF or JPEG 2000")
     for known in FORMATS:

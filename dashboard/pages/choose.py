@@ -53,8 +53,11 @@ def _uploads() -> list[Choice]:
     staged: dict[str, Choice] = st.session_state.setdefault("staged", {})
     for file in files:
         if file.file_id not in staged:
-            staged[file.file_id] = Choice(staging.stage(file, file.name), file.name)
-    return [staged[file.file_id] for file in files]
+            try:
+                staged[file.file_id] = Choice(staging.stage(file, file.name), file.name)
+            except NeedleError as error:
+                st.error(str(error))
+    return [staged[file.file_id] for file in files if file.file_id in staged]
 
 
 def _folder() -> Path | None:

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from dashboard import staging
-from dashboard.detector import OptionError, SceneNotFound
+from dashboard.detector import OptionError, SceneNotFound, StoreError, UnknownFormat
+
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def test_an_upload_is_staged_once_whatever_its_name(home: Path) -> None:
-    content = bytes(range(256)) * 9000
+    content = PNG + bytes(range(256)) * 9000
     first = staging.stage(io.BytesIO(content), "Mars.PNG")
     again = staging.stage(io.BytesIO(content), "other.png")
     assert first == again
@@ -23,15 +25,34 @@ def test_an_upload_is_staged_once_whatever_its_name(home: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../../evil.sh", "picture", "a/b.php", ".png", "x.png/../y"])
 def test_a_name_from_outside_never_becomes_a_path(home: Path, name: str) -> None:
-    staged = staging.stage(io.BytesIO(b"x"), name)
+    staged = staging.stage(io.BytesIO(PNG), name)
     assert staged.parent == home / "uploads"
     assert staged.suffix in ("", *staging.SUFFIXES)
 
 
 def test_an_upload_that_was_read_before_is_staged_whole() -> None:
-    upload = io.BytesIO(b"picture")
+    upload = io.BytesIO(PNG + b"picture")
     upload.read()
-    assert staging.stage(upload, "a.png").read_bytes() == b"picture"
+    assert staging.stage(upload, "a.png").read_bytes() == PNG + b"picture"
+
+
+@pytest.mark.parametrize("content", [b"", b"This is no picture.", PNG[:4]])
+def test_what_is_no_picture_is_refused_before_it_is_copied(home: Path, content: bytes) -> None:
+    with pytest.raises(UnknownFormat, match=r"^big.jp2: "):
+        staging.stage(io.BytesIO(content + bytes(1 << 20) * bool(content)), "big.jp2")
+    assert not (home / "uploads").exists()
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(home: Path) -> None:
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() > staging.PIECE:
+                raise OSError(28, "No space left on device")
+            return super().read(size)
+
+    with pytest.raises(StoreError, match=r"a.png: cannot be kept .*No space left"):
+        staging.stage(Broken(PNG + bytes(5 << 20)), "a.png")
+    assert list((home / "uploads").iterdir()) == []
 
 
 def test_the_operators_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
