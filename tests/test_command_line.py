@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from dashboard.__main__ import main
+from dashboard.detector import devices
 from tests.detector import rasters
 from tests.models import plain_model
 
@@ -171,3 +172,15 @@ def test_training_takes_bad_input_as_calmly(tmp_path: Path, home: Path) -> None:
         assert done.returncode == 2, done.stderr
         assert done.stderr.startswith("needle: ")
         assert done.stderr.count("\n") == 1, done.stderr
+
+
+def test_a_gpu_that_is_not_there_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(devices, "gpu_names", lambda: ())
+    path = rasters.write(tmp_path / "scene.png", rasters.ground())
+    model = plain_model(tmp_path / "plain.onnx")
+    wanted = ["--model", str(model), "--device", "cuda", "--out", str(tmp_path / "out")]
+    assert main(["scan", str(path), *wanted]) == 2
+    said = capsys.readouterr().err
+    assert said == "needle: no NVIDIA GPU was found; choose --device cpu or auto\n"

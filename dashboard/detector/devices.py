@@ -37,19 +37,20 @@ def threads() -> int:
 
 
 @lru_cache(maxsize=1)
-def gpu_name() -> str | None:
-    """The first NVIDIA GPU's name as its driver gives it; None where there is none."""
+def gpu_names() -> tuple[str, ...]:
+    """The NVIDIA GPUs' names as their driver gives them, those of `CUDA_VISIBLE_DEVICES` alone."""
     library = "nvcuda.dll" if platform.system() == "Windows" else "libcuda.so.1"
     try:
         driver = ctypes.CDLL(library)
     except OSError:
-        return None
-    count, name = ctypes.c_int(), ctypes.create_string_buffer(128)
-    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)) or not count.value:
-        return None
-    if driver.cuDeviceGetName(name, len(name), 0):
-        return "NVIDIA GPU"
-    return name.value.decode(errors="replace")
+        return ()
+    count, name, found = ctypes.c_int(), ctypes.create_string_buffer(128), []
+    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
+        return ()
+    for number in range(count.value):
+        failed = driver.cuDeviceGetName(name, len(name), number)
+        found.append("NVIDIA GPU" if failed else name.value.decode(errors="replace"))
+    return tuple(found)
 
 
 def options() -> ort.SessionOptions:
@@ -64,8 +65,8 @@ def options() -> ort.SessionOptions:
     return made
 
 
-def start(graph: bytes, device: str) -> tuple[ort.InferenceSession, Device]:
-    """A session on the device asked for; on the CPU where `auto` finds no working GPU.
+def start(graph: bytes, device: str) -> tuple[list[ort.InferenceSession], Device]:
+    """A session on the device asked for, one a GPU; on the CPU where `auto` finds no working GPU.
 
     Raises:
         OptionError: no such device is known.
@@ -78,7 +79,7 @@ def start(graph: bytes, device: str) -> tuple[ort.InferenceSession, Device]:
         trouble = _cuda_trouble()
         if trouble is None:
             try:
-                return _cuda_session(graph)
+                return _cuda_sessions(graph)
             except Exception as error:  # a provider fails in many ways; each means the CPU
                 trouble = f"the GPU did not start: {_first_line(error)}"
         if device == "cuda":
@@ -86,25 +87,32 @@ def start(graph: bytes, device: str) -> tuple[ort.InferenceSession, Device]:
     session = ort.InferenceSession(graph, options(), providers=[CPU])
     count = threads()
     label = f"CPU, {count} thread{'s' if count != 1 else ''}"
-    note = trouble if gpu_name() else None  # no GPU is nothing to explain
-    return session, Device(CPU, label, note)
+    note = trouble if gpu_names() else None  # no GPU is nothing to explain
+    return [session], Device(CPU, label, note)
 
 
 def _cuda_trouble() -> str | None:
-    if gpu_name() is None:
+    if not gpu_names():
         return "no NVIDIA GPU was found"
     if CUDA not in ort.get_available_providers():
         return "a GPU is there, but onnxruntime-gpu is not installed in place of onnxruntime"
     return None
 
 
-def _cuda_session(graph: bytes) -> tuple[ort.InferenceSession, Device]:
+def _cuda_sessions(graph: bytes) -> tuple[list[ort.InferenceSession], Device]:
     with contextlib.redirect_stdout(io.StringIO()):  # it prints what it could not load
         ort.preload_dlls()
-    session = ort.InferenceSession(graph, options(), providers=[CUDA, CPU], enable_fallback=0)
+    names = gpu_names()
+    label = f"GPU: {names[0]}" if len(names) == 1 else f"{len(names)} GPUs: {', '.join(names)}"
+    return [_cuda_session(graph, number) for number in range(len(names))], Device(CUDA, label)
+
+
+def _cuda_session(graph: bytes, number: int) -> ort.InferenceSession:
+    providers = [(CUDA, {"device_id": number}), CPU]
+    session = ort.InferenceSession(graph, options(), providers=providers, enable_fallback=0)
     if session.get_providers()[0] != CUDA:
         raise DeviceError("ONNX Runtime could not load its CUDA provider")
-    return session, Device(CUDA, f"GPU: {gpu_name()}")
+    return session
 
 
 def _first_line(error: BaseException) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dashboard.detector.card import ModelCard
 from dashboard.detector.devices import CPU, Device, options, start
 from dashboard.detector.errors import ModelError
+from dashboard.detector.pace import BATCH, best_batch
 
 EXPORTED = Path(__file__).resolve().parents[2] / "exported"
 SUFFIX = ".onnx"
@@ -52,13 +53,18 @@ def read_card(path: Path) -> ModelCard:
 
 @dataclass(frozen=True)
 class Model:
-    """A network ready to score tiles; safe to use from one thread at a time."""
+    """A network ready to score tiles; safe to use from one thread at a time.
+
+    Where several GPUs work together, the session is that of the first.
+    """
 
     path: Path
     sha256: str
     card: ModelCard
     device: Device
     session: ort.InferenceSession
+    others: tuple[ort.InferenceSession, ...] = ()
+    batch: int = BATCH  # tiles to score at a time, where tiles are scored
 
     @classmethod
     def load(cls, name: str | Path, device: str = "auto") -> Model:
@@ -71,11 +77,21 @@ class Model:
         path = find_model(name)
         content = _content(path)
         card = _card_of(_session(content, path), path)
-        session, found = start(content, device)
-        model = cls(path, hashlib.sha256(content).hexdigest(), card, found, session)
+        (session, *others), found = start(content, device)
+        digest = hashlib.sha256(content).hexdigest()
+        model = cls(path, digest, card, found, session, tuple(others))
         side = 2 * card.margin + 32 if card.area else card.tile
-        model.score(np.zeros((1, 1, side, side), np.float32), 0.0, 1.0)
-        return model
+        for shard in model.shards:
+            shard._try(1, side)
+        if model.provider == CPU or card.area:
+            return model
+        return replace(model, batch=best_batch(lambda batch: model._try(batch, side)))
+
+    @property
+    def shards(self) -> list[Model]:
+        """One model a session, each safe to use from a thread of its own."""
+        first = replace(self, others=())
+        return [first, *(replace(first, session=session) for session in self.others)]
 
     @property
     def name(self) -> str:
@@ -100,7 +116,7 @@ class Model:
         Of a network for areas, scores `[N, h, w]`, one every `stride` px, of areas with their
         margin `[N, 1, stride h + 2 margin, stride w + 2 margin]`.
         """
-        (scores,) = self.session.run(["score"], _feed(dn, centre, scale), _needed())
+        (scores,) = self._run(["score"], dn, centre, scale)
         return np.asarray(scores, np.float32)
 
     def complete(self, dn: Floats, centre: float, scale: float) -> tuple[Floats, Floats]:
@@ -108,8 +124,21 @@ class Model:
 
         Of a network for areas, scores as above and completions `[N, stride h, stride w]`.
         """
-        scores, completion = self.session.run(["score", "completion"], _feed(dn, centre, scale))
+        scores, completion = self._run(["score", "completion"], dn, centre, scale)
         return np.asarray(scores), np.asarray(completion)[:, 0]
+
+    def _try(self, batch: int, side: int) -> None:
+        self.score(np.zeros((batch, 1, side, side), np.float32), 0.0, 1.0)
+
+    def _run(self, outputs: list[str], dn: Floats, centre: float, scale: float) -> list[Floats]:
+        """Outputs of the session, its inputs put where it computes before it begins."""
+        bound = self.session.io_binding()
+        for name, values in _feed(dn, centre, scale).items():
+            bound.bind_cpu_input(name, np.ascontiguousarray(values))
+        for name in outputs:
+            bound.bind_output(name)
+        self.session.run_with_iobinding(bound, _needed())
+        return list(bound.copy_outputs_to_cpu())
 
 
 def _feed(dn: Floats, centre: float, scale: float) -> dict[str, Floats]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +20,7 @@ from dashboard.detector.model import Model
 from dashboard.detector.pieces import VALID, Pieces, Reading, read, score
 from dashboard.detector.region import Region
 from dashboard.detector.scene import Scene
-from dashboard.detector.store import ScanRecord, ScanStore
+from dashboard.detector.store import ScanRecord, ScanStore, Scores
 
 READ_AHEAD = 2  # pieces that wait for the network; each takes some 20 MB
 SETTLE_SECONDS = 1.0  # between two writes of a scan's progress
@@ -64,8 +67,8 @@ def scan(store: ScanStore, scene: Scene, model: Model) -> Iterator[Progress]:
     first = record.done
     try:
         with ahead(_readings(record, scene, model.card.margin), READ_AHEAD) as readings:
-            for reading in readings:
-                values[reading.piece.part] = score(reading, scene, model)
+            for reading, scores in scored(readings, scene, model):
+                values[reading.piece.part] = scores
                 now = time.monotonic()
                 record = replace(
                     record,
@@ -95,6 +98,28 @@ def _readings(record: ScanRecord, scene: Scene, margin: int) -> Generator[Readin
     with rasterio.Env(**GDAL_OPTIONS):
         for piece in Pieces(record).after(record.done):
             yield read(record, piece, scene, margin)
+
+
+def scored(
+    readings: Iterable[Reading], scene: Scene, model: Model
+) -> Iterator[tuple[Reading, Scores]]:
+    """Readings with their scores, in their order; each session of the model works at its share."""
+    shards = model.shards
+    if len(shards) == 1:
+        for reading in readings:
+            yield reading, score(reading, scene, model)
+        return
+    with ExitStack() as stack:
+        threads = [stack.enter_context(ThreadPoolExecutor(1)) for _ in shards]
+        under_way: deque[tuple[Reading, Future[Scores]]] = deque()
+        for number, reading in enumerate(readings):
+            turn = number % len(shards)
+            if len(under_way) == 2 * len(shards):  # while one is scored, the next one waits
+                first, found = under_way.popleft()
+                yield first, found.result()
+            under_way.append((reading, threads[turn].submit(score, reading, scene, shards[turn])))
+        for first, found in under_way:
+            yield first, found.result()
 
 
 def estimate(

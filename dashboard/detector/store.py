@@ -27,7 +27,6 @@ from dashboard.detector.scene import Scene
 from dashboard.detector.scores import ScoreMap
 from dashboard.detector.tiling import Grid
 
-BATCH = 16  # tiles; more do not make two cores faster, and a cancelled scan stops after one batch
 # Positions along a side of the square that a network for areas scores at a time. Its margin is
 # scored with it: 256 take a quarter longer, 512 no less and 1.2 GB.
 SIDE = 384
@@ -84,7 +83,7 @@ class ScanRecord:
             tile=model.card.tile,
             window=model.card.score_window,
             stride=stride,
-            batch=SIDE if model.card.area else BATCH,
+            batch=SIDE if model.card.area else model.batch,
             area=model.card.area,
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             region=region.text if region else None,

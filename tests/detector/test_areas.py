@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +26,7 @@ from dashboard.detector import (
     triptychs,
 )
 from dashboard.detector import store as stores
+from dashboard.detector.devices import start
 from tests.detector import rasters
 from tests.models import AREA_CARD, area_model
 
@@ -103,6 +107,55 @@ def test_a_scan_begun_with_other_areas_goes_on_with_them(
     list(scan(reopened, scene, areas))
     pixels = scene.read(Box(0, 0, 500, 400)).dn
     np.testing.assert_allclose(reopened.values(), expected(pixels, scene), rtol=1e-5)
+
+
+def test_several_sessions_score_what_one_does(
+    scene_of: Scenes, areas: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "SIDE", 24)
+    scene = scene_of(rasters.ground(400, 500))
+    alone = whole(scene, areas).values().copy()
+    list_scans()[0].delete()
+    (more,), (another,) = (start(areas.path.read_bytes(), "cpu")[0] for _ in range(2))
+    together = replace(areas, others=(more, another))
+    used: list[int] = []
+    score = Model.score
+
+    def noted(self: Model, *given: Any) -> Any:
+        used.append(id(self.session))
+        return score(self, *given)
+
+    monkeypatch.setattr(Model, "score", noted)
+    store = ScanStore.for_scan(scene, together)
+    seen = [step.done for step in islice(scan(store, scene, together), 5)]
+    store = ScanStore.for_scan(scene, together)
+    assert store.done == seen[-1]  # what was under way when it was cut off is scored again
+    seen += [step.done for step in scan(store, scene, together)]
+    assert seen == sorted(seen)
+    assert Counter(used).keys() == {id(shard.session) for shard in together.shards}
+    assert min(Counter(used).values()) > 3
+    np.testing.assert_array_equal(store.values(), alone)
+
+
+def test_a_failing_session_stops_the_scan(
+    scene_of: Scenes, areas: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "SIDE", 24)
+    scene = scene_of(rasters.ground(400, 500))
+    (more,), _ = start(areas.path.read_bytes(), "cpu")
+    together = replace(areas, others=(more,))
+    score = Model.score
+
+    def broken(self: Model, *given: Any) -> Any:
+        if self.session is more:
+            raise MemoryError("the second GPU is full")
+        return score(self, *given)
+
+    monkeypatch.setattr(Model, "score", broken)
+    store = ScanStore.for_scan(scene, together)
+    with pytest.raises(MemoryError, match="second GPU"):
+        list(scan(store, scene, together))
+    assert store.done == 24 * 24
 
 
 def test_positions_with_too_little_ground_have_no_score(scene_of: Scenes, areas: Model) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 
 from dashboard.detector import (
@@ -21,7 +23,7 @@ from dashboard.detector import (
     triptychs,
 )
 from tests.detector import rasters
-from tests.models import CARD, GRAPH, plain_model
+from tests.models import CARD, GRAPH, area_model, plain_model
 
 
 def test_scores_are_those_of_the_graph(model: Model) -> None:
@@ -82,7 +84,7 @@ def test_every_shipped_model_loads_alone_and_scores(tmp_path: Path) -> None:
 def test_cuda_without_a_gpu_is_a_clear_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(devices, "gpu_name", lambda: None)
+    monkeypatch.setattr(devices, "gpu_names", lambda: ())
     with pytest.raises(DeviceError, match="no NVIDIA GPU was found; choose --device cpu or auto"):
         Model.load(plain_model(tmp_path / "plain.onnx"), "cuda")
 
@@ -90,16 +92,46 @@ def test_cuda_without_a_gpu_is_a_clear_error(
 def test_a_gpu_that_fails_falls_back_to_the_cpu_and_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_: bytes) -> None:
+    def broken(*_: object) -> None:
         raise RuntimeError("libcudnn is missing\nand more")
 
-    monkeypatch.setattr(devices, "gpu_name", lambda: "Some GPU")
+    monkeypatch.setattr(devices, "gpu_names", lambda: ("Some GPU",))
     monkeypatch.setattr(devices, "_cuda_trouble", lambda: None)
     monkeypatch.setattr(devices, "_cuda_session", broken)
     model = Model.load(plain_model(tmp_path / "plain.onnx"))
     assert model.provider == "CPUExecutionProvider"
     assert model.device_label.startswith("CPU, ")
     assert model.fallback_reason == "the GPU did not start: libcudnn is missing"
+
+
+def test_several_gpus_have_a_session_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As far as it can be told without one: sessions of the CPU stand for those of GPUs."""
+    asked: list[int] = []
+
+    def stand_in(graph: bytes, number: int) -> ort.InferenceSession:
+        asked.append(number)
+        return ort.InferenceSession(graph, devices.options(), providers=[devices.CPU])
+
+    monkeypatch.setattr(devices, "gpu_names", lambda: ("Some GPU", "Other GPU"))
+    monkeypatch.setattr(devices, "_cuda_trouble", lambda: None)
+    monkeypatch.setattr(devices, "_cuda_session", stand_in)
+    model = Model.load(area_model(tmp_path / "areas.onnx"), "cuda")
+    assert asked == [0, 1]
+    assert model.device_label == "2 GPUs: Some GPU, Other GPU"
+    assert len({id(shard.session) for shard in model.shards}) == 2
+
+
+@pytest.mark.parametrize("make", [plain_model, area_model])
+def test_bound_inputs_give_what_a_plain_run_gives(
+    tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    model = Model.load(make(tmp_path / "net.onnx"), "cpu")
+    wide = rasters.ground(512, 512).astype(np.float32)[None, None]
+    dn = wide[:, :, ::2, ::2]  # not contiguous
+    feed = {"dn": dn.copy(), "centre": np.float32([130]), "scale": np.float32([9])}
+    scores, completion = model.session.run(["score", "completion"], feed)
+    np.testing.assert_array_equal(model.score(dn, 130.0, 9.0), scores)
+    np.testing.assert_array_equal(model.complete(dn, 130.0, 9.0)[1], completion[:, 0])
 
 
 def test_an_unknown_device_is_refused(tmp_path: Path) -> None:
