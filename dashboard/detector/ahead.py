@@ -1,13 +1,16 @@
-"""Work done ahead in a thread: what is wanted next is ready when it is asked for."""
+"""Work done ahead in threads: what is wanted next is ready when it is asked for."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 POLL = 0.1  # s until a reader that waits for room notices that nobody wants more
@@ -77,3 +80,19 @@ def ahead(work: Generator[T, None, None], depth: int) -> Iterator[Iterator[T]]:
         yield iter(running)
     finally:
         running.stop()
+
+
+def side_by_side(work: Callable[[S], T], items: Iterable[S], threads: int) -> Iterator[T]:
+    """What comes of each item, in their order; up to `threads` of them are worked on at once."""
+    with ThreadPoolExecutor(threads) as pool:
+        under_way: deque[Future[T]] = deque()
+        try:
+            for item in items:
+                if len(under_way) > threads:
+                    yield under_way.popleft().result()
+                under_way.append(pool.submit(work, item))
+            while under_way:
+                yield under_way.popleft().result()
+        finally:
+            for left in under_way:
+                left.cancel()

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import queue
 import time
-from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import rasterio
 
-from dashboard.detector.ahead import ahead
+from dashboard.detector.ahead import ahead, side_by_side
 from dashboard.detector.errors import NoGround, StoreError
 from dashboard.detector.formats import GDAL_OPTIONS
 from dashboard.detector.model import Model
@@ -103,23 +101,21 @@ def _readings(record: ScanRecord, scene: Scene, margin: int) -> Generator[Readin
 def scored(
     readings: Iterable[Reading], scene: Scene, model: Model
 ) -> Iterator[tuple[Reading, Scores]]:
-    """Readings with their scores, in their order; each session of the model works at its share."""
-    shards = model.shards
-    if len(shards) == 1:
-        for reading in readings:
-            yield reading, score(reading, scene, model)
-        return
-    with ExitStack() as stack:
-        threads = [stack.enter_context(ThreadPoolExecutor(1)) for _ in shards]
-        under_way: deque[tuple[Reading, Future[Scores]]] = deque()
-        for number, reading in enumerate(readings):
-            turn = number % len(shards)
-            if len(under_way) == 2 * len(shards):  # while one is scored, the next one waits
-                first, found = under_way.popleft()
-                yield first, found.result()
-            under_way.append((reading, threads[turn].submit(score, reading, scene, shards[turn])))
-        for first, found in under_way:
-            yield first, found.result()
+    """Readings with their scores, in their order; each session of the model scores its share."""
+    free: queue.SimpleQueue[Model] = queue.SimpleQueue()
+    for shard in model.shards:
+        free.put(shard)
+
+    def work(reading: Reading) -> tuple[Reading, Scores]:
+        shard = free.get()
+        try:
+            return reading, score(reading, scene, shard)
+        finally:
+            free.put(shard)
+
+    if not model.others:
+        return map(work, readings)
+    return side_by_side(work, readings, free.qsize())
 
 
 def estimate(

@@ -8,7 +8,7 @@ from collections.abc import Generator
 
 import pytest
 
-from dashboard.detector.ahead import ahead
+from dashboard.detector.ahead import ahead, side_by_side
 
 
 def counted(seen: list[int], count: int = 100) -> Generator[int, None, None]:
@@ -69,3 +69,40 @@ def test_leaving_ends_the_thread_and_closes_the_generator_in_it() -> None:
         next(items)
     assert [thread.name for thread in where] == ["needle-ahead"]
     assert not where[0].is_alive()
+
+
+def test_work_side_by_side_comes_in_order_and_no_faster_than_it_is_taken() -> None:
+    begun: list[int] = []
+
+    def work(number: int) -> int:
+        begun.append(number)
+        time.sleep(0.02 * (number % 2))
+        return number**2
+
+    found = side_by_side(work, range(20), 3)
+    assert next(found) == 0
+    time.sleep(0.2)
+    assert sorted(begun) == [0, 1, 2, 3]
+    assert list(found) == [number**2 for number in range(1, 20)]
+
+
+def test_work_side_by_side_is_done_at_once() -> None:
+    both = threading.Barrier(2)
+    assert len(list(side_by_side(lambda _: both.wait(5), range(4), 2))) == 4
+
+
+def test_work_that_fails_or_is_given_up_ends() -> None:
+    def work(number: int) -> int:
+        if number == 2:
+            raise OSError("the disk is gone")
+        return number
+
+    seen = []
+    with pytest.raises(OSError, match="the disk is gone"):
+        for number in side_by_side(work, range(9), 2):
+            seen.append(number)
+    assert seen == [0, 1]
+    given_up = side_by_side(work, iter([0, 1]), 1)
+    assert next(given_up) == 0
+    given_up.close()  # type: ignore[attr-defined]
+    assert not [one for one in threading.enumerate() if "ThreadPool" in one.name]
