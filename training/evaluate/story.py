@@ -30,7 +30,7 @@ class Scale:
     wider: str  # preset
     epochs: int
     more: int  # epochs
-    apart: int  # epochs for each scene
+    apart: int  # epochs for each scene; 0: similar ground is only measured apart
     fine: int  # px, the fine stride
     largest: int  # px; the middle of larger pictures is used
 
@@ -41,9 +41,9 @@ SCALES = {
     for scale in (
         # Minutes: for tests, and to see that it runs. Learns next to nothing.
         Scale("smoke", "smoke", "smoke-wide", 1, 2, 1, fine=64, largest=1024),
-        # About an hour: a quarter of the article's channels, 20,000 windows instead of 2,000,000,
-        # pictures cut to 1,536 px, the article's own strides.
-        Scale("small", "article-small", "article-medium", 2, 5, 1, fine=16, largest=1536),
+        # Some 40 minutes of a core: an eighth of the article's channels, 10,000 windows instead of
+        # 2,000,000, pictures cut to 1,280 px, the article's own strides.
+        Scale("small", "article-eighth", "article-small", 1, 3, 1, fine=16, largest=1280),
         # The article's recipe; some hours of a GPU.
         Scale("full", "article", "article-wide", 200, 400, 200, fine=16, largest=1 << 20),
     )
@@ -119,7 +119,7 @@ def contestants(
     more = network("more-epochs", scale.preset, scale.more, scenes)
     wider = network("wider", scale.wider, scale.epochs, scenes)
     stages: list[Contestant] = [base, fine, more, wider]
-    if len(scenes) > 1:  # else it would be the first network again
+    if scale.apart and len(scenes) > 1:  # with one, it would be the first network again
         own = {
             one.picture.name: network(f"only-{one.picture.stem}", scale.preset, scale.apart, [one])
             for one in scenes
