@@ -43,7 +43,7 @@ GDAL_OPTIONS: dict[str, Any] = {
     "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",  # else a truncated PNG ends in zeros
 }
 
-_quietly = threading.Lock()  # a thread that restores warnings would restore them for all
+_alone = threading.Lock()  # a thread that restores warnings would restore them for all
 
 
 @dataclass(frozen=True)
@@ -146,11 +146,10 @@ def open_picture(path: str | Path, name: str | None = None) -> Iterator[rasterio
     known = identify(found, name)
     with rasterio.Env(**GDAL_OPTIONS):
         try:
-            with _quietly, warnings.catch_warnings():
-                warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with quietly(NotGeoreferencedWarning):
                 source = rasterio.open(found, driver=known.driver)
         except RasterioError as error:
-            raise DamagedScene(_damaged(name, known.name, error)) from error
+            raise DamagedScene(damaged(name, known.name, error)) from error
         with source:
             check_size(source, name)
             layout_of(source, name)
@@ -158,7 +157,15 @@ def open_picture(path: str | Path, name: str | None = None) -> Iterator[rasterio
                 with rasterio.Env(**_options_for(source)):
                     yield source
             except RasterioError as error:
-                raise DamagedScene(_damaged(name, known.name, error)) from error
+                raise DamagedScene(damaged(name, known.name, error)) from error
+
+
+@contextmanager
+def quietly(category: type[Warning]) -> Iterator[None]:
+    """No warnings of a kind for a moment; for the short calls of libraries that warn too much."""
+    with _alone, warnings.catch_warnings():
+        warnings.simplefilter("ignore", category)
+        yield
 
 
 def _options_for(source: rasterio.DatasetReader) -> dict[str, str]:
@@ -182,7 +189,8 @@ def one_tile(source: rasterio.DatasetReader) -> bool:
     return bool(size[4] + size[6] >= size[0] and size[5] + size[7] >= size[1])
 
 
-def _damaged(name: str, kind: str, error: Exception) -> str:
+def damaged(name: str, kind: str, error: Exception) -> str:
+    """What is said of a damaged picture: its name, its format, and the reader's first line."""
     said = str(error.__cause__ or error).splitlines()
     reason = said[0].strip().rstrip(".") if said else "no reason given"
     return f"{name}: the {kind} file is damaged or cut off; copy it again ({reason})"

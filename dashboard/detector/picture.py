@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 from rasterio.enums import MaskFlags
 from rasterio.windows import Window
 
-from dashboard.detector.formats import Layout, layout_of, one_tile
+from dashboard.detector import openjpeg
+from dashboard.detector.errors import DamagedScene
+from dashboard.detector.formats import Layout, damaged, layout_of, one_tile
 from dashboard.detector.tiling import Box
 
 BLOCK = 256  # px; strips begin at multiples of it, so that every block is written once
@@ -43,11 +46,15 @@ class Picture:
         flags = source.mask_flag_enums[0]
         self.masked = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
         self.whole = one_tile(source)
+        self._name = name
         self._palette = self._read_palette() if self.layout is Layout.PALETTE else None
+        self._openjpeg = self._by_openjpeg() if self.whole else None
 
     @property
     def by_columns(self) -> bool:
         """True where the native blocks are columns of full height: a JPEG 2000 of one tile."""
+        if self._openjpeg:
+            return False
         height, width = self.source.block_shapes[0]
         return bool(height == self.source.height and width < self.source.width)
 
@@ -85,6 +92,11 @@ class Picture:
 
         Asked for several blocks of one tile, GDAL decodes them in threads whose errors it drops.
         """
+        if self._openjpeg:
+            try:
+                return self._openjpeg.read(box)
+            except (OSError, RuntimeError) as error:
+                raise DamagedScene(damaged(self._name, "JPEG 2000", error)) from error
         if not self.whole:
             return np.asarray(self.source.read(bands, window=window_of(box)))
         high, wide = self.source.block_shapes[0]
@@ -98,6 +110,18 @@ class Picture:
                 cols = slice(left - box.x_min, part.x_max - box.x_min)
                 self.source.read(bands, window=window_of(part), out=found[:, rows, cols])
         return found
+
+    def _by_openjpeg(self) -> openjpeg.OpenJpeg | None:
+        """The picture's own decoder; None where GDAL has to read it."""
+        if self.layout not in (Layout.GRAY, Layout.RGB) or not openjpeg.available():
+            return None
+        try:
+            found = openjpeg.OpenJpeg(Path(self.source.name))
+        except (OSError, RuntimeError):
+            return None  # if it is damaged, GDAL will say how
+        shown = (self.source.count, self.source.height, self.source.width)
+        alike = found.shape == shown and found.dtype == self.source.dtypes[0]
+        return found if alike and not self.masked else None
 
     def _single(self, raw: Pixels) -> tuple[Pixels, Mask]:
         missing = self._declared_in(raw)

@@ -16,7 +16,7 @@ from rasterio.enums import ColorInterp
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from dashboard.detector import Box, Model, ScanStore, Scene, StoreError, ingest, scan
+from dashboard.detector import Box, Model, ScanStore, Scene, StoreError, ingest, openjpeg, scan
 from dashboard.detector.formats import open_picture
 from dashboard.detector.picture import BT601, Picture
 from tests.detector import rasters
@@ -148,10 +148,31 @@ def test_old_leftovers_are_swept_and_young_ones_left(tmp_path: Path, home: Path)
     assert young.exists()
 
 
+@pytest.mark.skipif(not openjpeg.available(), reason="needs the library OpenJPEG, 2.5 or newer")
+def test_no_row_of_one_tile_is_decoded_twice_in_a_scan(
+    tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = rasters.write(tmp_path / "scene.jp2", rasters.ground(2600, 2300))
+    seen: Counter[int] = Counter()
+    read = openjpeg.OpenJpeg.read
+
+    def counted(self: openjpeg.OpenJpeg, box: Box) -> Any:
+        assert (box.x_min, box.x_max) == (0, 2300)
+        seen.update(range(box.y_min, box.y_max))
+        return read(self, box)
+
+    monkeypatch.setattr(openjpeg.OpenJpeg, "read", counted)
+    scene = ingest(path)
+    for _ in scan(ScanStore.for_scan(scene, model, 256), scene, model):
+        pass
+    assert seen == dict.fromkeys(range(2600), 1)
+
+
 @pytest.mark.parametrize("name", ["scene.jp2", "scene.png", "scene.tif", "scene.jpg"])
 def test_no_native_block_is_decoded_twice_in_a_scan(
     tmp_path: Path, name: str, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(openjpeg, "available", lambda: False)
     tiled = {"tiled": True} if name.endswith(".tif") else {}
     path = rasters.write(tmp_path / name, rasters.ground(2600, 2300), **tiled)
     with open_picture(path) as source:
