@@ -12,6 +12,7 @@ from dashboard.pictures import RUST
 
 INK, FAINT, PAPER = "#E4E1DC", "#8C8883", "rgba(0,0,0,0)"
 QUIET = "#6E6A66"  # bars of what is not flagged
+AS_BEFORE = {"marker": {"opacity": 1}}  # a click chooses a find; it dims no bar
 CONFIG = {"displaylogo": False, "displayModeBar": False}
 
 
@@ -35,6 +36,7 @@ def histogram(
         base=0,
         width=np.diff(counts.edges),
         marker={"color": colours, "line": {"width": 0}},
+        unselected=AS_BEFORE,
         hovertemplate="%{x:.2f} σ<br>%{y:,} " + unit + "s<extra></extra>",
     )
     figure = go.Figure([bars, *(_fitted(counts.edges, tail) if tail else ())])
@@ -64,6 +66,7 @@ def _fitted(edges: NDArray[np.float64], tail: Tail) -> list[go.Scatter]:
         y=found[seen],
         mode="markers",
         marker={"color": INK, "size": 3.5},
+        unselected=AS_BEFORE,
         hovertemplate="%{x:.2f} σ<br>%{y:,} places<extra></extra>",
     )
     line = go.Scatter(

@@ -1,4 +1,4 @@
-"""A dashboard of its own and a real browser for each test of the whole way."""
+"""A real browser; a dashboard for each test of the whole way, one with a scan for the rest."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser import serving
+from tests.browser.scanned import Scanned, scanned_demo
 
 STEP_SECONDS = 60
 
@@ -29,19 +30,48 @@ def dashboard(home: Path, tmp_path: Path) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
+@pytest.fixture(scope="package")
+def shared(browser: Browser) -> Iterator[BrowserContext]:
+    """What keeps Streamlit's program from page to page; each page is a session of its own."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    expect.set_options(timeout=STEP_SECONDS * 1000)
+    context.set_default_timeout(STEP_SECONDS * 1000)
     yield context
     context.close()
 
 
 @pytest.fixture
+def context(shared: BrowserContext) -> Iterator[BrowserContext]:
+    """A browser whose pages are closed after the test."""
+    yield shared
+    for page in shared.pages:
+        page.close()
+
+
+@pytest.fixture
 def page(context: BrowserContext, dashboard: str) -> Page:
     """The dashboard's first page, loaded."""
-    expect.set_options(timeout=STEP_SECONDS * 1000)
-    context.set_default_timeout(STEP_SECONDS * 1000)
     page = context.new_page()
     page.goto(dashboard)
     expect(page.get_by_role("button", name="Scan", exact=True)).to_be_visible()
     return page
+
+
+@pytest.fixture(scope="package")
+def served(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scanned]:
+    """The demo scene scanned once for this folder, and the dashboard that shows it."""
+    with scanned_demo(tmp_path_factory.mktemp("scanned")) as found:
+        yield found
+
+
+@pytest.fixture
+def scanned(served: Scanned) -> Scanned:
+    """The scanned demo scene, about which nothing is decided yet."""
+    served.forget()
+    return served
+
+
+@pytest.fixture
+def review(context: BrowserContext, scanned: Scanned) -> Page:
+    """The Review page of the scanned demo scene, come to rest."""
+    return scanned.open(context.new_page())

@@ -1,0 +1,131 @@
+"""The demo scene, scanned, and a dashboard that shows it: what most browser tests look at."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import urlencode
+
+from playwright.sync_api import Locator, Page, expect
+
+from dashboard.detector import (
+    Decision,
+    Detection,
+    ScanStore,
+    Scene,
+    Subject,
+    Verdicts,
+    find,
+    list_scans,
+)
+from dashboard.staging import DEMO
+from tests.browser import serving
+
+SIGMA = 6.0  # some hundred places: several pages of the gallery
+MODEL = "guarded"  # four times as fast as the default
+REST = {"review": "Gallery, strongest first", "results": "Take away", "models": "What it does"}
+
+Place = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """A dashboard with one finished scan."""
+
+    home: Path
+    address: str
+
+    @cached_property
+    def store(self) -> ScanStore:
+        (store,) = list_scans(self.home)
+        return store
+
+    @cached_property
+    def scene(self) -> Scene:
+        return self.store.scene()
+
+    @cached_property
+    def finds(self) -> list[Detection]:
+        """The places beyond the threshold of these tests, strongest first."""
+        return find(self.store.scores(), SIGMA, scene=self.scene)
+
+    @property
+    def subject(self) -> Subject:
+        return Subject(self.store.record.scene_sha256, self.store.record.model_sha256)
+
+    @property
+    def decisions(self) -> Mapping[Place, Decision]:
+        """What is on disk."""
+        return Verdicts(self.home).current(self.subject)
+
+    @property
+    def history(self) -> list[Decision]:
+        return Verdicts(self.home).history(self.subject)
+
+    def forget(self) -> None:
+        """Removes all verdicts; what the dashboard itself never does."""
+        for path in self.home.glob(f"{Verdicts(self.home).path.name}*"):
+            path.unlink()
+
+    def url(self, name: str = "review", **state: object) -> str:
+        """The address of a page with the scan open."""
+        said = {"scan": self.store.key, "sigma": f"{SIGMA:g}"} | state
+        return f"{self.address}/{name}?{urlencode(said)}"
+
+    def open(self, page: Page, name: str = "review", **state: object) -> Page:
+        """Loads one of the pages and waits until it has come to rest."""
+        page.goto(self.url(name, **state))
+        expect(page.get_by_text(REST[name]).first).to_be_visible()
+        rest(page)
+        if name == "review":
+            expect(canvas(page)).to_have_attribute("data-waiting", "0")
+        return page
+
+
+@contextmanager
+def scanned_demo(folder: Path) -> Iterator[Scanned]:
+    """Scans the demo scene on the command line and serves what was found."""
+    home = folder / "home"
+    command = [sys.executable, "-m", "dashboard", "scan", str(DEMO), "--model", MODEL]
+    subprocess.run(
+        [*command, "--out", str(folder / "out")],
+        cwd=serving.ROOT,
+        env=os.environ | {"NEEDLE_HOME": str(home)},
+        check=True,
+        capture_output=True,
+    )
+    with serving.dashboard(home, folder / "dashboard.log") as address:
+        yield Scanned(home, address)
+
+
+def rest(page: Page) -> None:
+    """Waits until no script of the page runs."""
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+
+
+def canvas(page: Page) -> Locator:
+    """The map."""
+    return page.get_by_role("application", name="Map of the scene")
+
+
+def button(page: Page, name: str) -> Locator:
+    """A button that may say its key behind its name."""
+    return page.get_by_role("button", name=re.compile(rf"^{name}( Shortcut .+)?$"))
+
+
+def card(page: Page, rank: int) -> Locator:
+    """The picture of a find in the gallery."""
+    return page.get_by_role("button", name=re.compile(rf"^Find {rank}, "))
+
+
+def expect_chosen(page: Page, rank: int) -> None:
+    """Waits until a find is shown large."""
+    expect(page.locator(".needle-rank b")).to_have_text(str(rank))
+    rest(page)

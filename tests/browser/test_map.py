@@ -1,0 +1,191 @@
+"""The map in a real browser: it moves, its layers show, and it leads to the gallery and back."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, Request, expect
+
+from dashboard import desk as desks
+from dashboard.detector import Detection
+from tests.browser.scanned import Scanned, button, canvas, card, expect_chosen, rest
+
+METRES = 0.25  # a pixel of the demo scene
+RADIUS = 3_396_190.0  # m, of its sphere; its central meridian is 0
+
+
+@dataclass(frozen=True)
+class View:
+    """What the map shows: its middle in px of the scene, and screen px of one of them."""
+
+    x: float
+    y: float
+    scale: float
+
+    def screen(self, page: Page, x: float, y: float) -> tuple[float, float]:
+        """Where a place of the scene is in the window."""
+        box = canvas(page).bounding_box()
+        assert box is not None
+        across = (x - self.x) * self.scale + box["x"] + box["width"] / 2
+        return across, (y - self.y) * self.scale + box["y"] + box["height"] / 2
+
+
+def view(page: Page) -> View:
+    """The map's view when it has been painted and no tile is missing."""
+    page.evaluate("() => new Promise(done => setTimeout(() => requestAnimationFrame(done), 60))")
+    expect(canvas(page)).to_have_attribute("data-waiting", "0")
+    x, y, scale = (float(n) for n in str(canvas(page).get_attribute("data-view")).split(","))
+    return View(x, y, scale)
+
+
+def picture(page: Page) -> np.ndarray:
+    """The map as it is drawn, `[H, W, 3]`."""
+    view(page)
+    shot = Image.open(io.BytesIO(canvas(page).screenshot())).convert("RGB")
+    return np.asarray(shot).astype(int)
+
+
+def rust(pixels: np.ndarray) -> int:
+    """How many pixels have the colour of what is flagged."""
+    red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
+    return int(((red - blue > 90) & (red - green > 60)).sum())
+
+
+def test_keys_pan_and_zoom_from_the_overview_to_one_pixel(review: Page, scanned: Scanned) -> None:
+    chart = canvas(review)
+    chart.focus()
+    whole = view(review)
+    assert (whole.x, whole.y) == (scanned.scene.width / 2, scanned.scene.height / 2)
+    chart.press("1")
+    one = view(review)
+    assert one.scale == pytest.approx(1)
+    chart.press("ArrowRight")
+    chart.press("ArrowUp")
+    moved = view(review)
+    assert (moved.x - one.x, moved.y - one.y) == pytest.approx((80, -80))
+    for _ in range(12):
+        chart.press("+")
+    closest = view(review)
+    assert closest.scale == 48
+    assert (closest.x, closest.y) == pytest.approx((moved.x, moved.y))
+    chart.press("0")
+    assert view(review) == whole
+    expect_chosen(review, 1)  # the arrows moved the map, and not the choice
+
+
+def test_wheel_and_drag_hold_what_lies_under_the_cursor(review: Page) -> None:
+    before = view(review)
+    at = before.screen(review, 1900, 1200)
+    review.mouse.move(*at)
+    review.mouse.wheel(0, -400)
+    after = view(review)
+    assert after.scale == pytest.approx(before.scale * math.exp(300 / 400), rel=1e-3)
+    assert after.screen(review, 1900, 1200) == pytest.approx(at, abs=0.5)
+    review.mouse.down()
+    review.mouse.move(at[0] + 60, at[1] - 40, steps=4)
+    review.mouse.up()
+    dragged = view(review)
+    assert dragged.scale == after.scale
+    assert dragged.screen(review, 1900, 1200) == pytest.approx((at[0] + 60, at[1] - 40), abs=0.5)
+
+
+def test_scores_lie_over_the_ground_as_strongly_as_wanted(review: Page) -> None:
+    asked: list[str] = []
+    review.on("request", lambda request: asked.append(_path(request)))
+    plain = picture(review)
+    assert rust(plain) > 200  # rings
+    review.get_by_role("checkbox", name="Finds").uncheck()
+    bare = picture(review)
+    assert rust(bare) == 0
+    assert np.ptp(bare, axis=2).max() < 12  # grey ground alone
+    assert not [path for path in asked if "/scores/" in path]
+    slider = review.get_by_role("slider", name="Opacity of the scores")
+    colours = []
+    for opacity in (40, 100):
+        slider.fill(str(opacity))
+        colours.append(float(np.ptp(picture(review), axis=2).mean()))
+    assert 3 < colours[0] < 0.7 * colours[1]
+    assert [path for path in asked if "/scores/" in path]
+    assert not [path for path in asked if not path.startswith("/")]  # this server alone
+
+
+def _path(request: Request) -> str:
+    return re.sub(r"^(blob:)?http://localhost:\d+", "", request.url)
+
+
+def test_scale_bar_north_and_the_place_under_the_cursor(review: Page, scanned: Scanned) -> None:
+    canvas(review).press("1")
+    now = view(review)
+    words = review.locator(".bar span").inner_text()
+    width = review.locator(".bar i").bounding_box()
+    assert width is not None
+    assert float(words.removesuffix(" m")) / METRES == pytest.approx(width["width"], abs=1)
+    arrow = review.locator(".north").evaluate("node => getComputedStyle(node).transform")
+    turned = [float(part) for part in arrow.removeprefix("matrix(").rstrip(")").split(",")]
+    assert turned == pytest.approx([1, 0, 0, 1, 0, 0], abs=1e-4)  # the demo's north is up
+    x, y = round(now.x) + 40.5, round(now.y) - 30.5
+    review.mouse.move(*now.screen(review, x, y))
+    said = review.locator(".where").inner_text()
+    numbers = [float(part.replace(",", "")) for part in re.findall(r"-?[\d,]*\.?\d+", said)]
+    assert numbers[:2] == pytest.approx([x, y], abs=1)
+    easting, northing = 8_145_600 + METRES * x, -272_100 - METRES * y
+    lon, lat = math.degrees(easting / RADIUS), math.degrees(northing / RADIUS)
+    assert numbers[2:] == pytest.approx([lon, -lat], abs=2e-5)
+    assert said.endswith("S")
+    assert scanned.scene.lonlat(x, y) == pytest.approx((lon, lat), abs=1e-9)
+
+
+def alone(finds: list[Detection], first: int) -> int:
+    """The index of a find from `first` on that no other is near to."""
+    for index in range(first, len(finds)):
+        here = finds[index]
+        far = [math.hypot(here.x - one.x, here.y - one.y) for one in finds if one is not here]
+        if min(far) > 120:
+            return index
+    raise AssertionError("all finds are near to another")
+
+
+def test_a_click_on_the_map_leads_to_the_gallery(review: Page, scanned: Scanned) -> None:
+    index = alone(scanned.finds, desks.ON_A_PAGE)
+    wanted = scanned.finds[index]
+    expect(card(review, index + 1)).to_have_count(0)
+    review.mouse.click(*view(review).screen(review, wanted.x, wanted.y))
+    expect_chosen(review, index + 1)
+    expect(card(review, index + 1)).to_have_attribute("aria-current", "true")
+    assert f"find={wanted.x:g}%2C{wanted.y:g}" in review.url
+
+
+def test_a_click_on_a_bar_leads_to_the_gallery(review: Page, scanned: Scanned) -> None:
+    bars = review.locator(".js-plotly-plot .barlayer .point path")
+    box = bars.last.bounding_box()
+    assert box is not None
+    for rank in (2, 3):
+        button(review, "Next").click()
+        expect_chosen(review, rank)
+    review.mouse.move(box["x"] + 20, box["y"])
+    review.mouse.click(box["x"] + box["width"] / 2, box["y"] + 4)
+    strongest = max(one.sigma for one in scanned.finds)
+    expect(review.locator(".needle-rank b")).not_to_have_text("3")
+    rest(review)
+    rank = int(review.locator(".needle-rank b").inner_text())
+    assert strongest - scanned.finds[rank - 1].sigma < 0.2  # the last bar holds the strongest
+    assert bars.first.evaluate("bar => getComputedStyle(bar).opacity") == "1"
+
+
+def test_a_click_in_the_gallery_leads_to_the_map(review: Page, scanned: Scanned) -> None:
+    third = scanned.finds[2]
+    card(review, 3).click()
+    expect_chosen(review, 3)
+    expect(canvas(review)).to_have_attribute(
+        "data-view", re.compile(f"^{third.x:.4f},{third.y:.4f},")
+    )
+    shown = picture(review)
+    middle = shown[shown.shape[0] // 2 - 40 : shown.shape[0] // 2 + 40]
+    assert rust(middle) > 20
+    rest(review)
