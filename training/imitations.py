@@ -26,6 +26,8 @@ SIZES = (1.5, 60.0)  # px across, drawn evenly in the logarithm
 CONTRASTS = (2.5, 14.0)  # units of the window's roughness, likewise
 FAINTEST = 3.0  # px times units: the smallest things need more contrast to be seen at all
 BRIGHT = 0.8  # odds of a thing brighter than the ground: metal and cloth are
+BLAST, BLASTED = 0.15, 8.0  # odds of ground blown off with a thing; px across from which it can be
+BLOWN = 0.45  # of a blast's depth, from which on the ground counts as the object
 OBJECTS = (0.15, 0.35, 0.3, 0.2)  # odds of none, one, two, three in a window
 LOOKALIKES = (0.5, 0.2, 0.2, 0.1)  # the same of natural things that must not count
 COVERED = 0.25  # of a block, from which on it counts as the object
@@ -50,6 +52,7 @@ class Sheet:
     stain: Floats
     value: Floats
     alpha: Floats
+    changed: Floats  # 1 where ground that was only stained counts as the object
     sun: Sun
 
     @classmethod
@@ -57,7 +60,7 @@ class Sheet:
         """An empty sheet of `side` px, a whole number of blocks."""
         axis = ((np.arange(side * FINE) + 0.5) / FINE - side / 2).astype(np.float32)
         x, y = np.meshgrid(axis, axis)
-        return cls(x, y, np.zeros_like(x), np.zeros_like(x), np.zeros_like(x), sun)
+        return cls(x, y, *(np.zeros_like(x) for _ in range(4)), sun)
 
     def cover(self, inside: Mask, value: Floats | float) -> None:
         """Covers the ground where `inside`."""
@@ -115,6 +118,8 @@ def plant(dn: Floats, scale: float, rng: Rng) -> Planted:
 
 def thing(size: float, sun: Sun, rng: Rng) -> Sheet:
     """Something put there: one body or some, with what it did to the ground around it."""
+    if size >= BLASTED and rng.random() < BLAST:
+        return _blast(size, sun, rng)
     sheet = Sheet.blank(_side(size * 2.6), sun)
     sign = 1.0 if rng.random() < BRIGHT else -1.0
     low, high = CONTRASTS
@@ -195,6 +200,22 @@ def _halo(sheet: Sheet, size: float, rng: Rng) -> None:
     mottle = np.clip(1 + 0.4 * _rough(r.shape, FINE * max(1.0, size / 12), rng), 0, 2)
     amount = rng.uniform(0.6, 3.0) * (-1 if rng.random() < 0.65 else 1)
     sheet.stain += (amount * shade * mottle).astype(np.float32)
+
+
+def _blast(size: float, sun: Sun, rng: Rng) -> Sheet:
+    """Ground blown off in streaks from a middle, where little is left of what fell."""
+    sheet = Sheet.blank(_side(size * 2.4), sun)
+    angle, r = np.arctan2(sheet.y, sheet.x), np.hypot(sheet.x, sheet.y)
+    reach = size / 2 * np.maximum(_lobes(angle, (1, 2, 3), 0.9, rng), 0.3)
+    rays = tuple(int(wave) for wave in rng.integers(4, 40, 6))
+    streaks = 1 + np.clip(2.5 * r / size, 0, 1) * (_lobes(angle, rays, 6.0, rng) - 1)
+    mottle = 1 + 0.3 * _rough(r.shape, FINE * max(1.0, size / 15), rng)
+    shade = np.exp(-((r / reach) ** rng.uniform(1.2, 3.0)))
+    amount = _even_in_logarithm((2.0, 7.0), rng) * (-1 if rng.random() < 0.8 else 1)
+    sheet.stain += (amount * shade * np.clip(streaks * mottle, 0, 2)).astype(np.float32)
+    sheet.changed[shade > BLOWN] = 1.0
+    _strew(sheet, 0.5 * size, _even_in_logarithm(CONTRASTS, rng), rng)
+    return sheet
 
 
 def _strew(sheet: Sheet, size: float, contrast: float, rng: Rng) -> None:
@@ -308,7 +329,7 @@ def _press(
     grain = rng.normal(0, noise, under.shape).astype(np.float32)
     put = np.float32(level) + unit * value + grain
     under[:] = (1 - alpha) * (under + unit * stain) + alpha * put
-    return alpha
+    return np.maximum(alpha, _seen(sheet.changed, spread)) if sheet.changed.any() else alpha
 
 
 def _mark(target: Floats, weight: Floats, covered: Floats, at: tuple[int, int]) -> None:

@@ -3,10 +3,10 @@
     python -m tests.benchmarks.whole_scene FOLDER [--scales 0.25 1] [--model guarded] [--home HOME]
 
 FOLDER keeps the test scenes (`full_scene.py`) from one run to the next. For each scale the file is
-decoded along its native blocks and thrown away, then scanned by the command line with an empty
-cache, then decoded again; the ratio is the scan's time over the mean of the two decodes. Memory is
-the largest sum of the proportional set sizes (PSS) of the scan's processes, looked at five times
-a second. Linux only.
+scanned by the command line with an empty cache, then decoded and thrown away, by GDAL along its
+native blocks and by the reader that Needle takes. Seconds are those of a clock and of the processors
+together; the latter change less with what else the machine does. Memory is the largest sum of the
+proportional set sizes (PSS) of the scan's processes, looked at five times a second. Linux only.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +27,39 @@ from tests.benchmarks.full_scene import full_scene, size
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOK_EVERY = 0.2  # s
-BARE = """
+BY_GDAL = """
 import sys
-from rasterio.windows import Window
 from dashboard.detector.formats import open_picture
 with open_picture(sys.argv[1]) as source:
     for _, window in source.block_windows(1):
         source.read(1, window=window)
 """
+BY_NEEDLE = """
+import sys
+from dashboard.detector.formats import open_picture
+from dashboard.detector.picture import Picture
+with open_picture(sys.argv[1]) as source:
+    picture = Picture(source, "scene")
+    for strip in picture.strips():
+        picture.read(strip)
+"""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a command took."""
+
+    seconds: float  # of the clock
+    processor: float  # seconds of all processors together
+    memory: float  # GB, at most
+
+    def line(self) -> dict[str, float]:
+        """Rounded, for JSON."""
+        return {
+            "s": round(self.seconds, 1),
+            "cpu_s": round(self.processor, 1),
+            "peak_pss_gb": round(self.memory, 2),
+        }
 
 
 def children(process: int) -> list[int]:
@@ -56,35 +83,45 @@ def pss(process: int) -> int:
     return sum(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))
 
 
-def watched(*command: str, **variables: str) -> tuple[float, float]:
-    """Seconds that a command takes, and the most memory that it holds, in GB."""
+def watched(*command: str, **variables: str) -> Watched:
+    """A command to its end.
+
+    Raises:
+        SystemExit: it failed.
+    """
     environment = os.environ | variables
-    began, most = time.monotonic(), 0
+    began, most, before = time.monotonic(), 0, _processor()
     with subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment) as running:
         while running.poll() is None:
             most = max(most, sum(map(pss, children(running.pid))))
             time.sleep(LOOK_EVERY)
     if running.returncode:
         raise SystemExit(f"{command} ended with {running.returncode}")
-    return time.monotonic() - began, most / 1e9
+    return Watched(time.monotonic() - began, _processor() - before, most / 1e9)
+
+
+def _processor() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def measure(scene: Path, model: str, kept: Path | None) -> dict[str, Any]:
-    """Decode, scan, decode; scene and scan are kept in a folder where one is given."""
+    """A scan and two decodes; scene and scan are kept in a folder where one is given."""
     with tempfile.TemporaryDirectory(dir=scene.parent) as folder:
         out, home = f"{folder}/out", str(kept or f"{folder}/home")
-        scan = ("-m", "dashboard", "scan", str(scene), "--model", model, "--out", out)
-        first, decode_memory = watched("-c", BARE, str(scene))
-        seconds, memory = watched(*scan, NEEDLE_HOME=home)
-        second, _ = watched("-c", BARE, str(scene))
+        command = ("-m", "dashboard", "scan", str(scene), "--model", model, "--out", out)
+        scan = watched(*command, NEEDLE_HOME=home)
         record = json.loads(Path(out, "run.json").read_text())
+    gdal = watched("-c", BY_GDAL, str(scene))
+    needle = watched("-c", BY_NEEDLE, str(scene))
     return {
-        "bare_s": [round(first, 1), round(second, 1)],
-        "scan_s": round(seconds, 1),
-        "ratio": round(2 * seconds / (first + second), 2),
+        "decode_gdal": gdal.line(),
+        "decode_needle": needle.line(),
+        "scan": scan.line(),
+        "scan_over_gdal": round(scan.seconds / gdal.seconds, 2),
+        "scan_over_needle": round(scan.seconds / needle.seconds, 2),
+        "cpu_over_needle": round(scan.processor / needle.processor, 2),
         "stages_s": record["seconds"],
-        "peak_pss_gb": round(memory, 2),
-        "bare_peak_pss_gb": round(decode_memory, 2),
         "detections": record["detections"],
     }
 

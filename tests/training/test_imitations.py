@@ -85,3 +85,15 @@ def test_the_light_is_read_from_the_shadows() -> None:
         dn += 30 * lit - 40 * dark
     sun = sun_over(dn, np.random.default_rng(1))
     assert abs((sun.azimuth - 270 + 180) % 360 - 180) < 45, "the sun stands on the left"
+
+
+@pytest.mark.parametrize("size", [imitations.BLASTED, 30.0, imitations.SIZES[1]])
+def test_blown_off_ground_counts_where_it_is_deep(
+    size: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imitations, "BLAST", 1.0)
+    sheet = thing(size, Sun(), np.random.default_rng(0))
+    counted = sheet.changed > 0
+    assert counted.any()
+    assert not counted[[0, -1]].any(), "it ends before the sheet does"
+    assert np.abs(sheet.stain[counted]).mean() > 3 * np.abs(sheet.stain[~counted]).mean()

@@ -1,0 +1,63 @@
+"""Pathfinder's landing site, whole, from upload to download, with the shipped `article` model."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from dashboard.detector.model import EXPORTED
+from tests.browser.test_whole_way import choose, flagged, turn_to, upload
+from tests.detector import rasters
+
+PICTURE = rasters.DATA / "scenes" / "pathfinder.png"
+SCAN_SECONDS = 1200
+WEAKER = 5  # steps of the slider to the left, a tenth of a sigma each
+
+
+def download(page: Page, file: str) -> bytes:
+    row = page.locator(f".st-key-download-{file.replace('.', '-')}")
+    with page.expect_download() as waiting:
+        row.get_by_role("button").click()
+    assert waiting.value.suggested_filename == f"pathfinder-{file}"
+    return Path(waiting.value.path()).read_bytes()
+
+
+@pytest.mark.skipif(not PICTURE.exists(), reason="needs pathfinder.png of ../shared/data")
+def test_pathfinder_from_upload_to_download(page: Page) -> None:
+    upload(page, PICTURE)
+    expect(page.get_by_text("pathfinder.png", exact=False).first).to_be_visible()
+    choose(page, "article")
+    expect(page.get_by_text("on this machine")).to_be_visible()
+    page.get_by_role("button", name="Scan", exact=True).click()
+    expect(page.get_by_text("beyond 3 sigma in")).to_be_visible(timeout=SCAN_SECONDS * 1000)
+
+    page.get_by_role("button", name="Review", exact=True).click()
+    expect(page.get_by_text("of 5,238")).to_be_visible()
+    few = flagged(page)
+    slider = page.get_by_role("slider", name="Threshold")
+    slider.focus()
+    for _ in range(WEAKER):
+        slider.press("ArrowLeft")
+    expect(page.get_by_text("2.5 σ", exact=True).first).to_be_visible()
+    many = flagged(page)
+    assert many > few > 0
+
+    page.get_by_role("button", name="Natural", exact=False).first.click()
+    expect(page.get_by_text("1 of ", exact=False).first).to_be_visible()
+    turn_to(page, "Results")
+    expect(page.get_by_text("beyond 2.5 sigma")).to_be_visible()
+    rows = list(csv.DictReader(io.StringIO(download(page, "detections.csv").decode())))
+    assert [row["rank"] for row in rows] == [str(rank + 1) for rank in range(len(rows))]
+    assert [row["verdict"] for row in rows].count("natural") == 1
+    with zipfile.ZipFile(io.BytesIO(download(page, "tiles.zip"))) as archive:
+        assert sum(name.endswith(".png") for name in archive.namelist()) == many
+    record = json.loads(download(page, "run.json"))
+    shipped = hashlib.sha256((EXPORTED / "article.onnx").read_bytes()).hexdigest()
+    assert record["model"]["sha256"] == shipped
