@@ -60,7 +60,8 @@ class Sheet:
         """An empty sheet of `side` px, a whole number of blocks."""
         axis = ((np.arange(side * FINE) + 0.5) / FINE - side / 2).astype(np.float32)
         x, y = np.meshgrid(axis, axis)
-        return cls(x, y, *(np.zeros_like(x) for _ in range(4)), sun)
+        stain, value, alpha, changed = (np.zeros_like(x) for _ in range(4))
+        return cls(x, y, stain, value, alpha, changed, sun)
 
     def cover(self, inside: Mask, value: Floats | float) -> None:
         """Covers the ground where `inside`."""

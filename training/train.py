@@ -138,8 +138,11 @@ class Trainer:
         if odd.unexpected_keys:
             raise OptionError("the weights to start from are those of another network")
 
-    def run(self, sources: Sequence[Source]) -> Path:
-        """Train to the last epoch; the path of the checkpoint."""
+    def run(self, sources: Sequence[Source], ordinary: Sequence[Source] | None = None) -> Path:
+        """Train to the last epoch, measure what is ordinary; the path of the checkpoint.
+
+        That is measured on the ground learned from where no other is given.
+        """
         windows = self.learner.windows(sources, self.settings.seed, self.recipe.turns)
         if self.team.leads:
             self._write_settings()
@@ -154,7 +157,8 @@ class Trainer:
             with bar:
                 self._epochs(windows, fixed, log, bar)
         if self.team.leads and not self.calibration:
-            self.calibration = self.learner.eval().calibrate(sources, self.settings.seed)
+            seed = self.settings.seed
+            self.calibration = self.learner.eval().calibrate(ordinary or sources, seed)
             self._save()
         return self.folder / CHECKPOINT
 
@@ -303,6 +307,7 @@ def train(
     settings: TrainSettings,
     sources: Callable[[], Sequence[Source]],
     start: Mapping[str, Tensor] | None = None,
+    ordinary: Callable[[], Sequence[Source]] | None = None,
 ) -> Path:
     """Run a recipe, or go on with it, in `folder`; the path of the checkpoint.
 
@@ -311,10 +316,12 @@ def train(
         settings: decide what the run learns.
         sources: what it learns from.
         start: weights to begin with; random ones otherwise.
+        ordinary: ground to measure what is ordinary on; `sources` otherwise.
     """
     team = Team.assemble()
     try:
-        return Trainer(folder, settings, team, start).run(sources())
+        measured = ordinary() if ordinary else None
+        return Trainer(folder, settings, team, start).run(sources(), measured)
     finally:
         if team.world > 1:
             dist.destroy_process_group()

@@ -4,9 +4,10 @@
 
 FOLDER keeps the test scenes (`full_scene.py`) from one run to the next. For each scale the file is
 scanned by the command line with an empty cache, then decoded and thrown away, by GDAL along its
-native blocks and by the reader that Needle takes. Seconds are those of a clock and of the processors
-together; the latter change less with what else the machine does. Memory is the largest sum of the
-proportional set sizes (PSS) of the scan's processes, looked at five times a second. Linux only.
+native blocks and by the reader that Needle takes. Seconds are those of a clock, and of all
+processors together; the latter change less with what else the machine does. Memory is the largest
+sum of the proportional set sizes (PSS) of the scan's processes, looked at five times a second.
+Linux only.
 """
 
 from __future__ import annotations

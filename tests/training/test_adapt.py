@@ -5,18 +5,21 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from dashboard.detector import ModelError, read_card
+from dashboard.detector import Box, ModelError, Scene, read_card
+from dashboard.detector.scene import Patch
 from tests.detector import rasters
 from tests.models import plain_model
 from training import learners
-from training.adapt import RECIPES, adapt
+from training.adapt import RECIPES, adapt, squares
 from training.data import gather
 from training.export import export
+from training.networks.article import TILE
 from training.presets import PRESETS
 from training.train import CHECKPOINT, TrainSettings, read_checkpoint, train
 from training.weights import EYE, model_file, start_of, weights_of
@@ -97,3 +100,34 @@ def test_an_article_model_cannot_learn_a_scene(tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("no network")
     with pytest.raises(ModelError, match="not a network"):
         weights_of(tmp_path / "text.onnx")
+
+
+def test_the_halves_of_a_chessboard_cover_the_scene_once() -> None:
+    scene = SimpleNamespace(width=2000, height=1700)
+    count = np.zeros((scene.height, scene.width), int)
+    for black in (True, False):
+        for box in squares(scene, black):  # type: ignore[arg-type]
+            count[box.y_min : box.y_max, box.x_min : box.x_max] += 1
+    assert (count == 1).all()
+
+
+def test_cross_fitting_never_learns_what_it_will_score(
+    general: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learners, "AREAS", 2)
+    small = replace(PRESETS[PRESET], width=0.25, windows=64, batch=4)
+    monkeypatch.setitem(PRESETS, PRESET, small)
+    picture = rasters.write(tmp_path / "scene.png", rasters.ground(1600, 1600))
+    learned: list[Box] = []
+    read = Scene.read
+
+    def noted(self: Scene, box: Box) -> Patch:
+        if box.width == box.height == TILE:
+            learned.append(box)
+        return read(self, box)
+
+    monkeypatch.setattr(Scene, "read", noted)
+    adapt(picture, str(general / "general.onnx"), tmp_path / "black.onnx", black=True)
+    white = squares(gather([picture], polluted=True)[0].scenes[0], black=False)
+    assert len(learned) >= 64
+    assert not any(box.overlaps(out) for box in learned for out in white)
