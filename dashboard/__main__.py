@@ -87,6 +87,12 @@ def _scan_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--rule", choices=RULES, default=defaults.rule, help="what sigma is")
     command.add_argument("--top", type=int, help="the strongest so many, whatever their sigma")
     command.add_argument(
+        "--hide-artefacts",
+        dest="artefacts",
+        action="store_false",
+        help="leave out what the camera or the file may have made",
+    )
+    command.add_argument(
         "--stride", type=int, help="distance of tiles in px (default: the model's)"
     )
     command.add_argument(
@@ -98,7 +104,7 @@ def _scan_options(command: argparse.ArgumentParser) -> None:
 
 
 def _settings(options: argparse.Namespace) -> ScanSettings:
-    names = ("model", "stride", "device", "sigma", "top", "rule", "area")
+    names = ("model", "stride", "device", "sigma", "top", "rule", "area", "artefacts")
     return ScanSettings(**{name: getattr(options, name) for name in names})
 
 

@@ -12,6 +12,7 @@ from dashboard import pictures
 from dashboard.detector import (
     RULES,
     Finished,
+    Looks,
     Model,
     ModelError,
     NeedleError,
@@ -25,6 +26,7 @@ from dashboard.detector import (
     find_model,
     list_models,
     list_scans,
+    looks,
     needle_home,
     sigma_map,
     survey,
@@ -187,7 +189,14 @@ def _finished(key: str, done: int, settings: ScanSettings, _opened: Opened) -> F
 
 @st.cache_resource(show_spinner=False, max_entries=3)
 def _measured(key: str, done: int, rule: str, _opened: Opened) -> SigmaMap:
-    return sigma_map(_opened.scores, rule, _opened.ground() if rule == "ground" else None)
+    ground = _opened.ground() if rule == "ground" else None
+    looked = _looked(key, _opened) if rule == "alike" else None
+    return sigma_map(_opened.scores, rule, ground, looked)
+
+
+@st.cache_resource(show_spinner="Looking for look-alikes", max_entries=4)
+def _looked(key: str, _opened: Opened) -> Looks:
+    return looks(_opened.scene, _opened.store.folder)
 
 
 @st.cache_resource(show_spinner="Looking over the ground", max_entries=4)

@@ -146,6 +146,27 @@ def test_a_scan_writes_what_is_promised_and_is_silent_off_a_terminal(
         assert (out / name).read_bytes() == before[name]
 
 
+def test_likely_artefacts_are_named_and_can_be_left_out(
+    tmp_path: Path, home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pixels = rasters.ground(500, 600)
+    pixels[240:300, 300:360] = 255  # clipped
+    path = rasters.write(tmp_path / "clipped.png", pixels)
+    model = plain_model(tmp_path / "plain.onnx")
+    found = {}
+    for name, hide in (("all", []), ("fewer", ["--hide-artefacts"])):
+        scan = ["scan", str(path), "--model", str(model), "--stride", "16", "--rule", "alike"]
+        assert main([*scan, "--sigma", "1", "--out", str(tmp_path / name), *hide]) == 0
+        lines = (tmp_path / name / "detections.csv").read_text().splitlines()
+        found[name] = [dict(zip(lines[0].split(","), one.split(","), strict=True)) for one in lines]
+        record = json.loads((tmp_path / name / "run.json").read_text())
+        assert record["likely_artefacts"] > 0, "counted all the same"
+    capfd.readouterr()
+    assert any("saturated" in one["artefacts"] for one in found["all"][1:])
+    assert not any(one["artefacts"] for one in found["fewer"][1:])
+    assert len(found["fewer"]) < len(found["all"])
+
+
 def test_info_gives_json(picture: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["info", str(picture)]) == 0
     facts = json.loads(capfd.readouterr().out)

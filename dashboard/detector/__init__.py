@@ -21,6 +21,7 @@ from dashboard.detector.fetch import fetch
 from dashboard.detector.formats import BEGINNING, format_of
 from dashboard.detector.home import needle_home
 from dashboard.detector.ingest import ingest
+from dashboard.detector.looks import Looks, looks
 from dashboard.detector.measure import Measure, measure
 from dashboard.detector.model import Model, find_model, list_models, read_card
 from dashboard.detector.products import (
@@ -66,6 +67,7 @@ __all__ = [
     "FlaggedTile",
     "Grid",
     "Histogram",
+    "Looks",
     "Measure",
     "Model",
     "ModelCard",
@@ -106,6 +108,7 @@ __all__ = [
     "ingest",
     "list_models",
     "list_scans",
+    "looks",
     "measure",
     "needle_home",
     "png",

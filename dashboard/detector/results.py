@@ -24,6 +24,7 @@ from dashboard.detector.detections import Detection, FlaggedTile
 from dashboard.detector.errors import OptionError
 from dashboard.detector.formats import GDAL_OPTIONS
 from dashboard.detector.geography import MARS_LONLAT
+from dashboard.detector.looks import looks
 from dashboard.detector.rules import RULES
 from dashboard.detector.scene import Scene
 from dashboard.detector.scores import ScoreMap
@@ -81,8 +82,10 @@ class Finished:
     @cached_property
     def measured(self) -> SigmaMap:
         """The scores in sigma, by the rule of the settings."""
-        by_ground = self.ground if self.settings.rule == "ground" else None
-        return self.sigmas or sigma_map(self.scores, self.settings.rule, by_ground)
+        rule = self.settings.rule
+        by_ground = self.ground if rule == "ground" else None
+        by_looks = looks(self.scene, self.store.folder) if rule == "alike" else None
+        return self.sigmas or sigma_map(self.scores, rule, by_ground, by_looks)
 
     @cached_property
     def every(self) -> list[Detection]:

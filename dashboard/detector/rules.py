@@ -1,4 +1,4 @@
-"""Three rules by which a score becomes a sigma: mean, robust, and per kind of ground."""
+"""Four rules by which a score becomes a sigma: mean, robust, per kind of ground, per look."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from dashboard.detector.errors import OptionError
 from dashboard.detector.scores import Floats, ScoreMap
 from dashboard.detector.statistics import MAD_TO_SIGMA
 
-RULES = ("mean", "robust", "ground")
+RULES = ("mean", "robust", "ground", "alike")
 FEWEST = 200  # scores that a kind of ground needs to be judged by its own
+WORTH = 2.0  # standard deviations of the score that one of rarity is worth
 
 Kinds = NDArray[np.uint8]
 Doubles = NDArray[np.float64]
@@ -50,14 +51,23 @@ class Yardstick:
         return self.centres + sigma * self.scales
 
 
-def yardstick(scores: ScoreMap, rule: str = "mean", kinds: Kinds | None = None) -> Yardstick:
+def yardstick(
+    scores: ScoreMap,
+    rule: str = "mean",
+    kinds: Kinds | None = None,
+    rarity: Doubles | None = None,
+) -> Yardstick:
     """The yardstick of a rule.
 
     Args:
         rule: `mean`, the article's mean and standard deviation; `robust`, median and 1.4826 MAD,
             which the objects sought do not inflate; `ground`, mean and standard deviation of each
-            kind of ground, so that dunes are judged among dunes.
-        kinds: the kind of ground at each position, `[rows, cols]`; needed by `ground` alone.
+            kind of ground, so that dunes are judged among dunes; `alike`, mean and standard
+            deviation after the rarity of a look is added, so that the more of the scene looks
+            alike, the higher a place must score.
+        kinds: the kind of ground, or of look, at each position, `[rows, cols]`; needed by `ground`
+            and `alike`.
+        rarity: of each kind of look, `[K]`, in standard deviations; needed by `alike`.
 
     Raises:
         OptionError: there is no such rule.
@@ -70,8 +80,12 @@ def yardstick(scores: ScoreMap, rule: str = "mean", kinds: Kinds | None = None) 
     if rule == "mean":
         return Yardstick(rule, np.array([scores.mean]), np.array([scores.std]))
     if kinds is None or kinds.shape != scores.values.shape:
-        raise ValueError("the rule per ground needs the kind of ground at each position")
-    return _per_kind(scores, kinds)
+        raise ValueError(f"the rule {rule} needs the kind of ground or look at each position")
+    if rule == "ground":
+        return _per_kind(scores, kinds)
+    if rarity is None:
+        raise ValueError("the rule alike needs the rarity of each kind of look")
+    return _with_rarity(scores, kinds, rarity)
 
 
 def _robust(scores: ScoreMap) -> tuple[float, float]:
@@ -86,16 +100,32 @@ def _robust(scores: ScoreMap) -> tuple[float, float]:
 
 def _per_kind(scores: ScoreMap, kinds: Kinds) -> Yardstick:
     """Mean and standard deviation of each kind; those of all where a kind has too few scores."""
-    length = int(kinds.max(initial=0)) + 1
-    count, total, squares = np.zeros((3, length))
-    for rows, part in scores.parts():
-        given = np.isfinite(part)
-        which, above = kinds[rows][given], part[given].astype(np.float64) - scores.mean
-        count += np.bincount(which, minlength=length)
-        total += np.bincount(which, weights=above, minlength=length)
-        squares += np.bincount(which, weights=above**2, minlength=length)
+    count, total, squares = _sums(scores, kinds, int(kinds.max(initial=0)) + 1)
     enough = count >= FEWEST
     some = np.maximum(count, 1)
     centres = np.where(enough, scores.mean + total / some, scores.mean)
     spread = np.sqrt(np.maximum(squares / some - (total / some) ** 2, 0.0))
     return Yardstick("ground", centres, np.where(enough, spread, scores.std), kinds)
+
+
+def _with_rarity(scores: ScoreMap, kinds: Kinds, rarity: Doubles) -> Yardstick:
+    """Mean and standard deviation of scores to which `WORTH` of their rarity was added."""
+    more = WORTH * scores.std * rarity
+    count, total, _ = _sums(scores, kinds, len(rarity))
+    number = max(scores.scored, 1)
+    mean = float(count @ more) / number
+    spread = float(count @ (more - mean) ** 2 + 2 * total @ (more - mean)) / number
+    scale = np.sqrt(max(scores.std**2 + spread, 0.0))
+    return Yardstick("alike", scores.mean + mean - more, np.full(len(rarity), scale), kinds)
+
+
+def _sums(scores: ScoreMap, kinds: Kinds, length: int) -> Doubles:
+    """Of each kind, `[3, K]`: how many scores, and the sums of them above the mean, and squared."""
+    sums = np.zeros((3, length))
+    for rows, part in scores.parts():
+        given = np.isfinite(part)
+        which, above = kinds[rows][given], part[given].astype(np.float64) - scores.mean
+        sums[0] += np.bincount(which, minlength=length)
+        sums[1] += np.bincount(which, weights=above, minlength=length)
+        sums[2] += np.bincount(which, weights=above**2, minlength=length)
+    return sums

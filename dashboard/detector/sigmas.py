@@ -11,6 +11,7 @@ import numpy as np
 from dashboard.detector.candidates import Candidates, beyond, candidates
 from dashboard.detector.detections import Detection, FlaggedTiles, detections
 from dashboard.detector.errors import OptionError
+from dashboard.detector.looks import Looks
 from dashboard.detector.rules import Doubles, Yardstick, yardstick
 from dashboard.detector.scene import Scene
 from dashboard.detector.scores import Histogram, ScoreMap
@@ -158,12 +159,20 @@ class SigmaMap:
                 yield self.measure.sigma_of(part[given], which)
 
 
-def sigma_map(scores: ScoreMap, rule: str = "mean", ground: Survey | None = None) -> SigmaMap:
+def sigma_map(
+    scores: ScoreMap,
+    rule: str = "mean",
+    ground: Survey | None = None,
+    looks: Looks | None = None,
+) -> SigmaMap:
     """The map in sigma by one of the `RULES`.
 
     Args:
         ground: what the scene looks like; needed by the rule `ground` alone.
+        looks: how rare its looks are; needed by the rule `alike` alone.
     """
+    if rule == "alike" and looks:
+        return SigmaMap(scores, yardstick(scores, rule, *looks.kinds(scores)))
     kinds = kinds_of_ground(scores, ground) if ground and rule == "ground" else None
     return SigmaMap(scores, yardstick(scores, rule, kinds))
 

@@ -18,6 +18,7 @@ SAID = {
     "mean": ("mean/std", "Standard deviations above the mean of all scores, as in the article."),
     "robust": ("robust", "1.4826 MAD above the median, which the objects sought do not inflate."),
     "ground": ("per ground", "Mean and deviation of eight kinds of ground, rough to smooth."),
+    "alike": ("look-alikes", "The more of the scene looks alike, the higher a place must score."),
 }
 
 
@@ -165,7 +166,8 @@ def _means(sigmas: SigmaMap, sigma: float, unit: str) -> str:
     limits = measure.limits(sigma)
     if len(limits) > 1:
         low, high = limits.min(), limits.max()
-        return f"A {unit} is flagged beyond {low:.3f} to {high:.3f}, as its ground is."
+        by = "rare as it looks" if measure.rule == "alike" else "its ground is"
+        return f"A {unit} is flagged beyond {low:.3f} to {high:.3f}, as {by}."
     names = ("Median", "robust deviation") if measure.rule == "robust" else ("Mean", "deviation")
     return (
         f"{names[0]} {measure.centres[0]:.3f}, {names[1]} {measure.scales[0]:.3f}; "

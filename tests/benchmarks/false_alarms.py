@@ -20,13 +20,16 @@ from typing import Any
 import numpy as np
 
 from dashboard.detector import (
+    RULES,
     Box,
+    Looks,
     Model,
     ScanStore,
     ScoreMap,
     SigmaMap,
     Survey,
     ingest,
+    looks,
     scan,
     sigma_map,
     survey,
@@ -69,10 +72,10 @@ def halves(crop: ScoreMap) -> tuple[ScoreMap, ScoreMap]:
     return one, other
 
 
-def attempt(crop: ScoreMap, rule: str, ground: Survey) -> Trial:
+def attempt(crop: ScoreMap, rule: str, ground: Survey, look: Looks) -> Trial:
     """Fits on one half of a crop and counts on the other."""
     white, black = halves(crop)
-    learned = sigma_map(white, rule, ground)
+    learned = sigma_map(white, rule, ground, look)
     judged = SigmaMap(black, learned.measure)
     share = white.scored / black.scored
     limits = [learned.tail.sigma_of(promise * share) for promise in PROMISES]
@@ -121,7 +124,7 @@ def main() -> None:
     parser.add_argument("scenes", nargs="+", type=Path)
     parser.add_argument("--model", default="guarded")
     parser.add_argument("--crops", type=int, default=20)
-    parser.add_argument("--rules", nargs="+", default=["mean", "ground"])
+    parser.add_argument("--rules", nargs="+", choices=RULES, default=RULES)
     given = parser.parse_args()
     model = Model.load(given.model)
     everything: dict[str, list[Trial]] = {rule: [] for rule in given.rules}
@@ -131,9 +134,9 @@ def main() -> None:
         for _ in scan(store, scene, model):
             pass
         scores = without_objects(store.scores(), picture)
-        ground = survey(scene, store.folder)
+        told = survey(scene, store.folder), looks(scene, store.folder)
         for rule, trials in everything.items():
-            own = [attempt(crop, rule, ground) for crop in crops(scores, given.crops, number)]
+            own = [attempt(crop, rule, *told) for crop in crops(scores, given.crops, number)]
             trials.extend(own)
             print(json.dumps({"scene": scene.name, "rule": rule} | summary(own)), flush=True)
     for rule, trials in everything.items():

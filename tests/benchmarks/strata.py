@@ -23,6 +23,7 @@ from dashboard.detector import (
     Model,
     ScanStore,
     ingest,
+    looks,
     scan,
     sigma_map,
     survey,
@@ -55,7 +56,8 @@ def planted(picture: Path, model: Model, seed: int) -> dict[str, tuple[list[floa
     for _ in scan(store, scene, model):
         pass
     ground = survey(scene, store.folder)
-    maps = {rule: sigma_map(store.scores(), rule, ground) for rule in RULES}
+    look = looks(scene, store.folder)
+    maps = {rule: sigma_map(store.scores(), rule, ground, look) for rule in RULES}
     return {rule: measured(one.find(LOWEST), truth) for rule, one in maps.items()}
 
 

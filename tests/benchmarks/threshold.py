@@ -20,7 +20,7 @@ import numpy as np
 from scipy import ndimage
 
 from dashboard import charts
-from dashboard.detector import RULES, Grid, ScoreMap, SigmaMap, Survey, sigma_map
+from dashboard.detector import RULES, Grid, Looks, ScoreMap, SigmaMap, Survey, sigma_map
 from dashboard.detector.artefacts import with_artefacts
 from dashboard.detector.survey import CELL
 
@@ -53,6 +53,12 @@ def surveyed(grid: Grid) -> Survey:
     return Survey(level, np.abs(spread), 1 - clear, clear, clear, 1 - clear)
 
 
+def looked(grid: Grid) -> Looks:
+    """Looks of every rarity on it."""
+    rng = np.random.default_rng(2)
+    return Looks(rng.standard_normal((-(-grid.height // CELL), -(-grid.width // CELL)), np.float32))
+
+
 def timed(action: Callable[[], Any]) -> float:
     """Seconds that it takes."""
     began = time.perf_counter()
@@ -70,12 +76,12 @@ def slide(sigmas: SigmaMap, ground: Survey, sigma: float) -> int:
     return len(found)
 
 
-def measure(scores: ScoreMap, ground: Survey, rule: str) -> dict[str, Any]:
+def measure(scores: ScoreMap, ground: Survey, look: Looks, rule: str) -> dict[str, Any]:
     """Seconds to open a scan by a rule, and to move its slider."""
     kept: list[SigmaMap] = []
 
     def opened() -> None:
-        kept.append(sigma_map(scores, rule, ground))
+        kept.append(sigma_map(scores, rule, ground, look))
         _ = kept[0].candidates, kept[0].histogram, kept[0].chances
 
     opening = timed(opened)
@@ -103,9 +109,9 @@ def main() -> None:
     parser.add_argument("--cols", type=int, default=8544)
     given = parser.parse_args()
     scores = synthetic(given.rows, given.cols)
-    ground = surveyed(scores.grid)
+    ground, look = surveyed(scores.grid), looked(scores.grid)
     for rule in RULES:
-        print(json.dumps(measure(scores, ground, rule)), flush=True)
+        print(json.dumps(measure(scores, ground, look, rule)), flush=True)
 
 
 if __name__ == "__main__":

@@ -146,12 +146,19 @@ def test_likely_artefacts_are_counted_and_can_be_hidden(scene_of: Scenes, model:
     assert app.toggle(key="show_artefacts").label == toggle.label, "hidden, and still counted"
 
 
-def test_ground_is_judged_by_its_kind(store: ScanStore) -> None:
+@pytest.mark.parametrize(
+    ("rule", "said", "kept"),
+    [("ground", "eight kinds of ground", "survey"), ("alike", "looks alike", "looks")],
+)
+def test_ground_is_judged_by_its_kind_or_look(
+    rule: str, said: str, kept: str, store: ScanStore
+) -> None:
     app = page("review")
-    app.segmented_control[0].set_value("ground").run()
+    app.segmented_control[0].set_value(rule).run()
     assert not app.exception
-    assert "eight kinds of ground" in text(app)
-    assert (store.folder / "survey.npz").exists()
+    assert said in text(app)
+    assert "is flagged beyond" in text(app)
+    assert (store.folder / f"{kept}.npz").exists()
 
 
 def test_nothing_beyond_the_threshold_is_said(store: ScanStore) -> None:

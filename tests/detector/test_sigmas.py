@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from dashboard.detector import RULES, Detection, OptionError, ScoreMap, SigmaMap, sigma_map
 from dashboard.detector import candidates as ranking
+from dashboard.detector import rules as measures
 from dashboard.detector.rules import yardstick
 from tests.detector.test_scores import score_map
 
@@ -21,39 +22,79 @@ values = hnp.arrays(
     st.tuples(st.integers(1, 9), st.integers(1, 9)),
     elements=st.integers(0, 30).map(float) | st.just(float("nan")),
 )
-rules = st.sampled_from([rule for rule in RULES if rule != "ground"])
+rules = st.sampled_from(RULES)
+seeds = st.integers(0, 5)
 
 
-@given(values, rules, st.floats(-1, 3), st.sampled_from([0.25, 1, 8]), st.integers(-9, 9))
+def measured_by(rule: str, scores: np.ndarray, seed: int) -> SigmaMap:
+    """The map by a rule; kinds of ground or look are drawn, and three scores make one."""
+    held, rng = score_map(scores), np.random.default_rng(seed)
+    kinds = rng.integers(0, 4, scores.shape).astype(np.uint8)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measures, "FEWEST", 3)
+        return SigmaMap(held, yardstick(held, rule, kinds, rng.integers(-3, 4, 4).astype(float)))
+
+
+def clear(measured: SigmaMap, *limits: float) -> bool:
+    """Whether no two sigmas, and none and a limit, are so alike that rounding would decide."""
+    sigmas = np.unique(np.append(measured.candidates.sigmas, limits))
+    return bool((np.diff(sigmas) > 1e-6).all())
+
+
+@given(values, rules, seeds, st.floats(-1, 3), st.sampled_from([0.25, 1, 8]), st.integers(-9, 9))
 def test_scaling_scores_or_adding_to_them_changes_no_decision(
-    scores: np.ndarray, rule: str, sigma: float, factor: float, more: int
+    scores: np.ndarray, rule: str, seed: int, sigma: float, factor: float, more: int
 ) -> None:
-    plain, other = (sigma_map(score_map(v), rule) for v in (scores, factor * scores + more))
-    if len(plain.candidates.cells) and np.abs(plain.candidates.sigmas - sigma).min() < 1e-9:
-        return  # a score at the threshold itself: rounding decides
+    plain, other = (measured_by(rule, v, seed) for v in (scores, factor * scores + more))
+    assume(clear(plain, sigma) and clear(other, sigma))
     places = [[(one.row, one.col, one.tiles) for one in m.find(sigma)] for m in (plain, other)]
     assert places[0] == places[1]
     assert len(plain.flagged(sigma)) == len(other.flagged(sigma))
 
 
-@given(values, rules, st.floats(-1, 3), st.floats(-1, 3))
-def test_a_higher_threshold_gives_the_first_of_the_same_places(
-    scores: np.ndarray, rule: str, one: float, other: float
+@given(values, rules, seeds, st.floats(0, 1), st.floats(0, 1))
+def test_more_false_discovery_allowed_never_gives_fewer_places(
+    scores: np.ndarray, rule: str, seed: int, one: float, other: float
 ) -> None:
-    measured = sigma_map(score_map(scores), rule)
+    found = measured_by(rule, scores, seed).find(-9.0)
+    few, many = ([p.rank for p in found if (p.q or 0) <= rate] for rate in sorted((one, other)))
+    assert many[: len(few)] == few == list(range(1, len(few) + 1)), "the strongest ones"
+
+
+@given(rules, seeds, st.floats(-1, 3))
+def test_no_scores_and_strata_without_scores_have_no_places(
+    rule: str, seed: int, sigma: float
+) -> None:
+    scores = np.full((5, 7), np.nan)
+    empty = measured_by(rule, scores, seed)
+    assert empty.find(sigma) == []
+    assert empty.count_above(sigma) == len(empty.flagged(sigma)) == 0
+    scores[2, 3:] = 4, 1, 2, 3  # some kinds have one score, some none
+    few = measured_by(rule, scores, seed)
+    assert len(few.flagged(-99.0)) == few.count_above(-99.0) == 4
+    assert sum(one.tiles for one in few.find(-99.0)) == 4
+    assert np.isfinite(few.candidates.sigmas).all()
+
+
+@given(values, rules, seeds, st.floats(-1, 3), st.floats(-1, 3))
+def test_a_higher_threshold_gives_the_first_of_the_same_places(
+    scores: np.ndarray, rule: str, seed: int, one: float, other: float
+) -> None:
+    measured = measured_by(rule, scores, seed)
+    assume(clear(measured, one, other))
     many, few = (measured.find(sigma) for sigma in sorted((one, other)))
     assert [(p.row, p.col) for p in few] == [(p.row, p.col) for p in many][: len(few)]
     assert all(strong.tiles <= weak.tiles for strong, weak in zip(few, many, strict=False))
 
 
-@given(values, rules, st.floats(-1, 3))
+@given(values, rules, seeds, st.floats(-1, 3))
 def test_every_flagged_tile_is_counted_and_belongs_to_one_place(
-    scores: np.ndarray, rule: str, sigma: float
+    scores: np.ndarray, rule: str, seed: int, sigma: float
 ) -> None:
-    measured = sigma_map(score_map(scores), rule)
-    tiles = measured.flagged(sigma)
-    limit = measured.measure.limits(sigma)[0]
-    assert len(tiles) == measured.count_above(sigma) == int((scores > limit).sum())
+    measured = measured_by(rule, scores, seed)
+    tiles, measure = measured.flagged(sigma), measured.measure
+    limits = measure.limits(sigma)[0 if measure.kinds is None else measure.kinds]
+    assert len(tiles) == measured.count_above(sigma) == int((scores > limits).sum())
     assert sum(place.tiles for place in measured.find(sigma)) == len(tiles)
     assert [tile.sigma for tile in tiles] == sorted((t.sigma for t in tiles), reverse=True)
     assert list(tiles)[1:3] == tiles[1:3]
@@ -102,9 +143,7 @@ def test_no_scores_and_equal_scores_have_no_places(rule: str) -> None:
     assert np.isnan(empty.highest)
 
 
-@given(
-    values, st.integers(0, 5), st.floats(-1, 3), st.sampled_from([0.25, 1, 8]), st.integers(-9, 9)
-)
+@given(values, seeds, st.floats(-1, 3), st.sampled_from([0.25, 1, 8]), st.integers(-9, 9))
 def test_kinds_without_enough_scores_are_judged_by_all_and_scaling_changes_nothing(
     scores: np.ndarray, seed: int, sigma: float, factor: float, more: int
 ) -> None:

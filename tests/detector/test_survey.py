@@ -86,6 +86,17 @@ def test_a_seam_is_told_and_a_dune_is_not(scene_of: Scenes, turned: bool) -> Non
     assert found == [("seam",), (), ()]
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_column_stripes_are_told(scene_of: Scenes, turned: bool) -> None:
+    pixels = rasters.ground(512, 512).astype(float)
+    pixels[:, 200:202] += 6  # two columns with another gain
+    pixels[:, 300] -= 6
+    pixels = np.clip(pixels.T if turned else pixels, 1, 254).astype("uint8")
+    places = [(201, 250), (300, 250), (100, 250), (400, 250)]
+    found = reasons(scene_of(pixels), *(p[::-1] if turned else p for p in places))
+    assert found == [("seam",), ("seam",), (), ()]
+
+
 def test_blocks_of_a_jpeg_are_told(scene_of: Scenes, tmp_path: Path) -> None:
     pixels = rasters.ground(512, 512)
     coarse = scene_of(pixels, "coarse.jpg", QUALITY=12)

@@ -1,0 +1,115 @@
+"""Looks: what a scene has much of is ordinary, however badly it is completed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dashboard.detector import Grid, Looks, Scene, ScoreMap, looks, sigma_map
+from dashboard.detector.looks import CELL, SIZES, rarity, spots
+from dashboard.detector.rules import yardstick
+
+Scenes = Callable[..., Scene]
+SIDE = 1280
+ODD, USUAL = (640, 600), (352, 352)  # x, y of the one bright spot, and of one of the dark ones
+
+
+def dark() -> list[tuple[int, int]]:
+    """Where the dark spots lie: everywhere but beside the bright one."""
+    steps = range(96, SIDE - 63, 64)
+    return [(x, y) for x in steps for y in steps if max(abs(x - ODD[0]), abs(y - ODD[1])) > 64]
+
+
+def dunes() -> np.ndarray:
+    """Ground with dark spots everywhere, and one bright spot."""
+    rng = np.random.default_rng(0)
+    pixels = rng.normal(120, 3, (SIDE, SIDE))
+    for x, y in dark():
+        pixels[y - 3 : y + 3, x - 3 : x + 3] -= rng.uniform(40, 80)
+    x, y = ODD
+    pixels[y - 3 : y + 3, x - 3 : x + 3] = 220
+    return pixels.clip(1, 254).astype("uint8")
+
+
+def scored() -> ScoreMap:
+    """Scores that rise at every spot, most at the dark ones."""
+    grid = Grid(SIDE, SIDE, 128, 4)
+    values = np.random.default_rng(1).normal(0, 1, (grid.rows, grid.cols))
+    for x, y in [ODD, *dark()]:
+        values[(y - 64) // 4, (x - 64) // 4] = 7 if (x, y) == ODD else 9
+    return ScoreMap(values.astype(np.float32), grid, 28)
+
+
+def test_what_a_scene_has_once_is_rare_and_what_it_is_full_of_is_not(scene_of: Scenes) -> None:
+    found = looks(scene_of(dunes())).rarity
+    assert found.shape == (SIDE // CELL, SIDE // CELL)
+    at = lambda x, y: found[y // CELL, x // CELL]  # noqa: E731
+    assert at(*ODD) == found.max() > at(*USUAL) + 2
+    assert abs(float(np.median(found))) < 1e-6
+
+
+def test_a_place_is_judged_among_its_look_alikes(scene_of: Scenes) -> None:
+    scores, look = scored(), looks(scene_of(dunes()))
+    plain, judged = sigma_map(scores), sigma_map(scores, "alike", looks=look)
+    assert (plain.find(top=1)[0].x, plain.find(top=1)[0].y) != ODD
+    first = judged.find(top=1)[0]
+    assert abs(first.x - ODD[0]) <= 4
+    assert abs(first.y - ODD[1]) <= 4
+    assert len(judged.flagged(3.0)) == judged.count_above(3.0)
+    sigmas = np.concatenate(list(judged._parts()))
+    assert sigmas.mean() == pytest.approx(0, abs=1e-6)
+    assert sigmas.std() == pytest.approx(1, abs=1e-6)
+
+
+def test_a_brighter_exposure_changes_no_look() -> None:
+    pixels, everywhere = dunes().astype(np.float32), np.ones((SIDE, SIDE), bool)
+    plain, other = (rarity(spots(dn, everywhere)) for dn in (pixels, 4 * pixels))
+    np.testing.assert_allclose(other, plain, atol=1e-5)
+
+
+def test_the_rim_of_nodata_is_no_spot() -> None:
+    pixels = np.random.default_rng(0).normal(120, 3, (320, 330)).astype(np.float32)
+    valid = np.ones(pixels.shape, bool)
+    valid[:, 200:] = False
+    pixels[:, 200:] = 0
+    found = spots(pixels, valid)
+    assert found.shape == (2 * SIZES, 20, 21)
+    assert np.abs(found).max() < 20, "the step from 120 to 0"
+    assert found[:, :, :6].all()
+    assert not found[:, :, 13:].any()
+
+
+def test_a_scene_too_small_to_tell_is_judged_as_a_whole(scene_of: Scenes) -> None:
+    look = looks(scene_of())
+    assert not look.rarity.any()
+    grid = Grid(800, 600, 128, 4)
+    values = np.random.default_rng(0).gamma(2, 1, (grid.rows, grid.cols)).astype(np.float32)
+    scores = ScoreMap(values, grid, 28)
+    same = [(one.row, one.col) for one in sigma_map(scores).find(3.0)]
+    assert [(one.row, one.col) for one in sigma_map(scores, "alike", looks=look).find(3.0)] == same
+    empty = ScoreMap(np.full_like(values, np.nan), grid, 28)
+    assert sigma_map(empty, "alike", looks=look).find(3.0) == []
+    assert sigma_map(empty, "alike", looks=look).count_above(3.0) == 0
+
+
+def test_looks_are_kept_and_damaged_ones_made_again(scene_of: Scenes, tmp_path: Path) -> None:
+    scene = scene_of(dunes())
+    made = looks(scene, tmp_path)
+    kept = Looks.load(tmp_path / "looks.npz")
+    assert kept is not None
+    np.testing.assert_array_equal(kept.rarity, made.rarity)
+    (tmp_path / "looks.npz").write_bytes(b"PK not really")
+    assert Looks.load(tmp_path / "looks.npz") is None
+    np.testing.assert_array_equal(looks(scene, tmp_path).rarity, made.rarity)
+    assert [path.name for path in tmp_path.glob(".looks*")] == []
+
+
+def test_rules_say_what_they_need() -> None:
+    scores = scored()
+    with pytest.raises(ValueError, match="alike needs the kind"):
+        sigma_map(scores, "alike")
+    with pytest.raises(ValueError, match="rarity"):
+        yardstick(scores, "alike", np.zeros(scores.values.shape, np.uint8))
