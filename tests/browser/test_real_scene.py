@@ -49,8 +49,8 @@ def test_pathfinder_from_upload_to_download(page: Page) -> None:
     many = flagged(page)
     assert many > few > 0
 
-    page.get_by_role("button", name="Natural", exact=False).first.click()
-    expect(page.get_by_text("1 of ", exact=False).first).to_be_visible()
+    page.locator(".st-key-verdict-natural").get_by_role("button").click()
+    expect(page.get_by_text(f"1 of {many:,} reviewed")).to_be_visible()
     turn_to(page, "Results")
     expect(page.get_by_text("beyond 2.5 sigma")).to_be_visible()
     rows = list(csv.DictReader(io.StringIO(download(page, "detections.csv").decode())))
