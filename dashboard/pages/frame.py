@@ -30,6 +30,10 @@ STYLE = """
   .needle-strip {display: grid; grid-template-columns: 1fr 1fr 1fr; color: #8C8883;
     font-size: .75rem; text-align: center;}
   .stImage img {border-radius: 2px;}
+  /* The accent as letters: lighter, so that they can be read on the dark. */
+  [data-variant="segmented_control"][data-selected="true"] *, [data-testid="stSliderThumbValue"] *,
+  [data-variant="pills"][data-selected="true"] *, .stTabs [role="tab"][aria-selected="true"] * {
+    color: #E08A64 !important;}
   .needle-rank {text-align: center; white-space: nowrap; min-width: 5.2rem;}
   .needle-count {min-width: 5.2rem; font-variant-numeric: tabular-nums;}
   @media (max-width: 1100px) {

@@ -18,6 +18,7 @@ KEYS = {
     Verdict.UNSURE: "U",
 }
 FAILED = "verdict_failed"
+SHOWN = "words_shown"
 
 
 def attempt(action: Callable[[], None]) -> None:
@@ -107,13 +108,12 @@ def _toggle(desk: Desk, chosen: Detection, verdict: Verdict) -> None:
 def words(desk: Desk, chosen: Detection) -> None:
     """A name and a note, kept when the field is left, and who decided when."""
     decision = desk.decision(chosen)
-    place = desks.spot(chosen)
-    for label, key, value in (("Name", "name", decision.name), ("Note", "note", decision.note)):
-        # The key holds what is stored, so that another reviewer's words appear in the field.
-        widget = f"{key}-{place}-{decision.action}"
+    stored = {"name": decision.name, "note": decision.note}
+    fields = {f"{key}-{desks.spot(chosen)}": value for key, value in stored.items()}
+    _show_stored(fields)
+    for label, key, widget in zip(("Name", "Note"), stored, fields, strict=True):
         st.text_input(
             label,
-            value,
             key=widget,
             max_chars=500,
             placeholder=f"{label} of this place",
@@ -124,6 +124,18 @@ def words(desk: Desk, chosen: Detection) -> None:
     if decision.verdict:
         when = decision.made.replace("T", " ")[:16]
         frame.quiet(f"{decision.verdict.capitalize()}, {decision.reviewer}, {when} UTC.")
+
+
+def _show_stored(fields: dict[str, str]) -> None:
+    """Puts stored words into their fields where they are new: chosen now, or another reviewer's.
+
+    A field that is being written in keeps its words while another one is filed.
+    """
+    seen = st.session_state.get(SHOWN, {})
+    for widget, value in fields.items():
+        if widget not in st.session_state or seen.get(widget) != value:
+            st.session_state[widget] = value
+    st.session_state[SHOWN] = fields
 
 
 def _say(desk: Desk, chosen: Detection, key: str, widget: str) -> None:

@@ -140,19 +140,18 @@ def _table(finished: Finished) -> None:
 
 
 def _download(product: Product, finished: Finished) -> None:
-    words, button = st.columns([2.4, 1], vertical_alignment="center")
-    with words:
-        st.markdown(f"**{product.title}**")
-        frame.quiet(f"{product.good_for} {_extent(product.name, finished)}")
-    button.download_button(
-        "Download",
-        data=lambda: product.make(finished),
-        file_name=f"{_stem(finished)}-{product.name}",
-        mime=product.mime,
-        on_click="ignore",
-        key=f"download-{product.name}",
-        width="stretch",
-    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container(gap=None):
+            st.markdown(f"**{product.title}**")
+            frame.quiet(f"{product.good_for} {_extent(product.name, finished)}")
+        st.download_button(
+            "Download",
+            data=lambda: product.make(finished),
+            file_name=f"{_stem(finished)}-{product.name}",
+            mime=product.mime,
+            on_click="ignore",
+            key=f"download-{product.name}",
+        )
 
 
 def _extent(name: str, finished: Finished) -> str:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.browser import serving
 from tests.browser.scanned import Scanned, scanned_demo
 
-STEP_SECONDS = 60
+STEP_SECONDS = 90
 
 
 @pytest.fixture(scope="package")

@@ -28,7 +28,7 @@ from dashboard.detector import (
 from dashboard.staging import DEMO
 from tests.browser import serving
 
-SIGMA = 6.0  # some hundred places: several pages of the gallery
+SIGMA = 5.0  # some hundred places: several pages of the gallery
 MODEL = "guarded"  # four times as fast as the default
 REST = {"review": "Gallery, strongest first", "results": "Take away", "models": "What it does"}
 
@@ -107,7 +107,8 @@ def scanned_demo(folder: Path) -> Iterator[Scanned]:
 
 def rest(page: Page) -> None:
     """Waits until no script of the page runs."""
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+    app = page.get_by_test_id("stApp")
+    expect(app).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def canvas(page: Page) -> Locator:
@@ -128,4 +129,10 @@ def card(page: Page, rank: int) -> Locator:
 def expect_chosen(page: Page, rank: int) -> None:
     """Waits until a find is shown large."""
     expect(page.locator(".needle-rank b")).to_have_text(str(rank))
+    rest(page)
+
+
+def expect_reviewed(page: Page, count: int, total: int) -> None:
+    """Waits until the page says so many places are reviewed."""
+    expect(page.get_by_text(f"{count} of {total} reviewed", exact=True)).to_be_visible()
     rest(page)

@@ -1,0 +1,123 @@
+"""The pages for everyone: two sizes, keys alone, contrast, and nothing that jumps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.scanned import Scanned, canvas, card, expect_chosen, expect_reviewed, rest
+
+DESKTOP, TABLET = {"width": 1280, "height": 800}, {"width": 820, "height": 1180}
+PAGES = ("review", "results", "models")
+CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
+STILL = ("map", "verdict-hardware", "step1", "undo", "histogram", "gallery")
+WATCH = """(keys) => {
+  const places = keys.map((key) => document.querySelector(`.st-key-${key}`));
+  const top = document.querySelector(".needle-header"); // it scrolls as they do
+  const at = () => places.map((one) => {
+    const box = one.getBoundingClientRect(), from = top.getBoundingClientRect();
+    return { x: box.x - from.x, y: box.y - from.y, width: box.width };
+  });
+  const first = at();
+  window.moved = 0;
+  const look = () => {
+    at().forEach((box, i) => {
+      if (box.width) window.moved = Math.max(
+        window.moved, Math.abs(box.x - first[i].x), Math.abs(box.y - first[i].y));
+    });
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
+CUT_OFF = """() => [...document.querySelectorAll("button p, [role=tab] p, h1, h2, h3")]
+  .filter((one) => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1)
+  .map((one) => one.innerText)"""
+# What has the focus, into the roots of our own components, and how it is called.
+FOCUSED = """() => {
+  let node = document.activeElement;
+  while (node.shadowRoot && node.shadowRoot.activeElement) node = node.shadowRoot.activeElement;
+  const named = node.getAttribute("aria-labelledby");
+  return node.getAttribute("aria-label") || (node.labels && node.labels[0]?.innerText)
+    || (named && named.split(" ").map((id) => document.getElementById(id)?.innerText).join(" "))
+    || node.innerText || node.title || `nameless ${node.tagName} ${node.className}`;
+}"""
+
+
+@pytest.mark.parametrize("size", [DESKTOP, TABLET], ids=["desktop", "tablet"])
+def test_map_and_verdict_are_in_sight_together_and_nothing_is_cut_off(
+    context: BrowserContext, scanned: Scanned, size: dict[str, int]
+) -> None:
+    page = context.new_page()
+    page.set_viewport_size(size)
+    for name in PAGES:
+        scanned.open(page, name)
+        wide = page.evaluate("() => document.documentElement.scrollWidth")
+        assert wide <= size["width"], name
+        assert not page.evaluate(CUT_OFF), name
+    scanned.open(page)
+    for part in (canvas(page), *(page.locator(f".st-key-verdict-{v}") for v in VERDICTS)):
+        box = part.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= size["height"]
+        assert box["x"] + box["width"] <= size["width"]
+        assert box["height"] >= 24  # px that a finger needs, by WCAG 2.2
+
+
+VERDICTS = ("hardware", "natural", "artefact", "unsure")
+
+
+def test_keys_alone_choose_select_and_decide(review: Page, scanned: Scanned) -> None:
+    total = len(scanned.finds)
+    reached: list[str] = []
+    while "Select find 2" not in reached and len(reached) < 90:
+        review.keyboard.press("Tab")
+        reached.append(str(review.evaluate(FOCUSED)))
+    assert not [name for name in reached if name.startswith("nameless")]
+    for wanted in ("Threshold", "Map of the scene", "Closer", "Find 1, ", "Select find 1"):
+        assert [name for name in reached if name.startswith(wanted)], wanted
+    review.keyboard.press("Space")
+    expect(review.get_by_text("1 selected")).to_be_visible()
+    rest(review)
+    card(review, 2).focus()
+    review.keyboard.press("ArrowRight")
+    assert str(review.evaluate(FOCUSED)).startswith("Find 3, ")
+    review.keyboard.press("Enter")
+    expect_chosen(review, 3)
+    assert str(review.evaluate(FOCUSED)).startswith("Find 3, ")  # the focus stays
+    review.keyboard.press("h")
+    expect_chosen(review, 4)
+    expect_reviewed(review, 1, total)
+    canvas(review).focus()
+    review.keyboard.press("Enter")  # the find in the middle of the map
+    expect_chosen(review, 4)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_word_stands_out_from_what_is_behind_it(
+    context: BrowserContext, scanned: Scanned, name: str
+) -> None:
+    page = scanned.open(context.new_page(), name)
+    if name == "review":
+        page.keyboard.press("h")
+        expect_chosen(page, 2)
+        page.get_by_text("Why", exact=True).click()
+        expect(page.get_by_text("Flagged because")).to_be_visible()
+        page.get_by_text("Filter", exact=True).click()
+        expect(page.get_by_role("button", name="Open", exact=True)).to_be_visible()
+        rest(page)
+    faint: list[dict[str, Any]] = page.evaluate(CONTRAST)
+    assert not faint, "\n".join(f"{one['ratio']:.2f} {one}" for one in faint)
+
+
+def test_nothing_jumps_from_find_to_find(review: Page, scanned: Scanned) -> None:
+    review.evaluate(WATCH, list(STILL))
+    for key, rank in (("ArrowRight", 2), ("h", 3), ("n", 4), ("z", 3), ("ArrowLeft", 2)):
+        review.keyboard.press(key)
+        expect_chosen(review, rank)
+    review.get_by_role("checkbox", name="Select find 2", exact=True).check()
+    expect(review.get_by_text("1 selected")).to_be_visible()
+    rest(review)
+    assert review.evaluate("() => window.moved") < 1

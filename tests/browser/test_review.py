@@ -1,0 +1,160 @@
+"""Review in a real browser: what is decided by key and by button, one by one and many at once."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import BrowserContext, Page, expect
+
+from dashboard import desk as desks
+from dashboard.detector import Verdict
+from tests.browser import serving
+from tests.browser.scanned import (
+    Scanned,
+    button,
+    canvas,
+    card,
+    expect_chosen,
+    expect_reviewed,
+    rest,
+)
+
+
+def said(scanned: Scanned) -> dict[int, Verdict]:
+    """The verdicts on disk, by the ranks of their places."""
+    ranks = {found.place: found.rank for found in scanned.finds}
+    return {ranks[place]: one.verdict for place, one in scanned.decisions.items() if one.verdict}
+
+
+def test_keys_and_buttons_decide_and_every_verdict_outlives_page_and_server(
+    review: Page, context: BrowserContext, scanned: Scanned
+) -> None:
+    total = len(scanned.finds)
+    expect_reviewed(review, 0, total)
+    review.keyboard.press("h")
+    expect_chosen(review, 2)
+    review.locator(".st-key-verdict-natural").get_by_role("button").click()
+    expect_chosen(review, 3)
+    expect_reviewed(review, 2, total)
+    for key, rank in (("a", 4), ("u", 5), ("ArrowLeft", 4), ("ArrowRight", 5), ("ArrowLeft", 4)):
+        review.keyboard.press(key)
+        expect_chosen(review, rank)
+    wanted = dict(enumerate((Verdict.HARDWARE, Verdict.NATURAL, Verdict.ARTEFACT), start=1))
+    wanted[4] = Verdict.UNSURE
+    assert said(scanned) == wanted
+    expect(review.get_by_text(re.compile(r"^Unsure, .+ UTC\.$"))).to_be_visible()
+    review.keyboard.press("z")
+    expect_reviewed(review, 3, total)
+    review.keyboard.press("o")  # the next that is open, from here on
+    expect_chosen(review, 5)
+    del wanted[4]
+    assert said(scanned) == wanted
+    review.reload()
+    expect_chosen(review, 5)
+    expect_reviewed(review, 3, total)
+    expect(card(review, 1)).to_have_accessible_name(re.compile("hardware"))
+    review.close()
+    folder = scanned.home.parent
+    with serving.dashboard(scanned.home, folder / "again.log") as address:
+        again = context.new_page()
+        again.goto(scanned.url().replace(scanned.address, address))
+        expect_reviewed(again, 3, total)
+
+
+def test_a_name_and_a_note_are_kept_and_their_letters_decide_nothing(
+    review: Page, context: BrowserContext, scanned: Scanned
+) -> None:
+    total = len(scanned.finds)
+    words = "a hut, unseen on Z"  # every key of a verdict
+    for label in ("Name", "Note"):
+        field = review.get_by_role("textbox", name=label)
+        field.click()
+        review.keyboard.type(f"{label}: {words}")
+        review.keyboard.press("Enter")
+        rest(review)
+        expect(field).to_have_value(f"{label}: {words}")
+    expect_chosen(review, 1)
+    expect_reviewed(review, 0, total)
+    (decision,) = scanned.decisions.values()
+    assert decision.said == (Verdict.UNREVIEWED, f"Note: {words}", f"Name: {words}")
+    expect(card(review, 1)).to_have_accessible_name(re.compile(f"Name: {words}"))
+    other = scanned.open(context.new_page())
+    expect(other.get_by_role("textbox", name="Note")).to_have_value(f"Note: {words}")
+
+
+def test_many_are_selected_decided_and_taken_back_at_once(review: Page, scanned: Scanned) -> None:
+    total = len(scanned.finds)
+    review.get_by_role("checkbox", name="Select find 2", exact=True).check()
+    review.get_by_role("checkbox", name="Select find 6", exact=True).click(modifiers=["Shift"])
+    expect(review.get_by_text("5 selected")).to_be_visible()
+    rest(review)
+    review.locator(".st-key-bulk-natural").get_by_role("button").click()
+    expect_reviewed(review, 5, total)
+    assert said(scanned) == dict.fromkeys(range(2, 7), Verdict.NATURAL)
+    expect(review.get_by_text("0 selected")).to_be_visible()
+    button(review, "Select page").click()
+    expect(review.get_by_text(f"{desks.ON_A_PAGE} selected")).to_be_visible()
+    rest(review)
+    review.locator(".st-key-bulk-artefact").get_by_role("button").click()
+    expect_reviewed(review, desks.ON_A_PAGE, total)
+    review.keyboard.press("z")
+    expect_reviewed(review, 5, total)
+    review.keyboard.press("z")
+    expect_reviewed(review, 0, total)
+    assert len({one.action for one in scanned.history}) == 2
+
+
+def test_a_filter_decides_what_gallery_map_and_keys_go_through(
+    review: Page, scanned: Scanned
+) -> None:
+    total = len(scanned.finds)
+    review.keyboard.press("n")
+    expect_chosen(review, 2)
+    review.get_by_text("Filter", exact=True).click()
+    review.get_by_role("button", name="Open", exact=True).click()
+    expect(review.get_by_text(f"{total - 1} of {total} places pass the filter.")).to_be_visible()
+    rest(review)
+    expect(card(review, 1)).to_have_count(0)
+    expect(review.locator(".needle-rank")).to_have_text(f"1 of {total - 1}")
+    slider = review.get_by_role("slider", name="Sigma").first
+    slider.focus()
+    for _ in range(4):
+        slider.press("ArrowRight")
+    expect(review.locator(".needle-rank")).not_to_have_text(f"1 of {total - 1}")
+    rest(review)
+    words = review.get_by_text("places pass the filter").inner_text()
+    kept = int(words.split(" of ")[0])
+    least = float(slider.input_value())
+    passing = [one for one in scanned.finds[1:] if one.sigma >= least]
+    assert kept == len(passing) < total - 1
+    button(review, "Clear").click()
+    expect(card(review, 1)).to_be_visible()
+    rest(review)
+    expect(review.get_by_text("places pass the filter")).to_have_count(0)
+
+
+def test_an_address_opens_scan_threshold_find_and_page_for_a_colleague(
+    review: Page, context: BrowserContext, scanned: Scanned
+) -> None:
+    slider = review.get_by_role("slider", name="Threshold")
+    slider.focus()
+    slider.press("ArrowRight")
+    few = len([one for one in scanned.finds if one.sigma > 5.1])
+    expect(review.get_by_text(f"0 of {few} reviewed")).to_be_visible()
+    rest(review)
+    review.get_by_role("button", name="Next page").click()
+    wanted = desks.ON_A_PAGE + 2
+    card(review, wanted).click()
+    expect_chosen(review, wanted)
+    found = scanned.finds[wanted - 1]
+    expect(review).to_have_url(re.compile(f"find={found.x:g}(%2C|,){found.y:g}"))
+    for part in (f"scan={scanned.store.key}", "sigma=5.1", "rule=mean", "page=2"):
+        assert part in review.url
+    other = context.new_page()
+    other.goto(review.url)
+    expect_chosen(other, wanted)
+    expect(card(other, wanted)).to_have_attribute("aria-current", "true")
+    expect(other.get_by_text(f"0 of {few} reviewed")).to_be_visible()
+    expect(canvas(other)).to_have_attribute(
+        "data-view", re.compile(f"^{found.x:.4f},{found.y:.4f},")
+    )
