@@ -69,18 +69,25 @@ def world_file(scene: Scene, box: Box) -> str:
     return "".join(f"{value:.12g}\n" for value in lines)
 
 
-def run_record(finished: Finished, checksums: Mapping[str, str]) -> dict[str, Any]:
-    """What was done, to what, with what; the files' checksums by their names."""
-    store, scores = finished.store, finished.scores
-    record = store.record
+def origin(finished: Finished) -> dict[str, Any]:
+    """Where a product comes from, credit and checksums included; the same however the scan went."""
+    record = finished.store.record
     facts = {key: value for key, value in finished.scene.facts().items() if key != "crs"}
     return {
         "needle": __version__,
         "scene": facts | {"crs": finished.scene.crs_name},
         "model": {"name": record.model, "sha256": record.model_sha256, "card": _card(finished)},
         "credit": CREDIT,
-        "reviewed": _reviewed(finished),
         "settings": asdict(finished.settings) | {"stride": record.stride, "area": record.region},
+    }
+
+
+def run_record(finished: Finished, checksums: Mapping[str, str]) -> dict[str, Any]:
+    """What was done, to what, with what; the files' checksums by their names."""
+    store, scores = finished.store, finished.scores
+    record = store.record
+    return origin(finished) | {
+        "reviewed": _reviewed(finished),
         "provider": record.provider,
         "device": record.device,
         "tiles": {"grid": store.total, "done": store.done, "scored": scores.scored},
@@ -143,7 +150,7 @@ PRODUCTS = (
         "Detections, GeoJSON",
         "The same places as points on Mars, for QGIS or JMARS.",
         "application/geo+json",
-        lambda f: detections_geojson(f).encode(),
+        lambda f: detections_geojson(f, origin(f)).encode(),
     ),
     Product(
         "detections.gpkg",
@@ -164,7 +171,7 @@ PRODUCTS = (
         "Score map, GeoTIFF",
         "The score of every tile, to lay over the scene in a GIS.",
         "image/tiff",
-        lambda f: scores_cog(f.scores, f.scene),
+        lambda f: scores_cog(f.scores, f.scene, origin(f)),
     ),
     Product(
         "tiles.zip",
@@ -186,10 +193,15 @@ RUN_RECORD = Product(
     "Record of the run",
     "Settings, checksums, versions and times: what another needs to repeat it.",
     "application/json",
-    lambda f: _json(run_record(f, {})),
+    lambda f: _json(run_record(f, checksums_of(f))),
 )
 ON_DEMAND = ("detections.gpkg", "tiles.zip", "report.html")  # the page makes them when asked
 IN_FOLDER = tuple(product for product in PRODUCTS if product.name not in ON_DEMAND)
+
+
+def checksums_of(finished: Finished) -> dict[str, str]:
+    """SHA-256 of the tables and the score map, by their names."""
+    return {one.name: hashlib.sha256(one.make(finished)).hexdigest() for one in IN_FOLDER}
 
 
 def write_results(folder: Path, finished: Finished) -> list[Path]:

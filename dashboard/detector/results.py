@@ -149,23 +149,25 @@ def tiles_csv(tiles: Iterable[FlaggedTile]) -> str:
     return _csv(TILE_COLUMNS, rows)
 
 
-def detections_geojson(finished: Finished) -> str:
+def detections_geojson(finished: Finished, origin: Mapping[str, Any]) -> str:
     """A feature a detection: a point in areocentric degrees; no geometry without a CRS.
 
-    The CRS is named as GeoJSON 2008 did, for RFC 7946 knows the Earth only.
+    The CRS is named as GeoJSON 2008 did, for RFC 7946 knows the Earth only; `origin`, where it all
+    comes from, is a member of its own, which readers that do not know it skip.
     """
     scene = finished.scene
     features = [_feature(found, finished) for found in finished.detections]
     collection: dict[str, Any] = {"type": "FeatureCollection", "name": "detections"}
     if scene.crs is not None:
         collection["crs"] = {"type": "name", "properties": {"name": MARS_LONLAT}}
-    return json.dumps(collection | {"features": features}, indent=1) + "\n"
+    return json.dumps(collection | {"needle": origin, "features": features}, indent=1) + "\n"
 
 
-def scores_cog(scores: ScoreMap, scene: Scene) -> bytes:
+def scores_cog(scores: ScoreMap, scene: Scene, origin: Mapping[str, Any]) -> bytes:
     """The score map as a cloud-optimised GeoTIFF: float32, one pixel a stride, NaN as nodata.
 
-    Its transform leads to the scene's map coordinates, or to its pixels where it has none.
+    Its transform leads to the scene's map coordinates, or to its pixels where it has none; the tags
+    hold the credit where every viewer looks for it, and as JSON where it all comes from.
     """
     grid = scores.grid
     a, b, c, d, e, f = scene.transform or (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -184,7 +186,13 @@ def scores_cog(scores: ScoreMap, scene: Scene) -> bytes:
             for rows, part in scores.parts():
                 out.write(part, 1, window=Window(0, rows.start, part.shape[1], part.shape[0]))
             out.set_band_description(1, "score")
-            out.update_tags(NEEDLE_ORIGIN_PX=grid.origin, NEEDLE_STRIDE_PX=grid.stride)
+            out.update_tags(
+                NEEDLE_ORIGIN_PX=grid.origin,
+                NEEDLE_STRIDE_PX=grid.stride,
+                NEEDLE_RUN=json.dumps(origin),
+                TIFFTAG_COPYRIGHT=origin["credit"],
+                TIFFTAG_SOFTWARE=f"Needle {origin['needle']}",
+            )
         raster_copy(plain, cog, driver="COG", compress="deflate", predictor="yes")
         return cog.read_bytes()
 

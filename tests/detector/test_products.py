@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import re
@@ -20,6 +21,7 @@ from rasterio.io import MemoryFile
 from dashboard.detector import (
     CREDIT,
     PRODUCTS,
+    RUN_RECORD,
     Change,
     Decision,
     Finished,
@@ -109,6 +111,35 @@ def test_gdal_reads_geojson_and_heat_map_at_the_same_place(finished: Make, tmp_p
     with MemoryFile(made(done, "scores.tif")) as file, file.open() as cog:
         ((score,),) = cog.sample([(easting, northing)])
     assert score == pytest.approx(done.detections[0].score, rel=1e-5)
+
+
+def test_maps_of_places_and_scores_say_where_they_come_from(finished: Make) -> None:
+    done = mars(finished)
+    with MemoryFile(made(done, "scores.tif")) as file, file.open() as cog:
+        tags = cog.tags()
+    assert tags["TIFFTAG_COPYRIGHT"] == CREDIT
+    for said in (
+        json.loads(tags["NEEDLE_RUN"]),
+        json.loads(made(done, "detections.geojson"))["needle"],
+    ):
+        assert said["credit"] == CREDIT
+        assert said["scene"]["sha256"] == done.scene.sha256
+        assert said["model"]["sha256"] == done.store.record.model_sha256
+        assert said["model"]["card"]["hole"] == 64
+        assert said["settings"]["sigma"] == 1.0
+
+
+def test_the_record_that_is_taken_away_holds_the_checksums_of_the_rest(finished: Make) -> None:
+    done = mars(finished)
+    record = json.loads(RUN_RECORD.make(done))
+    assert set(record["sha256"]) == {
+        "detections.csv",
+        "detections.geojson",
+        "scores.tif",
+        "tiles.csv",
+    }
+    for name, digest in record["sha256"].items():
+        assert hashlib.sha256(made(done, name)).hexdigest() == digest
 
 
 def test_a_tile_lies_where_its_world_file_says(finished: Make, tmp_path: Path) -> None:
