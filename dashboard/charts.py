@@ -138,6 +138,7 @@ def neighbours(sigmas: NDArray[np.float64], stride: int, metres: float | None) -
         z=sigmas,
         colorscale=sequential.Magma,
         zmin=0,
+        zmax=max(1.0, float(np.nanmax(sigmas))),
         colorbar={"title": "σ", "thickness": 10, "outlinewidth": 0},
         hovertemplate="%{z:.1f} σ<br>%{x:.3g}, %{y:.3g} " + unit + "<extra></extra>",
     )

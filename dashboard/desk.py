@@ -6,6 +6,8 @@ import getpass
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain, islice
 
 import streamlit as st
 
@@ -50,6 +52,7 @@ class Filter:
     sigma: Range | None = None
     size: Range | None = None  # px, length of what stands out
     brightness: Range | None = None  # a part of the ground's DN
+    ground: tuple[str, ...] = ()  # of the `ROUGHNESS`
 
     @property
     def measures(self) -> bool:
@@ -78,22 +81,24 @@ class Desk:
 
     def verdict(self, found: Detection) -> Verdict:
         """The verdict on a find."""
-        return self.decision(found).verdict
+        decision = self.decisions.get(spot(found))
+        return decision.verdict if decision else Verdict.UNREVIEWED
 
-    @property
+    @cached_property
     def reviewed(self) -> int:
         """How many places beyond the threshold have a verdict, whatever is shown."""
         return sum(map(bool, map(self.verdict, self.finished.detections)))
 
-    @property
+    @cached_property
     def index(self) -> int:
         """Where the chosen find is among those shown."""
-        return self.shown.index(self.chosen) if self.chosen else 0
+        places = (index for index, found in enumerate(self.shown) if found is self.chosen)
+        return next(places, 0)
 
-    @property
+    @cached_property
     def unreviewed(self) -> Detection | None:
         """The next find without a verdict after the chosen one, from the first on at the end."""
-        ahead = [*self.shown[self.index + 1 :], *self.shown[: self.index]]
+        ahead = chain(islice(self.shown, self.index + 1, None), islice(self.shown, self.index))
         return next((found for found in ahead if not self.verdict(found)), None)
 
 
@@ -104,7 +109,10 @@ def lay(scan: state.Opened, finished: Finished) -> Desk:
         StoreError: the verdicts cannot be read.
     """
     decisions = Verdicts().current(subject(finished))
-    shown = _shown(finished, decisions, current_filter())
+    wanted = current_filter()
+    shown = _shown(finished, decisions, wanted)
+    if wanted.ground:
+        shown = [found for found in shown if scan.roughness(found) in wanted.ground]
     return Desk(scan, finished, decisions, shown, _chosen(shown))
 
 
@@ -117,6 +125,8 @@ def subject(finished: Finished) -> Subject:
 def _shown(
     finished: Finished, decisions: Mapping[Place, Decision], wanted: Filter
 ) -> list[Detection]:
+    if wanted == Filter():
+        return finished.detections
     measured = measures(finished) if wanted.measures else {}
     return [found for found in finished.detections if _passes(found, decisions, wanted, measured)]
 

@@ -7,6 +7,7 @@ nothing of a scene is held in memory, whatever its size.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -80,8 +81,7 @@ def _tile(request: Request) -> Response:
         raise ValueError(f"{asked['layer']}: no such layer")
     inside = Box(box.x_min, box.y_min, min(box.x_max, scene.width), min(box.y_max, scene.height))
     patch = scene.shrunk(inside, 2 ** asked["zoom"])
-    stretch = _pair(request, "stretch") if "stretch" in request.query_params else scene.stretch
-    ground = pictures.ground(patch, stretch)
+    ground = pictures.ground(patch, _stretch(request, scene))
     if asked["zoom"] == 0:  # a pixel looked at closely is the pixel that was taken
         return Response(png(ground[..., 0]), media_type="image/png", headers=FOREVER)
     return Response(pictures.jpeg(ground), media_type="image/jpeg", headers=FOREVER)
@@ -95,6 +95,7 @@ def _place(request: Request) -> Response:
     if not (SMALLEST <= side <= LARGEST and x < scene.width and y < scene.height):
         raise ValueError(f"{side} px around {x}, {y} cannot be shown")
     left, top = x - side // 2, y - side // 2
+    scene = replace(scene, stretch=_stretch(request, scene))
     shown = pictures.around(scene, Box(left, top, left + side, top + side))
     return Response(pictures.jpeg(shown), media_type="image/jpeg", headers=FOREVER)
 
@@ -115,6 +116,11 @@ def tile_box(scene: Scene, zoom: int, col: int, row: int) -> Box:
 def _scores(store: ScanStore) -> ScoreMap:
     """The stored scores, mapped into memory: a tile reads its own."""
     return ScoreMap(store.values(), store.record.grid, store.record.window)
+
+
+def _stretch(request: Request, scene: Scene) -> tuple[float, float]:
+    """The DN shown black and white: those that are asked for, else the scene's own."""
+    return _pair(request, "stretch") if "stretch" in request.query_params else scene.stretch
 
 
 def _pair(request: Request, name: str) -> tuple[float, float]:

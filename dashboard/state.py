@@ -11,6 +11,7 @@ import streamlit as st
 from dashboard import pictures
 from dashboard.detector import (
     RULES,
+    Detection,
     Finished,
     Looks,
     Model,
@@ -28,6 +29,7 @@ from dashboard.detector import (
     list_scans,
     looks,
     needle_home,
+    roughness_of,
     sigma_map,
     survey,
     triptychs,
@@ -143,6 +145,12 @@ class Opened:
     def ground(self) -> Survey:
         """What the ground of the scene looks like, cell by cell."""
         return _surveyed(self.store.key, self)
+
+    def roughness(self, found: Detection) -> str:
+        """One of the `ROUGHNESS`: how rough the ground around a find is."""
+        kinds = self.measured("ground").measure.kinds
+        assert kinds is not None
+        return roughness_of(kinds, found.row, found.col)
 
     def at(self, sigma: float) -> Finished:
         """The scan with a threshold, by the rule of this session."""

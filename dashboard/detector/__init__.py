@@ -42,6 +42,7 @@ from dashboard.detector.scene import Patch, Scene
 from dashboard.detector.scores import Histogram, ScoreMap
 from dashboard.detector.sigmas import SigmaMap, find, flagged, sigma_map
 from dashboard.detector.store import ScanStore, list_scans
+from dashboard.detector.strata import ROUGHNESS, roughness_of
 from dashboard.detector.survey import Survey, survey
 from dashboard.detector.tails import Tail
 from dashboard.detector.tiling import Box, Grid, Tile
@@ -53,6 +54,7 @@ __all__ = [
     "CREDIT",
     "DEVICES",
     "PRODUCTS",
+    "ROUGHNESS",
     "RULES",
     "RUN_RECORD",
     "Box",
@@ -114,6 +116,7 @@ __all__ = [
     "png",
     "read_card",
     "read_verdicts",
+    "roughness_of",
     "run",
     "scan",
     "sigma_map",

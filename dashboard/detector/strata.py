@@ -10,7 +10,8 @@ from dashboard.detector.rules import Kinds
 from dashboard.detector.scores import ScoreMap
 from dashboard.detector.survey import CELL, Floats, Survey
 
-ROUGH, BRIGHT = 4, 2  # parts of equal area, by roughness and by brightness: eight kinds
+ROUGHNESS = ("smooth", "fairly smooth", "fairly rough", "rough")  # parts of equal area
+ROUGH, BRIGHT = len(ROUGHNESS), 2  # by roughness and by brightness: eight kinds
 SURROUNDINGS = 11  # cells (176 px) that tell what is ordinary around a place
 SAMPLE = 500_000  # positions that tell where the parts begin
 
@@ -25,6 +26,11 @@ def kinds_of_ground(scores: ScoreMap, survey: Survey) -> Kinds:
     kinds *= np.uint8(BRIGHT)
     kinds += _parts_of(contrast(survey), scores, BRIGHT)
     return kinds
+
+
+def roughness_of(kinds: Kinds, row: int, col: int) -> str:
+    """One of the `ROUGHNESS`: how rough the ground around a position is."""
+    return ROUGHNESS[int(kinds[row, col]) // BRIGHT]
 
 
 def roughness(survey: Survey) -> Floats:

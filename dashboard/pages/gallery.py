@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard import desk as desks
 from dashboard import viewer
 from dashboard.desk import ON_A_PAGE, Desk, Filter, Place
-from dashboard.detector import Change, Detection, Measure, Verdict
+from dashboard.detector import ROUGHNESS, Change, Detection, Measure, Verdict
 from dashboard.pages import frame, judging
 
 NAMES = {verdict: verdict.capitalize() or "Open" for verdict in Verdict}
@@ -119,7 +119,16 @@ def filters(desk: Desk) -> None:
             format_func=NAMES.__getitem__,
             key="filter_verdicts",
         )
-        found = replace(wanted, verdicts=tuple(picked))
+        ground = st.pills(
+            "Ground",
+            ROUGHNESS,
+            default=list(wanted.ground),
+            selection_mode="multi",
+            format_func=str.capitalize,
+            key="filter_ground",
+            help="Four parts of the scene, of equal area, by the roughness over some 180 px",
+        )
+        found = replace(wanted, verdicts=tuple(picked), ground=tuple(ground))
         found = _ranges(desk, found)
         if found != wanted:
             desks.set_filter(found)

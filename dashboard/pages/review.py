@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from dashboard import desk as desks
 from dashboard import server, state, viewer
 from dashboard.desk import Desk
 from dashboard.detector import NeedleError
-from dashboard.pages import explain, frame, gallery, judging, threshold
+from dashboard.pages import explain, frame, gallery, judging, stretch, threshold
 
 LOOK, WHY = "Look", "Why"
 
@@ -34,15 +36,18 @@ def page() -> None:
         below = st.container()
     with left:
         finished = threshold.chosen(scan, on_bar=lambda sigma: _to_bar(scan, sigma))
+    with middle:
+        place = st.container()
+        seen = replace(scan, scene=stretch.stretched(scan.scene))
     try:
-        desk = desks.lay(scan, finished)
+        desk = desks.lay(seen, finished)
     except NeedleError as error:
         st.error(str(error))
         return
     with left:
         gallery.filters(desk)
-    layers = _layers(scan)
-    with middle:
+    layers = _layers(seen)
+    with place:
         said = [desk.verdict(found) for found in desk.shown]
         marked = viewer.Marked(desk.shown, said, desk.chosen)
         viewer.scene_map(layers, marked, lambda place: desks.choose(desk, place), near)

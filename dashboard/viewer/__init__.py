@@ -39,6 +39,11 @@ class Layers:
     done: int  # positions scored: it decides what the tiles of the scores show
     side: float  # px of the ground a score was taken over
 
+    @property
+    def stretch(self) -> str:
+        """The DN shown black and white, as the addresses of tiles have them."""
+        return ",".join(f"{end:g}" for end in self.scene.stretch)
+
 
 @dataclass(frozen=True)
 class Marked:
@@ -103,7 +108,7 @@ def scene_map(
         "tiles": layers.tiles,
         "width": scene.width,
         "height": scene.height,
-        "stretch": ",".join(f"{end:g}" for end in scene.stretch),
+        "stretch": layers.stretch,
         "ends": ",".join(f"{end:g}" for end in layers.ends),
         "done": layers.done,
         "side": layers.side,
@@ -132,6 +137,7 @@ def gallery(
     """
     data = {
         "tiles": layers.tiles,
+        "stretch": layers.stretch,
         "side": max(SMALLEST_PICTURE, round(4 * layers.side)),
         "cards": [card.facts() for card in cards],
     }
@@ -155,11 +161,12 @@ def lonlat_grid(scene: Scene) -> dict[str, Any] | None:
 
     Longitudes go on beyond 0 and 360 where the scene lies across, so that they can be averaged.
     """
-    xs = np.linspace(0, scene.width, KNOWN_POINTS)
-    ys = np.linspace(0, scene.height, KNOWN_POINTS)
-    known = [[scene.lonlat(x, y) for x in xs.tolist()] for y in ys.tolist()]
-    if any(point is None for row in known for point in row):
+    across = np.linspace(0, scene.width, KNOWN_POINTS)
+    down = np.linspace(0, scene.height, KNOWN_POINTS)
+    xs, ys = (axis.ravel().tolist() for axis in np.meshgrid(across, down))
+    known = scene.lonlats(xs, ys)
+    if any(point is None for point in known):
         return None
-    points = np.array(known, np.float64)
+    points = np.array(known, np.float64).reshape(KNOWN_POINTS, KNOWN_POINTS, 2)
     lon = np.unwrap(np.unwrap(points[..., 0], axis=1, period=360), axis=0, period=360)
     return {"lon": lon.round(8).tolist(), "lat": points[..., 1].round(8).tolist()}

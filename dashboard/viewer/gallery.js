@@ -32,8 +32,9 @@ class Gallery {
         <input type="checkbox"><span class="words"><b></b> <span></span><i></i></span>`;
       this.box.appendChild(item);
     }
-    const { tiles, side } = this.data, said = SIGNS[card.verdict];
-    const address = `${tiles}/place/${side}/${Math.floor(card.x)}/${Math.floor(card.y)}`;
+    const { tiles, side, stretch } = this.data, said = SIGNS[card.verdict];
+    const place = `${side}/${Math.floor(card.x)}/${Math.floor(card.y)}`;
+    const address = `${tiles}/place/${place}?stretch=${stretch}`;
     const picture = item.querySelector("img"), button = item.querySelector("button");
     if (picture.getAttribute("src") !== address) picture.src = address;
     const words = `${card.rank}, ${card.sigma} sigma${said ? `, ${said}` : ""}`;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,8 +25,11 @@ from dashboard.detector import (
     Verdicts,
     find,
     measure,
+    roughness_of,
     scan,
+    survey,
 )
+from dashboard.detector.strata import kinds_of_ground
 from tests.dashboard.test_pages import page, text
 from tests.detector import rasters
 from tests.models import area_model
@@ -155,6 +159,45 @@ def test_the_filter_goes_by_verdict_sigma_size_and_brightness(store: ScanStore) 
         assert f"</b> of {count}<" in text(script)
     script.session_state[desks.FILTER] = desks.Filter(sigma=(98, 99))
     assert "Nothing passes the filter" in text(script.run())
+
+
+def test_the_filter_goes_by_the_roughness_of_the_ground(store: ScanStore) -> None:
+    found = find(store.scores(), 3.0)
+    kinds = kinds_of_ground(store.scores(), survey(store.scene()))
+    app = page("review")
+    counts = []
+    for wanted in (("smooth",), ("fairly smooth", "fairly rough", "rough")):
+        app.session_state[desks.FILTER] = desks.Filter(ground=wanted)
+        app.run()
+        assert not app.exception
+        counts.append(sum(roughness_of(kinds, one.row, one.col) in wanted for one in found))
+        if counts[-1]:
+            assert f"</b> of {counts[-1]}<" in text(app)
+        else:
+            assert "Nothing passes the filter" in text(app)
+    assert sum(counts) == len(found)
+
+
+def test_another_stretch_reaches_every_picture_and_no_product(store: ScanStore) -> None:
+    scene = store.scene()
+    app = page("review")
+    (slider,) = (one for one in app.slider if one.label.startswith("Black and white"))
+    assert slider.value == scene.stretch
+    before = shown_stretch(app)
+    slider.set_range(90.0, 110.0).run()
+    assert not app.exception
+    assert shown_stretch(app) == {"90,110"} != before
+    assert store.scene().stretch == scene.stretch
+    press(app, "stretch_reset")
+    assert shown_stretch(app) == before
+
+
+def shown_stretch(app: AppTest) -> set[str]:
+    """The stretches that map and gallery ask their pictures for."""
+    parts = app.get("bidi_component")
+    said = {json.loads(part.proto.json)["stretch"] for part in parts}
+    assert len(parts) == 2
+    return said
 
 
 def measured(store: ScanStore, one: Detection) -> Measure:

@@ -114,6 +114,16 @@ def test_a_place_is_shown_in_the_middle_of_its_picture_even_at_the_border(
     assert picture(client, f"{server.address(store)}/place/96/400/300")[46:50, 46:50].min() > 230
 
 
+def test_a_picture_is_stretched_as_it_is_asked_for(client: Client, store: ScanStore) -> None:
+    low, high = store.scene().stretch
+    address = f"{server.address(store)}/place/96/100/100"
+    plain, brighter = (
+        picture(client, address),
+        picture(client, f"{address}?stretch={low},{high / 2}"),
+    )
+    assert brighter.mean() > plain.mean() + 20
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
