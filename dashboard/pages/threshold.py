@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import streamlit as st
+from plotly.graph_objects import Figure
 
 from dashboard import charts, state
 from dashboard.detector import Finished, SigmaMap
@@ -31,9 +32,10 @@ def chosen(scan: state.Opened, on_bar: Callable[[float], None]) -> Finished:
     place = st.container()
     sigmas = scan.measured(_rule(scan))
     sigma = _slider(scan, sigmas)
-    finished, unit = scan.at(sigma), scan.store.unit
+    finished = scan.at(sigma)
     with place:
-        figure = charts.histogram(sigmas.histogram, sigma, unit, sigmas.tail)
+        asked = scan.store.key, scan.store.done, sigmas.measure.rule, sigma
+        figure = _histogram(asked, scan.store.unit, sigmas)
         st.plotly_chart(
             figure,
             theme=None,
@@ -42,6 +44,7 @@ def chosen(scan: state.Opened, on_bar: Callable[[float], None]) -> Finished:
             on_select=lambda: _clicked(on_bar),
             selection_mode="points",
         )
+    unit = scan.store.unit
     places, tiles = len(finished.detections), len(finished.flagged)
     st.html(
         f'<span class="needle-big">{frame.count(places, "place")}</span>'
@@ -52,6 +55,12 @@ def chosen(scan: state.Opened, on_bar: Callable[[float], None]) -> Finished:
     _promise(sigmas, sigma)
     frame.quiet(f"{_means(sigmas, sigma, unit)} Moving the threshold scores nothing again.")
     return finished
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _histogram(asked: tuple[str, int, str, float], unit: str, _sigmas: SigmaMap) -> Figure:
+    """The distribution with a threshold: drawn once, however often the page turns."""
+    return charts.histogram(_sigmas.histogram, asked[-1], unit, _sigmas.tail)
 
 
 def _artefacts(finished: Finished) -> None:
