@@ -27,7 +27,8 @@ PROMISE = 10  # places in each half that this is tried at
 # Few excesses hardly tell their shape, and one end too early promises that nothing natural lies
 # beyond: a penalty draws it to the exponential (as Coles and Dixon 1999), and yields to many.
 SHAPE_SPREAD = 0.1
-SHAPES = (-0.9, 0.9)  # of the tail: beyond, its density or its mean has no end
+# A tail that ends early promises that nothing lies beyond; few excesses cannot tell that it does.
+SHAPES = (-0.15, 0.9)  # beyond the latter its mean has no end
 
 
 @dataclass(frozen=True, eq=False)

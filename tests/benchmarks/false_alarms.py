@@ -1,6 +1,6 @@
 """Whether a threshold that promises N false alarms keeps its word.
 
-    python -m tests.benchmarks.false_alarms SCENE [SCENE ...] [--model guarded] [--crops 20]
+    python -m tests.benchmarks.false_alarms SCENE [SCENE ...] [--model guarded] [--seed 0]
 
 Scenes are scored once. From each, random crops of the score map are taken, and cut into blocks like
 a chessboard; what is fitted on the white blocks sets thresholds that promise 1, 10 and 100 places
@@ -124,6 +124,7 @@ def main() -> None:
     parser.add_argument("scenes", nargs="+", type=Path)
     parser.add_argument("--model", default="guarded")
     parser.add_argument("--crops", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0, help="of the crops")
     parser.add_argument("--rules", nargs="+", choices=RULES, default=RULES)
     given = parser.parse_args()
     model = Model.load(given.model)
@@ -136,7 +137,10 @@ def main() -> None:
         scores = without_objects(store.scores(), picture)
         told = survey(scene, store.folder), looks(scene, store.folder)
         for rule, trials in everything.items():
-            own = [attempt(crop, rule, *told) for crop in crops(scores, given.crops, number)]
+            own = [
+                attempt(crop, rule, *told)
+                for crop in crops(scores, given.crops, given.seed + number)
+            ]
             trials.extend(own)
             print(json.dumps({"scene": scene.name, "rule": rule} | summary(own)), flush=True)
     for rule, trials in everything.items():

@@ -21,7 +21,7 @@ def drawn(shape: float, seed: int, number: int = 4000) -> np.ndarray:
     return stats.genpareto.rvs(shape, size=number, random_state=seed)
 
 
-@pytest.mark.parametrize("shape", [-0.2, 0.0, 0.1])
+@pytest.mark.parametrize("shape", [-0.1, 0.0, 0.1])
 @pytest.mark.parametrize("promise", [1, 10, 100])
 def test_a_promise_is_kept_on_other_ground_of_the_same_kind(shape: float, promise: int) -> None:
     kept = []
@@ -30,6 +30,14 @@ def test_a_promise_is_kept_on_other_ground_of_the_same_kind(shape: float, promis
         kept.append((drawn(shape, 1000 + seed) >= tail.sigma_of(promise)).sum())
         assert tail.doubts == ()
     assert promise / 2 < np.mean(kept) < 2 * promise
+
+
+def test_a_tail_that_ends_early_is_promised_too_much_rather_than_too_little() -> None:
+    kept = []
+    for seed in range(30):
+        tail = fit(drawn(-0.4, seed), 4000)
+        kept.append((drawn(-0.4, 1000 + seed) >= tail.sigma_of(1)).sum())
+    assert np.mean(kept) <= 1
 
 
 def test_the_objects_sought_hardly_stretch_the_tail() -> None:
