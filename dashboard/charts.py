@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
-from plotly.colors import sequential
 
 from dashboard.detector import Histogram, Tail, Triptych
-from dashboard.pictures import RUST
+from dashboard.pictures import MAGMA, RUST
 
 INK, FAINT, PAPER = "#E4E1DC", "#8C8883", "rgba(0,0,0,0)"
 QUIET = "#6E6A66"  # bars of what is not flagged
 AS_BEFORE = {"marker": {"opacity": 1}}  # a click chooses a find; it dims no bar
+# Streamlit takes #000004, where magma begins, for a colour of its theme; it knows no rgb().
+HEAT = [f"rgb{tuple(colour)}" for colour in MAGMA[np.linspace(0, 255, 16).astype(int)].tolist()]
 CONFIG = {"displaylogo": False, "displayModeBar": False}
 
 
@@ -136,7 +137,7 @@ def neighbours(sigmas: NDArray[np.float64], stride: int, metres: float | None) -
         x=at,
         y=at,
         z=sigmas,
-        colorscale=sequential.Magma,
+        colorscale=HEAT,
         zmin=0,
         zmax=max(1.0, float(np.nanmax(sigmas))),
         colorbar={"title": "σ", "thickness": 10, "outlinewidth": 0},

@@ -30,6 +30,10 @@ STYLE = """
   .needle-strip {display: grid; grid-template-columns: 1fr 1fr 1fr; color: #8C8883;
     font-size: .75rem; text-align: center;}
   .stImage img {border-radius: 2px;}
+  /* What is on its way has its place. */
+  .st-key-map {min-height: 562px;}
+  .st-key-histogram {min-height: 260px;}
+  .st-key-top [data-variant="segmented_control"] {padding-left: .3rem; padding-right: .3rem;}
   /* The accent as letters: lighter, so that they can be read on the dark. */
   [data-variant="segmented_control"][data-selected="true"] *, [data-testid="stSliderThumbValue"] *,
   [data-variant="pills"][data-selected="true"] *, .stTabs [role="tab"][aria-selected="true"] * {
@@ -51,7 +55,6 @@ STYLE = """
 
 def header() -> None:
     """The line under the navigation: what is open, and what it runs on."""
-    st.html(STYLE)
     store = state.current_store()
     middle = "<span>no scan open</span>"
     if store:
@@ -59,7 +62,8 @@ def header() -> None:
             f'<span class="scene">{html.escape(store.scene_name)}</span>'
             f"<span>{html.escape(store.model_name)}, stride {store.stride} px</span>"
         )
-    st.html(f'<div class="needle-header"><b>NEEDLE</b>{middle}{_badge()}</div>')
+    # Together, so that nothing is ever seen without its style.
+    st.html(f'<div class="needle-header"><b>NEEDLE</b>{middle}{_badge()}</div>{STYLE}')
 
 
 def _badge() -> str:

@@ -104,6 +104,8 @@ def _table(finished: Finished) -> None:
         {
             "rank": found.rank,
             "sigma": found.sigma,
+            "verdict": finished.decision(found).verdict.value,
+            "name": finished.decision(found).name,
             "score": found.score,
             "x, px": found.x,
             "y, px": found.y,
@@ -112,8 +114,6 @@ def _table(finished: Finished) -> None:
             "tiles": found.tiles,
             "false discovery": found.q,
             "may be": ", ".join(found.artefacts),
-            "verdict": finished.decision(found).verdict.value,
-            "name": finished.decision(found).name,
         }
         for found in finished.detections
     ]

@@ -32,8 +32,13 @@ WATCH = """(keys) => {
   };
   look();
 }"""
-CUT_OFF = """() => [...document.querySelectorAll("button p, [role=tab] p, h1, h2, h3")]
-  .filter((one) => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1)
+CUT_OFF = """() => [...document.querySelectorAll("button p, [role=tab] p, [role=radio], h2, h3")]
+  .filter((one) => one.checkVisibility())
+  .filter((one) => {
+    const around = one.parentElement, inner = one.getBoundingClientRect();
+    return one.scrollWidth > one.clientWidth + 1
+      || (one.role === "radio" && inner.right > around.getBoundingClientRect().right + 1);
+  })
   .map((one) => one.innerText)"""
 # What has the focus, into the roots of our own components, and how it is called.
 FOCUSED = """() => {

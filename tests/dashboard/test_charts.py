@@ -63,3 +63,13 @@ def test_times_are_said_as_people_say_them(seconds: float, words: str) -> None:
 
 def test_counts_agree_with_their_nouns() -> None:
     assert [count(n, "tile") for n in (0, 1, 1200)] == ["0 tiles", "1 tile", "1,200 tiles"]
+
+
+def test_the_scores_around_a_find_are_drawn_in_colours_that_no_theme_replaces() -> None:
+    around = np.full((5, 5), -1.0)
+    around[2, 2], around[0, 0] = 7, np.nan
+    (heat,) = charts.neighbours(around, 4, 0.25).data
+    assert (heat.zmin, heat.zmax) == (0, 7)
+    assert all(colour.startswith("rgb") for _, colour in heat.colorscale)
+    assert heat.colorscale[0][1] == "rgb(0, 0, 4)"
+    assert list(heat.x) == [-2, -1, 0, 1, 2]
