@@ -28,7 +28,10 @@ from dashboard.detector.errors import (
 
 MAX_GIGABYTES = 16.0  # real scenes have 2 to 8; a 7 MB TIFF can declare 40
 DTYPES = frozenset({"uint8", "uint16", "int16", "uint32", "int32", "float32", "float64"})
-CACHE_BYTES = 128 << 20  # GDAL's own default is a twentieth of the machine, too much beside a scan
+# Of blocks read. GDAL's own default, a twentieth of the machine, is too much beside a scan; it holds
+# wherever no `rasterio.Env` says otherwise, and is read from here when GDAL first reads anything.
+CACHE_BYTES = 128 << 20
+os.environ.setdefault("GDAL_CACHEMAX", str(CACHE_BYTES >> 20))
 
 BEGINNING = 16  # bytes, which tell every known format
 SIZ = b"\xff\x4f\xff\x51"  # how the codestream of a JPEG 2000 begins

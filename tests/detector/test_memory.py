@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from dashboard.detector.formats import CACHE_BYTES
 from dashboard.detector.memory import give_back
 
 PIECES, SIZE = 50_000, 2_000  # 100 MB in pieces that the allocator keeps
@@ -27,3 +31,17 @@ def test_what_is_free_between_what_is_used_goes_back() -> None:
     give_back()
     assert held() < full - PIECES * SIZE // 2
     assert len(kept) == 20
+
+
+def test_gdal_keeps_few_blocks_wherever_scenes_are_read() -> None:
+    code = (
+        "import dashboard.detector, rasterio\n"
+        "from rasterio.env import get_gdal_config\n"
+        "with rasterio.Env():\n"
+        "    print(get_gdal_config('GDAL_CACHEMAX'))"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "GDAL_CACHEMAX"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) == CACHE_BYTES
