@@ -28,8 +28,8 @@ from dashboard.detector.errors import (
 
 MAX_GIGABYTES = 16.0  # real scenes have 2 to 8; a 7 MB TIFF can declare 40
 DTYPES = frozenset({"uint8", "uint16", "int16", "uint32", "int32", "float32", "float64"})
-# Of blocks read. GDAL's own default, a twentieth of the machine, is too much beside a scan; where no
-# `rasterio.Env` says otherwise, it takes the variable when it first reads anything.
+# GDAL's own default, a twentieth of the machine, is too much beside a scan; where no `rasterio.Env`
+# says otherwise, GDAL takes the variable when it first reads anything.
 CACHE_BYTES = 128 << 20
 os.environ.setdefault("GDAL_CACHEMAX", str(CACHE_BYTES >> 20))
 
