@@ -19,7 +19,7 @@ from tests.browser import serving
 
 HERE = Path(__file__).parent / "screenshots"
 SIZE = {"width": 1440, "height": 900}
-SCAN_SECONDS = 1800
+SCAN_SECONDS, STEP_SECONDS = 1800, 90
 QUALITY = 85  # of the JPEG files
 
 
@@ -55,6 +55,12 @@ def drive(page: Page, picture: Path | None, sigma: float, show: int, out: Path) 
         page.locator(".st-key-step1").get_by_role("button").click()
         expect(page.get_by_text(re.compile(rf"^{rank} of \d+$"))).to_be_visible(timeout=30_000)
     take(page, out, "4-review")
+    page.get_by_role("tab", name="Why").click()
+    expect(page.get_by_text("Flagged because")).to_be_visible()
+    page.mouse.move(1300, 700)
+    page.mouse.wheel(0, 500)
+    take(page, out, "8-why")
+    page.get_by_role("tab", name="Look").click()
     page.get_by_text("Gallery, strongest first").scroll_into_view_if_needed()
     page.mouse.move(700, 700)
     page.mouse.wheel(0, 900)
@@ -80,6 +86,7 @@ def main() -> None:
     parser.add_argument("--show", type=int, default=1, help="rank of the place to show large")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
+    expect.set_options(timeout=STEP_SECONDS * 1000)
     with tempfile.TemporaryDirectory() as folder, serving.browser() as browser:
         home = given.home or Path(folder) / "home"
         with serving.dashboard(home, Path(folder) / "log") as address:
