@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ from dashboard.detector.tiling import Box
 VERSION = 1  # of what an ingested file holds; another number makes every scene be ingested again
 STALE_SECONDS = 24 * 3600.0  # a working folder this old was left by a crash
 SMALLEST_OVERVIEW = 256  # px of the longer side
+LARGE = 1 << 26  # bytes of a file whose checksum is kept; no such file is rewritten within a tick
 READ_AHEAD = 1  # decoded strips that wait; each has up to 64 Mpx
 READ_SHARE, WRITE_SHARE = 0.6, 0.3  # of an ingest's time, roughly; overviews take the rest
 
@@ -332,10 +334,23 @@ def _cached(target: Path, name: str) -> Scene | None:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        seen = path.stat()
+        if seen.st_size >= LARGE:
+            return _known_sha256(path, seen.st_size, seen.st_mtime_ns, seen.st_ino)
+        return _sha256_of(path)
     except OSError as error:
         raise DamagedScene(f"{path.name}: cannot be read ({error.strerror})") from error
+
+
+@lru_cache(maxsize=256)
+def _known_sha256(path: Path, *_as_it_was: int) -> str:
+    """The checksum of a file that has been read before and has not been touched since."""
+    return _sha256_of(path)
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -227,3 +228,18 @@ def test_a_real_colour_product_keeps_its_place(home: Path) -> None:
     assert 0 <= place[0] < 360
     assert scene.pixel_size is not None
     assert 0.2 < scene.pixel_size < 1.1
+
+
+def test_a_large_file_is_known_until_it_is_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = sys.modules["dashboard.detector.ingest"]
+    monkeypatch.setattr(reading, "LARGE", 0)
+    path = rasters.write(tmp_path / "scene.png", rasters.ground())
+    first = ingest(path).sha256
+    monkeypatch.setattr(reading, "_sha256_of", lambda _: pytest.fail("it was read again"))
+    assert ingest(path).sha256 == first
+    monkeypatch.undo()
+    monkeypatch.setattr(reading, "LARGE", 0)
+    rasters.write(path, rasters.ground(seed=1))
+    assert ingest(path).sha256 != first
