@@ -41,6 +41,12 @@ def general(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def learn_little(patch: pytest.MonkeyPatch, windows: int) -> None:
+    """Makes `adapt` a matter of seconds."""
+    patch.setattr(learners, "AREAS", 2)
+    patch.setitem(PRESETS, PRESET, replace(PRESETS[PRESET], width=0.25, windows=windows, batch=4))
+
+
 def test_the_weights_come_back_from_the_file(general: Path) -> None:
     trained = read_checkpoint(general / "run" / CHECKPOINT)["network"]
     card, found = weights_of(general / "general.onnx")
@@ -53,9 +59,7 @@ def test_the_weights_come_back_from_the_file(general: Path) -> None:
 def test_a_scene_is_less_surprising_once_it_has_been_learned(
     general: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(learners, "AREAS", 2)
-    small = replace(PRESETS[PRESET], width=0.25, windows=160, batch=4)
-    monkeypatch.setitem(PRESETS, PRESET, small)
+    learn_little(monkeypatch, windows=160)
     x = np.tile(np.arange(800.0), (800, 1))
     dn = 128 + 60 * np.sin(x / 3) + np.random.default_rng(0).normal(0, 2, x.shape)
     stripes = rasters.write(tmp_path / "stripes.png", dn.astype(np.uint8))
@@ -114,9 +118,7 @@ def test_the_halves_of_a_chessboard_cover_the_scene_once() -> None:
 def test_cross_fitting_never_learns_what_it_will_score(
     general: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(learners, "AREAS", 2)
-    small = replace(PRESETS[PRESET], width=0.25, windows=64, batch=4)
-    monkeypatch.setitem(PRESETS, PRESET, small)
+    learn_little(monkeypatch, windows=64)
     picture = rasters.write(tmp_path / "scene.png", rasters.ground(1600, 1600))
     learned: list[Box] = []
     read = Scene.read
