@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import pictures
+from dashboard.behind import Behind
 from dashboard.detector import (
     RULES,
     Detection,
@@ -142,6 +143,13 @@ class Opened:
         """The scores in sigma by a rule; ranked once for every threshold."""
         return _measured(self.store.key, self.store.done, rule, self)
 
+    def looking(self) -> Behind[Looks]:
+        """The search for look-alikes in the scene; begun where it was not, anew after a failure."""
+        found = _looking(self.store.key, self)
+        if found.failed:
+            _looking.clear(self.store.key, self)
+        return found
+
     def ground(self) -> Survey:
         """What the ground of the scene looks like, cell by cell."""
         return _surveyed(self.store.key, self)
@@ -198,13 +206,13 @@ def _finished(key: str, done: int, settings: ScanSettings, _opened: Opened) -> F
 @st.cache_resource(show_spinner=False, max_entries=3)
 def _measured(key: str, done: int, rule: str, _opened: Opened) -> SigmaMap:
     ground = _opened.ground() if rule == "ground" else None
-    looked = _looked(key, _opened) if rule == "alike" else None
+    looked = _opened.looking().result() if rule == "alike" else None
     return sigma_map(_opened.scores, rule, ground, looked)
 
 
-@st.cache_resource(show_spinner="Looking for look-alikes", max_entries=4)
-def _looked(key: str, _opened: Opened) -> Looks:
-    return looks(_opened.scene, _opened.store.folder)
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _looking(key: str, _opened: Opened) -> Behind[Looks]:
+    return Behind(lambda watch: looks(_opened.scene, _opened.store.folder, watch))
 
 
 @st.cache_resource(show_spinner="Looking over the ground", max_entries=4)

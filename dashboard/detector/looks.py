@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +31,10 @@ AROUND = 3  # cells each way that make a look: 48 px
 SIZES = 4  # of spots, each twice the last
 INNER, OUTER = 1.0, 2.0  # px: a spot stands out by the difference of two such Gaussians
 REACH = 8  # px that the wider of them takes in, each way
-BAND = 256  # px; lines that are read at once
+MARGIN = REACH << (SIZES - 1)  # px around a piece of ground that the largest size takes in
+LINES, COLUMNS = 512, 2048  # px of ground that are read, and of these that are filtered, at once
 THREADS = 2
-VERSION = 1  # of the stored file
+VERSION = 2  # of the stored file
 # The sample is one look in nine, so that neighbours do not share pixels; of a scene without end no
 # more than so many. Its tenth nearest tells how rare a look is: an object must not be its own kind.
 SAMPLE, NEAREST = 8_000, 10
@@ -40,6 +42,9 @@ APPROXIMATE = 1.0  # part by which the distance may be too large: a third of the
 FEWEST = 300  # looks in the sample that can tell what is rare
 RAREST = 6.0  # robust standard deviations, beyond which all is equally rare
 KINDS = 256  # parts that rarity is told apart in
+FINDING = 0.6  # of the time that spots take, the rest is comparing looks
+
+Watch = Callable[[float], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +88,11 @@ class Looks:
         return kinds[rows][:, cols], np.asarray(low + step * np.arange(KINDS), np.float64)
 
 
-def looks(scene: Scene, folder: Path | None = None) -> Looks:
+def looks(scene: Scene, folder: Path | None = None, on_progress: Watch | None = None) -> Looks:
     """The looks of a scene, kept in `folder` where one is given.
+
+    Args:
+        on_progress: called with the part that is done, 0 to 1.
 
     Raises:
         DamagedScene: the ingested file has been damaged or removed.
@@ -92,61 +100,145 @@ def looks(scene: Scene, folder: Path | None = None) -> Looks:
     path = folder / "looks.npz" if folder else None
     found = Looks.load(path) if path else None
     if found is None:
-        found = Looks(rarity(np.concatenate(list(_bands(scene)), axis=1)))
+        found = Looks(rarity(_spots_of(scene, on_progress), on_progress))
         if path:
             with contextlib.suppress(OSError):  # where none may write, it is worked out again
                 found.save(path)
     return found
 
 
-def _bands(scene: Scene) -> Iterator[Floats]:
-    """The spots of one band of lines after the other."""
+def _spots_of(scene: Scene, on_progress: Watch | None = None) -> Floats:
+    """The spots of a scene, some lines and columns of it after the other."""
 
-    def found(top: int) -> Floats:
-        patch = scene.read(Box(0, top, scene.width, min(top + BAND, scene.height)))
-        return spots(patch.dn, patch.valid)
+    def found(lines: _Span) -> Floats:
+        patch = scene.read(Box(0, lines.first, scene.width, min(lines.last, scene.height)))
+        parts = [
+            spots(patch.dn[:, part.known], patch.valid[:, part.known], lines, part)
+            for part in _spans(scene.width, COLUMNS)
+        ]
+        return np.concatenate(parts, axis=2)
 
-    return side_by_side(found, range(0, scene.height, BAND), THREADS)
+    bands = []
+    for band in side_by_side(found, _spans(scene.height, LINES), THREADS):
+        bands.append(band)
+        if on_progress:
+            on_progress(FINDING * min(len(bands) * LINES / scene.height, 1.0))
+    return np.concatenate(bands, axis=1)
 
 
-def spots(dn: Floats, valid: NDArray[np.bool_]) -> Floats:
+@dataclass(frozen=True)
+class _Span:
+    """Lines or columns of whole cells, and how many more are known before and after them."""
+
+    start: int
+    stop: int
+    before: int = 0
+    after: int = 0
+
+    @property
+    def first(self) -> int:
+        return self.start - self.before
+
+    @property
+    def last(self) -> int:
+        return self.stop + self.after
+
+    @property
+    def known(self) -> slice:
+        return slice(self.first, self.last)
+
+    @property
+    def own(self) -> slice:
+        """The lines themselves among all that are known."""
+        return slice(self.before, self.before + self.stop - self.start)
+
+    def near(self, shrink: int) -> tuple[slice, slice]:
+        """Of the pixels, shrunk so many times: what is to be filtered, and of that what is kept."""
+        before, after = self.before // shrink, self.after // shrink
+        length = (self.stop - self.start) // shrink
+        first, last = min(before, REACH), min(after, REACH)
+        return slice(before - first, before + length + last), slice(first, first + length)
+
+
+def _spans(length: int, step: int) -> Iterator[_Span]:
+    """A length, rounded up to cells, in steps, each with the margin that the filters need."""
+    length += -length % CELL
+    for start in range(0, length, step):
+        stop = min(start + step, length)
+        yield _Span(start, stop, min(MARGIN, start), min(MARGIN, length - stop))
+
+
+def spots(
+    dn: Floats,
+    valid: NDArray[np.bool_],
+    lines: _Span | None = None,
+    columns: _Span | None = None,
+) -> Floats:
     """The brightest and the darkest spot of each size in each cell, `[2 SIZES, H / 16, W / 16]`.
 
-    They are in DN against what is around; near nodata there are none.
+    They are in DN against what is around; near nodata there are none, and without ground NaN.
 
     Args:
         dn: pixels `[H, W]`.
         valid: where they are ground.
+        lines: which of the pixels' lines are asked for; all, unless told.
+        columns: the same.
     """
     fill = [(0, -length % CELL) for length in dn.shape]
-    dn, ground = np.pad(dn, fill, mode="edge"), np.pad(valid, fill, mode="edge")
-    found = []
+    if any(more for _, more in fill):
+        dn, valid = np.pad(dn, fill, mode="edge"), np.pad(valid, fill, mode="edge")
+    lines, columns = lines or _Span(0, len(dn)), columns or _Span(0, dn.shape[1])
+    whole, ground, found = bool(valid.all()), valid, []
     for size in range(SIZES):
         if size:
-            dn, ground = _halved(dn), _halved(ground.astype(np.float32)) == 1
-        apart = ndimage.gaussian_filter(dn, INNER) - ndimage.gaussian_filter(dn, OUTER)
-        if not ground.all():
-            apart *= ndimage.minimum_filter(ground, 2 * REACH + 1)
-        side = CELL >> size
-        cells = apart.reshape(apart.shape[0] // side, side, apart.shape[1] // side, side)
-        found += [cells.max(axis=(1, 3)), cells.min(axis=(1, 3))]
-    return np.stack(found)
+            dn = _halved(dn)
+            ground = ground if whole else _halved(ground.astype(np.float32)) == 1
+        (down, kept_down), (right, kept_right) = lines.near(1 << size), columns.near(1 << size)
+        near = dn[down, right]
+        apart = ndimage.gaussian_filter(near, INNER) - ndimage.gaussian_filter(near, OUTER)
+        if not (whole or ground[down, right].all()):
+            apart *= ndimage.minimum_filter(ground[down, right], 2 * REACH + 1)
+        apart = apart[kept_down, kept_right]
+        found += [_cells(apart, CELL >> size, np.maximum), _cells(apart, CELL >> size, np.minimum)]
+    spotted = np.stack(found)
+    if not whole:
+        own = valid[lines.own, columns.own]
+        spotted[:, ~_cells(own, CELL, np.logical_or)] = np.nan
+    return spotted
 
 
-def rarity(found: Floats) -> Floats:
-    """How rare each look is, `[h, w]`, given the spots in the cells `[2 SIZES, h, w]`."""
-    features = np.stack([_scaled(_around(part, dark)) for dark, part in enumerate(found)], axis=-1)
-    sample = features[1::AROUND, 1::AROUND].reshape(-1, len(found))
+def _cells(pixels: NDArray[Any], side: int, of: np.ufunc) -> NDArray[Any]:
+    """The largest (or the like) of the pixels of each cell."""
+    height, width = pixels.shape
+    rows = of.reduce(pixels.reshape(height // side, side, width), axis=1)  # along lines: fast
+    return np.asarray(of.reduce(rows.reshape(height // side, width // side, side), axis=2))
+
+
+def rarity(found: Floats, on_progress: Watch | None = None) -> Floats:
+    """How rare each look is, `[h, w]`, given the spots in the cells `[2 SIZES, h, w]`.
+
+    It is 0 where there is no ground.
+    """
+    known = np.isfinite(found[0])
+    spotted = np.where(known, found, 0)
+    looks = [_scaled(_around(part, dark), known) for dark, part in enumerate(spotted)]
+    features = np.stack(looks, axis=-1)
+    apart = slice(1, None, AROUND)
+    sample = features[apart, apart][known[apart, apart]]
     sample = sample[:: -(-len(sample) // SAMPLE) or 1]
+    rare = np.zeros(known.shape, np.float32)
     if len(sample) < FEWEST:
-        return np.zeros(found.shape[1:], np.float32)
+        return rare
     tree = cKDTree(sample)
-    nearest = [NEAREST]
-    apart = [tree.query(row, nearest, eps=APPROXIMATE, workers=THREADS)[0] for row in features]
-    far = np.log(np.array(apart)[:, :, 0] + 1e-3)
-    usual = float(np.median(far))
-    scale = MAD_TO_SIGMA * float(np.median(np.abs(far - usual))) or 1.0
-    return np.clip((far - usual) / scale, -RAREST, RAREST).astype(np.float32)
+    for row, there in enumerate(known):
+        where, nearest = features[row, there], [NEAREST]
+        far = tree.query(where, nearest, eps=APPROXIMATE, workers=THREADS)[0][:, 0]
+        rare[row, there] = np.log(far + 1e-3)
+        if on_progress and row % CELL == 0:
+            on_progress(FINDING + (1 - FINDING) * row / len(known))
+    usual = float(np.median(rare[known]))
+    scale = MAD_TO_SIGMA * float(np.median(np.abs(rare[known] - usual))) or 1.0
+    return np.where(known, np.clip((rare - usual) / scale, -RAREST, RAREST), 0).astype(np.float32)
 
 
 def _around(part: Floats, dark: int) -> Floats:
@@ -155,11 +247,11 @@ def _around(part: Floats, dark: int) -> Floats:
     return np.asarray(largest(part, AROUND, mode="nearest"))
 
 
-def _scaled(part: Floats) -> Floats:
-    """In robust standard deviations, their outer ones drawn in as by a logarithm."""
-    usual = np.median(part)
-    scale = MAD_TO_SIGMA * np.median(np.abs(part - usual)) or np.float32(1)
-    return np.asarray(np.arcsinh((part - usual) / scale), np.float32)
+def _scaled(part: Floats, known: NDArray[np.bool_]) -> Floats:
+    """In robust standard deviations of ground, their outer ones drawn in as by a logarithm."""
+    usual = np.median(part[known]) if known.any() else np.float32(0)
+    scale = MAD_TO_SIGMA * np.median(np.abs(part[known] - usual)) if known.any() else 0
+    return np.asarray(np.arcsinh((part - usual) / (scale or 1)), np.float32)
 
 
 def _halved(pixels: Floats) -> Floats:

@@ -11,6 +11,8 @@ from streamlit.navigation.page import StreamlitPage
 from dashboard import state
 from dashboard.detector import NeedleError, Scene
 
+POLL = 0.25  # s between two looks at work that is waited for
+
 STYLE = """
 <style>
   .stMainBlockContainer {padding: 3.9rem 2.2rem 2rem; max-width: 1720px;}
@@ -93,6 +95,19 @@ def captions(*words: str) -> None:
     """Names under the parts of a triptych."""
     cells = "".join(f"<span>{html.escape(word)}</span>" for word in words)
     st.html(f'<div class="needle-strip">{cells}</div>')
+
+
+def await_rule(scan: state.Opened) -> None:
+    """Waits, with a bar, for what the rule of this session must know of the scene."""
+    if state.rule() != "alike":
+        return
+    work = scan.looking()
+    if work.wait(POLL):
+        return
+    bar = st.empty()
+    while not work.wait(POLL):
+        bar.progress(work.part, f"Looking for look-alikes: {work.part:.0%}")
+    bar.empty()
 
 
 def nothing_open() -> None:

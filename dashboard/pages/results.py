@@ -32,6 +32,7 @@ def page() -> None:
     if scan is None:
         frame.nothing_open()
         return
+    frame.await_rule(scan)
     try:
         finished = _chosen(scan)
     except NeedleError as error:

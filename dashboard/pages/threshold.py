@@ -15,6 +15,7 @@ from dashboard.pages import frame
 
 PROMISES = (1, 10, 100)  # false alarms, each a threshold one click away
 MOST_PLACES = 10_000
+SPOILERS, SPOILT = ("seam", "saturated"), 0.25  # of the strongest places: then the tail is theirs
 SAID = {
     "mean": ("mean/std", "Standard deviations above the mean of all scores, as in the article."),
     "robust": ("robust", "1.4826 MAD above the median, which the objects sought do not inflate."),
@@ -30,7 +31,9 @@ def chosen(scan: state.Opened, on_bar: Callable[[float], None]) -> Finished:
         on_bar: called with the sigma of a bar of the distribution that is clicked.
     """
     place = st.container()
-    sigmas = scan.measured(_rule(scan))
+    rule = _rule(scan)
+    frame.await_rule(scan)
+    sigmas = scan.measured(rule)
     sigma = _slider(scan, sigmas)
     finished = scan.at(sigma)
     with place:
@@ -52,7 +55,7 @@ def chosen(scan: state.Opened, on_bar: Callable[[float], None]) -> Finished:
         f"of {scan.scores.scored:,}</span>"
     )
     _artefacts(finished)
-    _promise(sigmas, sigma)
+    _promise(sigmas, sigma, _spoilt(finished))
     frame.quiet(f"{_means(sigmas, sigma, unit)} Moving the threshold scores nothing again.")
     return finished
 
@@ -79,12 +82,24 @@ def _artefacts(finished: Finished) -> None:
     )
 
 
-def _promise(sigmas: SigmaMap, sigma: float) -> None:
+def _spoilt(finished: Finished) -> tuple[str, ...]:
+    """Why the tail may be that of the camera rather than of the ground."""
+    strongest = finished.every[: finished.measured.tail.beyond]
+    number = sum(any(why in one.artefacts for why in SPOILERS) for one in strongest)
+    if number < max(2, SPOILT * len(strongest)):
+        return ()
+    return (
+        f"{number:,} of the {len(strongest):,} strongest places lie on seams or clipped ground",
+    )
+
+
+def _promise(sigmas: SigmaMap, sigma: float, spoilt: tuple[str, ...]) -> None:
     """What the threshold promises of ground alone, how that is known, and whether to believe it."""
     tail = sigmas.tail
+    doubts = (*tail.doubts, *spoilt)
     st.markdown(f"Expect {about(float(tail.expected(sigma)))} in this scene at this threshold.")
-    if tail.doubts:
-        st.warning(f"Do not rely on this number: {'; '.join(tail.doubts)}.")
+    if doubts:
+        st.warning(f"Do not rely on this number: {'; '.join(doubts)}.")
     if not st.toggle("How well the tail fits", key="show_fit"):
         return
     st.plotly_chart(charts.quantiles(tail), theme=None, config=charts.CONFIG, key="quantiles")

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from rasterio import Affine
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 
+from dashboard import state
 from dashboard.detector import (
     PRODUCTS,
     RUN_RECORD,
+    DamagedScene,
+    Looks,
     Model,
     ScanStore,
     Scene,
     list_scans,
+    looks,
     scan,
 )
 from tests.detector import rasters
@@ -146,6 +153,25 @@ def test_likely_artefacts_are_counted_and_can_be_hidden(scene_of: Scenes, model:
     assert app.toggle(key="show_artefacts").label == toggle.label, "hidden, and still counted"
 
 
+def test_a_tail_that_clipped_ground_makes_is_not_to_be_relied_on(
+    scene_of: Scenes, model: Model
+) -> None:
+    clean, spoilt = rasters.ground(600, 800), rasters.ground(600, 800)
+    clean[290:310, 390:410] = 230
+    for x in range(120, 700, 90):
+        spoilt[120:150, x : x + 30] = spoilt[420:450, x : x + 30] = 255
+    said = []
+    for pixels, name in ((clean, "clean.tif"), (spoilt, "spoilt.tif")):
+        scene = scene_of(pixels, name=name)
+        store = ScanStore.for_scan(scene, model, 16)
+        for _ in scan(store, scene, model):
+            pass
+        st.cache_resource.clear()
+        said.append(text(page("review")))
+    assert "lie on seams or clipped ground" not in said[0]
+    assert "strongest places lie on seams or clipped ground" in said[1]
+
+
 @pytest.mark.parametrize(
     ("rule", "said", "kept"),
     [("ground", "eight kinds of ground", "survey"), ("alike", "looks alike", "looks")],
@@ -159,6 +185,45 @@ def test_ground_is_judged_by_its_kind_or_look(
     assert said in text(app)
     assert "is flagged beyond" in text(app)
     assert (store.folder / f"{kept}.npz").exists()
+
+
+def test_a_bar_shows_how_far_the_search_for_look_alikes_is(
+    store: ScanStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+    seen = threading.Event()
+
+    def bar(self: DeltaGenerator, part: float, words: str) -> None:
+        shown.append(words)
+        seen.set()
+
+    def slow(scene: Scene, folder: Path, watch: Callable[[float], None]) -> Looks:
+        watch(0.375)
+        assert seen.wait(SECONDS), "no bar was shown"
+        return looks(scene, folder, watch)
+
+    monkeypatch.setattr(state, "looks", slow)
+    monkeypatch.setattr(DeltaGenerator, "progress", bar)
+    app = page("review")
+    assert shown == []
+    app.segmented_control[0].set_value("alike").run()
+    assert not app.exception
+    assert shown[0] == "Looking for look-alikes: 38%"
+    assert "looks alike" in text(app)
+
+
+def test_a_search_for_look_alikes_that_failed_is_begun_anew(
+    store: ScanStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(scene: Scene, folder: Path, watch: Callable[[float], None]) -> Looks:
+        raise DamagedScene("gone")
+
+    scan = state.Opened(store, store.scene(), store.scores())
+    with monkeypatch.context() as patch:
+        patch.setattr(state, "looks", broken)
+        with pytest.raises(DamagedScene):
+            scan.measured("alike")
+    assert scan.measured("alike").measure.rule == "alike"
 
 
 def test_nothing_beyond_the_threshold_is_said(store: ScanStore) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dashboard.detector import Grid, Looks, Scene, ScoreMap, looks, sigma_map
+from dashboard.detector import Box, Grid, Looks, Scene, ScoreMap, looks, sigma_map
 from dashboard.detector.looks import CELL, SIZES, rarity, spots
 from dashboard.detector.rules import yardstick
 
 Scenes = Callable[..., Scene]
+look = sys.modules["dashboard.detector.looks"]
 SIDE = 1280
 ODD, USUAL = (640, 600), (352, 352)  # x, y of the one bright spot, and of one of the dark ones
 
@@ -77,9 +79,28 @@ def test_the_rim_of_nodata_is_no_spot() -> None:
     pixels[:, 200:] = 0
     found = spots(pixels, valid)
     assert found.shape == (2 * SIZES, 20, 21)
-    assert np.abs(found).max() < 20, "the step from 120 to 0"
+    assert np.nanmax(np.abs(found)) < 20, "the step from 120 to 0"
     assert found[:, :, :6].all()
-    assert not found[:, :, 13:].any()
+    assert not found[:, :, 12:13].any()
+    assert np.isnan(found[:, :, 13:]).all()
+
+
+def test_a_scene_half_of_which_is_nodata_is_judged_by_its_ground(scene_of: Scenes) -> None:
+    whole = looks(scene_of(dunes())).rarity
+    wide = np.zeros((SIDE, 5 * SIDE // 2), "uint8")
+    wide[:, :SIDE] = dunes()
+    half = looks(scene_of(wide, name="half.tif", nodata=0)).rarity
+    assert not half[:, SIDE // CELL :].any()
+    away = np.abs(half[:, : SIDE // CELL] - whole)[8:-8, 8:-8]
+    assert away.mean() < 0.02, "half of it nodata, and the ground would be the rare half"
+
+
+def test_finding_looks_tells_how_far_it_is(scene_of: Scenes) -> None:
+    told: list[float] = []
+    looks(scene_of(dunes()), on_progress=told.append)
+    assert len(told) > 4
+    assert 0 < told[0] < told[-1] <= 1
+    assert told == sorted(told)
 
 
 def test_a_scene_too_small_to_tell_is_judged_as_a_whole(scene_of: Scenes) -> None:
@@ -93,6 +114,24 @@ def test_a_scene_too_small_to_tell_is_judged_as_a_whole(scene_of: Scenes) -> Non
     empty = ScoreMap(np.full_like(values, np.nan), grid, 28)
     assert sigma_map(empty, "alike", looks=look).find(3.0) == []
     assert sigma_map(empty, "alike", looks=look).count_above(3.0) == 0
+
+
+@pytest.mark.parametrize("margin", [look.MARGIN, 0])
+def test_a_scene_read_by_bands_looks_as_it_does_read_whole(
+    scene_of: Scenes, monkeypatch: pytest.MonkeyPatch, margin: int
+) -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(1, 255, (3 * 128 + 25, 2 * 128 + 72)).astype("uint8")
+    pixels[110:200, 200:] = 0
+    scene = scene_of(pixels, nodata=0)
+    whole = scene.read(Box(0, 0, scene.width, scene.height))
+    assert 0 < whole.valid.mean() < 1
+    expected = spots(whole.dn, whole.valid)
+    monkeypatch.setattr(look, "LINES", 128)
+    monkeypatch.setattr(look, "COLUMNS", 128)
+    monkeypatch.setattr(look, "MARGIN", margin)
+    same = np.array_equal(look._spots_of(scene), expected, equal_nan=True)
+    assert same == (margin > 0), "without a margin the border of a band would show"
 
 
 def test_looks_are_kept_and_damaged_ones_made_again(scene_of: Scenes, tmp_path: Path) -> None:
