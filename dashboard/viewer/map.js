@@ -4,6 +4,7 @@
 const NEAR = 16; // px of the screen within which a click means a find
 const CLOSEST = 48; // screen px of one px of the scene
 const FLIGHT = 320; // ms
+const PINCHED = 6; // a pinch on a touchpad comes as a wheel with Ctrl that hardly turns
 const LENGTHS = [1, 2, 5].flatMap((n) => [0.1, 1, 10, 100, 1e3, 1e4].map((m) => n * m));
 const INK = "#E4E1DC", RUST = "#C4552D", GREY = "#A29D97", SHADE = "rgba(10,10,10,.7)";
 
@@ -314,8 +315,8 @@ class Viewer {
     canvas.addEventListener("pointerleave", () => { this.box.querySelector(".where").textContent = ""; });
     canvas.addEventListener("wheel", (event) => {
       event.preventDefault();
-      const lines = event.deltaMode === 1 ? 30 : 1;
-      this.zoom(Math.exp(-Math.max(-300, Math.min(300, event.deltaY * lines)) / 400), ...spot(event));
+      const step = event.deltaY * (event.deltaMode === 1 ? 30 : 1) * (event.ctrlKey ? PINCHED : 1);
+      this.zoom(Math.exp(-Math.max(-300, Math.min(300, step)) / 400), ...spot(event));
       this.say(...spot(event));
     }, { passive: false });
     canvas.addEventListener("dblclick", (event) => this.zoom(2, ...spot(event)));
@@ -348,8 +349,8 @@ class Viewer {
       return;
     }
     const [, [ox, oy]] = others[0]; // two fingers: what lies under each stays there
-    const grown = Math.hypot(px - ox, py - oy) / (Math.hypot(before[0] - ox, before[1] - oy) || 1);
-    this.zoom(grown, (px + ox) / 2, (py + oy) / 2);
+    const apart = Math.max(1, Math.hypot(before[0] - ox, before[1] - oy));
+    this.zoom(Math.hypot(px - ox, py - oy) / apart, (before[0] + ox) / 2, (before[1] + oy) / 2);
     this.pan((px - before[0]) / 2, (py - before[1]) / 2);
   }
 

@@ -19,6 +19,7 @@ def browser() -> Iterator[Browser]:
     """Closed with this folder's last test: its event loop runs in this thread until then."""
     if serving.installed_browser() is None:
         pytest.skip("needs Chromium; install it, for example with `apt-get install chromium`")
+    expect.set_options(timeout=STEP_SECONDS * 1000)
     with serving.browser() as found:
         yield found
 
@@ -34,7 +35,6 @@ def dashboard(home: Path, tmp_path: Path) -> Iterator[str]:
 def shared(browser: Browser) -> Iterator[BrowserContext]:
     """What keeps Streamlit's program from page to page; each page is a session of its own."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
-    expect.set_options(timeout=STEP_SECONDS * 1000)
     context.set_default_timeout(STEP_SECONDS * 1000)
     yield context
     context.close()

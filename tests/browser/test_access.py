@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.scanned import Scanned, canvas, card, expect_chosen, expect_reviewed, rest
+from tests.browser.seen import DESKTOP, TABLET, expect_in_frame, expect_readable
 
-DESKTOP, TABLET = {"width": 1280, "height": 800}, {"width": 820, "height": 1180}
 PAGES = ("review", "results", "models")
-CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
 STILL = ("map", "verdict-hardware", "step1", "undo", "histogram", "gallery")
 WATCH = """(keys) => {
   const places = keys.map((key) => document.querySelector(`.st-key-${key}`));
@@ -32,14 +28,6 @@ WATCH = """(keys) => {
   };
   look();
 }"""
-CUT_OFF = """() => [...document.querySelectorAll("button p, [role=tab] p, [role=radio], h2, h3")]
-  .filter((one) => one.checkVisibility())
-  .filter((one) => {
-    const around = one.parentElement, inner = one.getBoundingClientRect();
-    return one.scrollWidth > one.clientWidth + 1
-      || (one.role === "radio" && inner.right > around.getBoundingClientRect().right + 1);
-  })
-  .map((one) => one.innerText)"""
 # What has the focus, into the roots of our own components, and how it is called.
 FOCUSED = """() => {
   let node = document.activeElement;
@@ -59,9 +47,7 @@ def test_map_and_verdict_are_in_sight_together_and_nothing_is_cut_off(
     page.set_viewport_size(size)
     for name in PAGES:
         scanned.open(page, name)
-        wide = page.evaluate("() => document.documentElement.scrollWidth")
-        assert wide <= size["width"], name
-        assert not page.evaluate(CUT_OFF), name
+        expect_in_frame(page)
     scanned.open(page)
     for part in (canvas(page), *(page.locator(f".st-key-verdict-{v}") for v in VERDICTS)):
         box = part.bounding_box()
@@ -113,8 +99,7 @@ def test_every_word_stands_out_from_what_is_behind_it(
         page.get_by_text("Filter", exact=True).click()
         expect(page.get_by_role("button", name="Open", exact=True)).to_be_visible()
         rest(page)
-    faint: list[dict[str, Any]] = page.evaluate(CONTRAST)
-    assert not faint, "\n".join(f"{one['ratio']:.2f} {one}" for one in faint)
+    expect_readable(page)
 
 
 def test_nothing_jumps_from_find_to_find(review: Page, scanned: Scanned) -> None:

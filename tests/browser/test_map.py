@@ -5,16 +5,18 @@ from __future__ import annotations
 import io
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Browser, CDPSession, Page, Request, expect
 
 from dashboard import desk as desks
 from dashboard.detector import Detection
 from tests.browser.scanned import Scanned, button, canvas, card, expect_chosen, rest
+from tests.browser.seen import TABLET
 
 METRES = 0.25  # a pixel of the demo scene
 RADIUS = 3_396_190.0  # m, of its sphere; its central meridian is 0
@@ -34,6 +36,11 @@ class View:
         assert box is not None
         across = (x - self.x) * self.scale + box["x"] + box["width"] / 2
         return across, (y - self.y) * self.scale + box["y"] + box["height"] / 2
+
+    def ground(self, page: Page, x: float, y: float) -> tuple[float, float]:
+        """The place of the scene that is at a point of the window."""
+        left, top = self.screen(page, 0, 0)
+        return (x - left) / self.scale, (y - top) / self.scale
 
 
 def view(page: Page) -> View:
@@ -93,6 +100,70 @@ def test_wheel_and_drag_hold_what_lies_under_the_cursor(review: Page) -> None:
     dragged = view(review)
     assert dragged.scale == after.scale
     assert dragged.screen(review, 1900, 1200) == pytest.approx((at[0] + 60, at[1] - 40), abs=0.5)
+
+
+def test_a_pinch_on_a_touchpad_zooms_where_the_cursor_is(review: Page) -> None:
+    before = view(review)
+    at = before.screen(review, 1200, 1700)
+    review.mouse.move(*at)
+    review.keyboard.down("Control")  # as browsers send it
+    for _ in range(10):
+        review.mouse.wheel(0, -5)
+    review.keyboard.up("Control")
+    after = view(review)
+    assert 1.8 < after.scale / before.scale < 2.5
+    assert after.screen(review, 1200, 1700) == pytest.approx(at, abs=0.5)
+    assert review.evaluate("() => visualViewport.scale") == 1
+
+
+@pytest.fixture
+def fingers(browser: Browser, scanned: Scanned) -> Iterator[Page]:
+    """The Review page on a tablet without mouse and keys."""
+    context = browser.new_context(viewport=TABLET, has_touch=True)
+    context.set_default_timeout(60_000)
+    yield scanned.open(context.new_page())
+    context.close()
+
+
+def touch(hand: CDPSession, kind: str, *points: tuple[float, float]) -> None:
+    """Tells the browser where the fingers of a hand are now."""
+    at = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(points)]
+    hand.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
+
+
+def test_two_fingers_hold_the_ground_under_them(fingers: Page, scanned: Scanned) -> None:
+    hand, before = fingers.context.new_cdp_session(fingers), view(fingers)
+    (ax, ay), (bx, by) = (before.screen(fingers, *at) for at in ((1300, 1400), (1700, 1600)))
+    touch(hand, "touchStart", (ax, ay))
+    touch(hand, "touchStart", (ax, ay), (bx, by))
+    for part in (0.5, 1.0):  # apart, and both to the right
+        there = (ax - 30 * part, ay - 15 * part), (bx + 90 * part, by + 45 * part)
+        touch(hand, "touchMove", *there)
+    after = view(fingers)
+    grown = math.dist(*there) / math.dist((ax, ay), (bx, by))
+    assert grown > 2
+    assert after.scale == pytest.approx(before.scale * grown, rel=0.01)
+    for point, ground in zip(there, ((1300, 1400), (1700, 1600)), strict=True):
+        assert after.ground(fingers, *point) == pytest.approx(ground, abs=2 / after.scale)
+    touch(hand, "touchEnd")
+    touch(hand, "touchStart", there[0])
+    for step in (10, 40):  # one finger pans
+        touch(hand, "touchMove", (there[0][0] + step, there[0][1]))
+    touch(hand, "touchEnd")
+    panned = view(fingers)
+    assert panned.scale == after.scale
+    assert panned.ground(fingers, there[0][0] + 40, there[0][1]) == pytest.approx(
+        after.ground(fingers, *there[0]), abs=2 / after.scale
+    )
+    assert fingers.evaluate("() => [visualViewport.scale, scrollY]") == [1, 0]
+    expect_chosen(fingers, 1)  # a pinch is no tap
+
+
+def test_a_finger_tap_chooses_a_find(fingers: Page, scanned: Scanned) -> None:
+    index = alone(scanned.finds, 1)
+    wanted = scanned.finds[index]
+    fingers.touchscreen.tap(*view(fingers).screen(fingers, wanted.x, wanted.y))
+    expect_chosen(fingers, index + 1)
 
 
 def test_scores_lie_over_the_ground_as_strongly_as_wanted(review: Page) -> None:
