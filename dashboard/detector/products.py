@@ -178,7 +178,7 @@ PRODUCTS = (
         "Flagged tiles, pictures",
         "A PNG of each flagged tile at full resolution with its world file, strongest first.",
         "application/zip",
-        lambda f: tiles_zip(f.scene, f.pictured, _json(run_record(f, {}))),
+        lambda f: tiles_zip(f.scene, f.pictured, run_json(f, {})),
     ),
     Product(
         "report.html",
@@ -188,20 +188,33 @@ PRODUCTS = (
         lambda f: report(f, run_record(f, {})).encode(),
     ),
 )
+ON_DEMAND = ("detections.gpkg", "tiles.zip", "report.html")  # the page makes them when asked
+IN_FOLDER = tuple(product for product in PRODUCTS if product.name not in ON_DEMAND)
+QUICK = ("detections.csv", "detections.geojson")  # the rest of a whole scene takes long to make
+
+
+def checksum(data: bytes) -> str:
+    """SHA-256 of a file's content, as `run.json` holds it."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def quick_checksums(finished: Finished) -> dict[str, str]:
+    """The checksums of the lists of places, by their names."""
+    return {one.name: checksum(one.make(finished)) for one in PRODUCTS if one.name in QUICK}
+
+
+def run_json(finished: Finished, checksums: Mapping[str, str]) -> bytes:
+    """The record of a run as a file, with checksums by the names of the files."""
+    return (json.dumps(run_record(finished, checksums), indent=1) + "\n").encode()
+
+
 RUN_RECORD = Product(
     "run.json",
     "Record of the run",
     "Settings, checksums, versions and times: what another needs to repeat it.",
     "application/json",
-    lambda f: _json(run_record(f, checksums_of(f))),
+    lambda f: run_json(f, quick_checksums(f)),
 )
-ON_DEMAND = ("detections.gpkg", "tiles.zip", "report.html")  # the page makes them when asked
-IN_FOLDER = tuple(product for product in PRODUCTS if product.name not in ON_DEMAND)
-
-
-def checksums_of(finished: Finished) -> dict[str, str]:
-    """SHA-256 of the tables and the score map, by their names."""
-    return {one.name: hashlib.sha256(one.make(finished)).hexdigest() for one in IN_FOLDER}
 
 
 def write_results(folder: Path, finished: Finished) -> list[Path]:
@@ -218,17 +231,13 @@ def write_results(folder: Path, finished: Finished) -> list[Path]:
         for product in IN_FOLDER:
             data = product.make(finished)
             _write(folder / product.name, data)
-            checksums[product.name] = hashlib.sha256(data).hexdigest()
-        _write(folder / RUN_RECORD.name, _json(run_record(finished, checksums)))
+            checksums[product.name] = checksum(data)
+        _write(folder / RUN_RECORD.name, run_json(finished, checksums))
     except OSError as error:
         raise StoreError(
             f"{folder}: cannot be written ({error.strerror}); give another --out"
         ) from error
     return [folder / name for name in (*checksums, RUN_RECORD.name)]
-
-
-def _json(record: Mapping[str, Any]) -> bytes:
-    return (json.dumps(record, indent=1) + "\n").encode()
 
 
 def _rule(finished: Finished) -> dict[str, Any]:

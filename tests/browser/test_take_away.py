@@ -115,10 +115,12 @@ def test_tiles_lie_where_their_world_files_say_and_the_record_tells_how(
     assert bottom < northing < top
     assert right - left == pytest.approx(METRES * tile.width)
     record = json.loads((tmp_path / "run.json").read_text())
-    table = take(results, "detections.csv", tmp_path)
+    files = [take(results, name, tmp_path) for name in ("detections.csv", "scores.tif")]
     taken = json.loads(take(results, RUN_RECORD.name, tmp_path).read_text())
     checksums = taken.pop("sha256")
-    assert checksums[table.name] == hashlib.sha256(table.read_bytes()).hexdigest()
+    assert set(checksums) == {"detections.geojson", "tiles.zip"} | {path.name for path in files}
+    for path in files:
+        assert checksums[path.name] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert record == taken | {"sha256": {}}
     assert record["model"]["card"]["title"]
     assert record["scene"]["sha256"] == scanned.store.record.scene_sha256

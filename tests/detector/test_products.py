@@ -129,15 +129,13 @@ def test_maps_of_places_and_scores_say_where_they_come_from(finished: Make) -> N
         assert said["settings"]["sigma"] == 1.0
 
 
-def test_the_record_that_is_taken_away_holds_the_checksums_of_the_rest(finished: Make) -> None:
+def test_the_record_that_is_taken_away_holds_checksums_and_makes_no_score_map(
+    finished: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     done = mars(finished)
+    monkeypatch.setattr("dashboard.detector.products.scores_cog", lambda *_: pytest.fail("made"))
     record = json.loads(RUN_RECORD.make(done))
-    assert set(record["sha256"]) == {
-        "detections.csv",
-        "detections.geojson",
-        "scores.tif",
-        "tiles.csv",
-    }
+    assert set(record["sha256"]) == {"detections.csv", "detections.geojson"}
     for name, digest in record["sha256"].items():
         assert hashlib.sha256(made(done, name)).hexdigest() == digest
 
