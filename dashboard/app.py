@@ -1,9 +1,10 @@
-"""Page configuration and navigation, nothing else."""
+"""Page configuration and navigation, and what no page has said of an error; nothing else."""
 
 from __future__ import annotations
 
 import streamlit as st
 
+from dashboard.detector import NeedleError
 from dashboard.pages import frame, models, results, review, scan
 
 st.set_page_config(page_title="Needle", layout="wide", initial_sidebar_state="collapsed")
@@ -16,4 +17,7 @@ pages = {
 frame.set_pages(pages)
 chosen = st.navigation(list(pages.values()), position="top")
 frame.header()
-chosen.run()
+try:
+    chosen.run()
+except NeedleError as error:
+    st.error(str(error))

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pandas  # noqa: F401  # plotly looks for it when a script may be stopped amid the import
 import streamlit as st
+from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dashboard import pictures
+from dashboard import pages, pictures
 from dashboard.detector import Box, NeedleError, ScanStore, Scene, ScoreMap, needle_home, png
 
 APP = Path(__file__).with_name("app.py")
@@ -35,7 +37,7 @@ def serve(port: int, address: str) -> None:
 
 def application() -> st.App:
     """Streamlit's application with the routes of the tiles."""
-    return st.App(APP, routes=routes())
+    return st.App(APP, routes=routes(), middleware=[Middleware(led_home)])
 
 
 def routes() -> list[Route]:
@@ -47,14 +49,44 @@ def routes() -> list[Route]:
     ]
 
 
+def led_home(app: ASGIApp) -> ASGIApp:
+    """The application, where the address of no page leads to the first, its query kept.
+
+    Streamlit would say "Page not found"; of the first page, too, at its own name.
+    """
+
+    async def lead(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not lost(scope["path"]):
+            await app(scope, receive, send)
+            return
+        query = scope.get("query_string", b"").decode("latin-1")
+        home = f"{_base()}/" + (f"?{query}" if query else "")
+        await RedirectResponse(home, headers={"Cache-Control": "no-cache"})(scope, receive, send)
+
+    return lead
+
+
+def lost(path: str) -> bool:
+    """True for a path that a person may have typed and at which no page is."""
+    name = path.removeprefix(_base()).strip("/")
+    if not name or "/" in name or "." in name or name.startswith("_"):
+        return False  # the root; files and all that the server keeps for itself
+    return name not in pages.NAMES[1:]
+
+
 def address(store: ScanStore) -> str:
     """Where the tiles of a scan are served from."""
     return f"{_root()}/{store.key}"
 
 
 def _root() -> str:
+    return f"{_base()}{ROOT}"
+
+
+def _base() -> str:
+    """The path that all addresses begin with; empty where they begin at the server's root."""
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
-    return f"/{base}{ROOT}" if base else ROOT
+    return f"/{base}" if base else ""
 
 
 def answered(answer: Answer) -> Answer:

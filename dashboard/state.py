@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import streamlit as st
 
-from dashboard import pictures
+from dashboard import address, pictures
 from dashboard.behind import Behind
 from dashboard.detector import (
     RULES,
@@ -17,7 +16,6 @@ from dashboard.detector import (
     Looks,
     Model,
     ModelError,
-    NeedleError,
     ScanSettings,
     ScanStore,
     Scene,
@@ -29,7 +27,6 @@ from dashboard.detector import (
     list_models,
     list_scans,
     looks,
-    needle_home,
     roughness_of,
     sigma_map,
     survey,
@@ -74,6 +71,7 @@ def model_names() -> list[str]:
 
 def open_scan(store: ScanStore) -> None:
     """Make a scan the one that Review and Results show."""
+    st.session_state.pop(address.STRANGER, None)
     if st.session_state.get("scan") != store.key:
         st.session_state["scan"] = store.key
         for part in ("selected", "selection", "page_of_gallery", "filter"):
@@ -81,15 +79,11 @@ def open_scan(store: ScanStore) -> None:
 
 
 def current_store() -> ScanStore | None:
-    """The open scan; the newest where none was chosen, None where there is none."""
-    key = st.session_state.get("scan") or st.query_params.get("scan")
-    if key and Path(key).name == key:
-        try:
-            return ScanStore.open(needle_home() / "scans" / key)
-        except NeedleError:
-            st.session_state.pop("scan", None)
-    scans = [store for store in list_scans() if store.done]
-    return scans[0] if scans else None
+    """The open scan: the one chosen, that of the address, else the newest; None without any."""
+    found = address.stored(st.session_state.get("scan")) or address.named()
+    if found is None:
+        found = next((store for store in list_scans() if store.done), None)
+    return found
 
 
 def sigma() -> float:
@@ -184,10 +178,15 @@ class Opened:
 
 
 def opened() -> Opened | None:
-    """The open scan; None where there is none."""
+    """The open scan, which stays open in this session; None where there is none.
+
+    Raises:
+        DamagedScene: the ingested picture is gone.
+    """
     store = current_store()
     if store is None:
         return None
+    st.session_state["scan"] = store.key
     return _opened(store.key, store.done, store)
 
 

@@ -84,7 +84,9 @@ class Scene:
             known = {field.name for field in fields(cls)} - {"path"}
             facts = {key: facts[key] for key in known}
         except (RasterioError, KeyError, ValueError, TypeError) as error:
-            raise DamagedScene(f"{path.name}: not an ingested scene; ingest it again") from error
+            raise DamagedScene(
+                f"{name or path.name}: no ingested copy can be read; ingest the picture again"
+            ) from error
         for key in ("transform", "stretch"):
             facts[key] = None if facts[key] is None else tuple(facts[key])
         used(path)

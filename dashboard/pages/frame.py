@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
+from typing import Literal
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from dashboard import state
+from dashboard import address, state
 from dashboard.detector import NeedleError, Scene
 
 POLL = 0.25  # s between two looks at work that is waited for
+NOTICE = 640  # px, of what a page says that has nothing else to show
 
 STYLE = """
 <style>
-  .stMainBlockContainer {padding: 3.9rem 2.2rem 2rem; max-width: 1720px;}
+  .stMainBlockContainer {padding: 3.9rem 23px 2rem; max-width: 1720px;} /* in line with the names */
   .stAppHeader {background: #141414;}
   h1, h2, h3 {font-weight: 600; letter-spacing: .01em;}
   .needle-header {display: flex; align-items: baseline; gap: 1.1rem; padding-bottom: .55rem;
@@ -24,7 +26,7 @@ STYLE = """
   .needle-header .scene {color: #E4E1DC;}
   .needle-header .device {margin-left: auto; border: 1px solid #3A3836; border-radius: 4px;
     padding: .1rem .55rem; color: #B5B0AA; white-space: nowrap;}
-  .needle-facts {display: grid; grid-template-columns: auto 1fr; gap: .18rem .9rem;
+  .needle-facts {display: grid; grid-template-columns: minmax(4.9rem, auto) 1fr; gap: .18rem .9rem;
     font-size: .87rem; color: #E4E1DC; margin: .2rem 0 .5rem;}
   .needle-facts span:nth-child(odd) {color: #8C8883;}
   .needle-quiet {color: #8C8883; font-size: .87rem; line-height: 1.45;}
@@ -40,6 +42,12 @@ STYLE = """
   [data-variant="segmented_control"][data-selected="true"] *, [data-testid="stSliderThumbValue"] *,
   [data-variant="pills"][data-selected="true"] *, .stTabs [role="tab"][aria-selected="true"] * {
     color: #E08A64 !important;}
+  /* The accent behind white letters: darker, so that they can be read. */
+  [data-testid="stBaseButton-primary"] {background: #BF5029; border-color: #BF5029;}
+  [data-testid="stPaginationEllipsis"] {color: #B5B0AA;}
+  /* What is said of trouble has no colour of its own. */
+  .stAlertContainer {background: #1E1C1B; color: #E4E1DC; border-left: 3px solid #8C8883;}
+  .stAlertContainer:has([data-testid="stAlertContentError"]) {border-left-color: #C4552D;}
   .needle-rank {text-align: center; white-space: nowrap; min-width: 5.2rem;}
   .needle-count {min-width: 5.2rem; font-variant-numeric: tabular-nums;}
   @media (max-width: 1100px) {
@@ -49,7 +57,11 @@ STYLE = """
     .st-key-top > .stHorizontalBlock, .st-key-top > div > .stHorizontalBlock {flex-wrap: wrap;}
     .st-key-top .stColumn {min-width: 100%; flex: 1 1 100%;}
     .st-key-top .stColumn:nth-child(2) {order: -1;}
-    .stMainBlockContainer {padding-left: 1.2rem; padding-right: 1.2rem;}
+    .stHorizontalBlock:has(> .stColumn .st-key-choose) {flex-wrap: nowrap; gap: 1.6rem;}
+    .stHorizontalBlock:has(> .stColumn .st-key-choose) > .stColumn {min-width: 0;}
+    .stHorizontalBlock > .stColumn:has(.st-key-choose) {min-width: 272px; flex: 0 0 272px;}
+    /* Table and files, one below the other. */
+    .stHorizontalBlock:has(> .stColumn .st-key-take) > .stColumn {min-width: 100%;}
   }
 </style>
 """
@@ -86,9 +98,9 @@ def facts(rows: dict[str, str]) -> None:
     st.html(f'<div class="needle-facts">{cells}</div>')
 
 
-def quiet(text: str) -> None:
+def quiet(text: str, width: Literal["stretch", "content"] = "stretch") -> None:
     """A line that explains, in small grey letters."""
-    st.html(f'<div class="needle-quiet">{html.escape(text)}</div>')
+    st.html(f'<div class="needle-quiet">{html.escape(text)}</div>', width=width)
 
 
 def captions(*words: str) -> None:
@@ -110,10 +122,32 @@ def await_rule(scan: state.Opened) -> None:
     bar.empty()
 
 
-def nothing_open() -> None:
-    """What a page shows that needs a scan where there is none."""
-    st.subheader("Nothing scanned yet")
-    quiet("Choose a picture on the Scan page; the demo scene is one click away.")
+def opened() -> state.Opened | None:
+    """The open scan; None where there is none or it cannot be read, which the page then says."""
+    try:
+        scan = state.opened()
+    except NeedleError as error:
+        st.subheader("This scan cannot be shown")
+        st.error(str(error), width=NOTICE)
+        _lead("Its scores and verdicts are kept: choose the picture again and scan it.")
+        return None
+    if scan is None:
+        st.subheader("Nothing scanned yet")
+        _stranger()
+        _lead("Choose a picture on the Scan page; the demo scene is one click away.")
+    else:
+        _stranger(f"Shown is {scan.store.scene_name} with {scan.store.model_name}.")
+    return scan
+
+
+def _stranger(instead: str = "") -> None:
+    words = address.stranger()
+    if words:
+        st.warning(f"{words} {instead}", width="stretch" if instead else NOTICE)
+
+
+def _lead(words: str) -> None:
+    quiet(words)
     if st.button("Go to Scan", type="primary"):
         go_to("scan")
 

@@ -64,39 +64,38 @@ def verdicts(desk: Desk, chosen: Detection) -> None:
     """Four verdicts, undo, the next without one; the one that was given is marked."""
     given = desk.verdict(chosen)
     for pair in (list(KEYS)[:2], list(KEYS)[2:]):
-        with st.container(horizontal=True, gap="small"):
-            for verdict in pair:
-                st.button(
-                    verdict.capitalize(),
-                    key=f"verdict-{verdict}",
-                    type="primary" if verdict is given else "secondary",
-                    shortcut=KEYS[verdict],
-                    on_click=attempt,
-                    args=(lambda verdict=verdict: _toggle(desk, chosen, verdict),),
-                    width="stretch",
-                )
-    with st.container(horizontal=True, gap="small"):
-        st.button(
-            "Undo",
-            key="undo",
-            shortcut="Z",
-            on_click=attempt,
-            args=(lambda: desks.undo(desk),),
-            width="stretch",
-            type="tertiary",
-        )
-        following = desk.unreviewed
-        st.button(
-            "Next open",
-            key="next_open",
-            shortcut="O",
-            help="The next place without a verdict",
-            disabled=following is None,
-            on_click=desks.choose,
-            args=(desk, desks.spot(following or chosen)),
-            width="stretch",
-            type="tertiary",
-        )
+        for column, verdict in zip(st.columns(2, gap="small"), pair, strict=True):
+            column.button(
+                verdict.capitalize(),
+                key=f"verdict-{verdict}",
+                type="primary" if verdict is given else "secondary",
+                shortcut=KEYS[verdict],
+                on_click=attempt,
+                args=(lambda verdict=verdict: _toggle(desk, chosen, verdict),),
+                width="stretch",
+            )
+    left, right = st.columns(2, gap="small")
+    left.button(
+        "Undo",
+        key="undo",
+        shortcut="Z",
+        on_click=attempt,
+        args=(lambda: desks.undo(desk),),
+        width="stretch",
+        type="tertiary",
+    )
+    following = desk.unreviewed
+    right.button(
+        "Next open",
+        key="next_open",
+        shortcut="O",
+        help="The next place without a verdict",
+        disabled=following is None,
+        on_click=desks.choose,
+        args=(desk, desks.spot(following or chosen)),
+        width="stretch",
+        type="tertiary",
+    )
 
 
 def _toggle(desk: Desk, chosen: Detection, verdict: Verdict) -> None:

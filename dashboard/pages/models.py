@@ -6,17 +6,22 @@ import numpy as np
 import streamlit as st
 
 from dashboard import state
-from dashboard.detector import ModelCard, NeedleError, find_model
+from dashboard.detector import ModelCard, NeedleError, ScoreMap, find_model
 from dashboard.pages import frame
+
+PICKS = {"best": 0.0, "typical": 0.5, "poor": 0.99, "worst": 1.0}
 
 
 def page() -> None:
-    """A card for every model in `exported/`."""
-    names = state.model_names()
+    """A card for every model in `exported/`, that of the open scan first."""
+    store = state.current_store()
+    names = sorted(state.model_names(), key=lambda name: not store or name != store.model_name)
     if not names:
         st.subheader("No model yet")
         frame.quiet("Train one with `python -m training train`, then export it to exported/.")
-    for name in names:
+    for number, name in enumerate(names):
+        if number:
+            st.divider()
         try:
             model = state.model(name)
         except NeedleError as error:
@@ -28,8 +33,8 @@ def page() -> None:
             frame.quiet(model.card.title)
             frame.facts(_made(model.card))
             st.subheader("What it does")
-            frame.facts(_does(model.card))
-            frame.facts({"file": find_model(name).name, "SHA-256": model.sha256[:32] + " …"})
+            file = {"file": find_model(name).name, "SHA-256": model.sha256[:24] + " …"}
+            frame.facts(_does(model.card) | file)
         with right:
             _completions(model.sha256)
             _remake(name, model.card)
@@ -66,25 +71,34 @@ def _does(card: ModelCard) -> dict[str, str]:
 def _completions(sha256: str) -> None:
     """Tiles of the open scan that the model completes well, as usual, and worst."""
     st.subheader("Completions, good and bad")
-    scan = state.opened()
-    if scan is None or scan.store.record.model_sha256 != sha256:
+    store = state.current_store()
+    if store is None or store.record.model_sha256 != sha256:
         frame.quiet("Scan a scene with this model to see how it completes that ground.")
         return
-    values = scan.scores.values
-    rows, cols = np.nonzero(np.isfinite(values))
-    order = np.argsort(values[rows, cols], kind="stable")
-    picks = {"best": 0.0, "typical": 0.5, "poor": 0.99, "worst": 1.0}
-    at = [order[round(part * (len(order) - 1))] for part in picks.values()]
-    tiles = [(int(rows[i]), int(cols[i])) for i in at]
     try:
+        scan = state.opened()
+        if scan is None or not scan.scores.scored:
+            frame.quiet(f"Nothing of {store.scene_name} is scored yet.")
+            return
+        tiles = _picked(store.key, store.done, scan.scores)
         shown = state.triptych_pictures(scan, tiles)
     except NeedleError as error:
         st.error(str(error))
         return
     frame.captions("ground", "completion", "difference")
-    for name, (row, col), picture in zip(picks, tiles, shown, strict=True):
+    for name, (row, col), picture in zip(PICKS, tiles, shown, strict=True):
         st.image(picture, width="stretch")
-        frame.quiet(f"{name}: score {values[row, col]:.3f} in {scan.store.scene_name}")
+        frame.quiet(f"{name}: score {scan.scores.values[row, col]:.3f} in {store.scene_name}")
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _picked(key: str, done: int, _scores: ScoreMap) -> list[tuple[int, int]]:
+    """A tile `(row, col)` for each of the picks, by how many of the scores lie below its own."""
+    wanted = np.percentile(_scores.present, [100 * part for part in PICKS.values()])
+    values = _scores.values
+    nearest = (int(np.nanargmin(np.abs(values - np.float32(value)))) for value in wanted)
+    places = (np.unravel_index(index, values.shape) for index in nearest)
+    return [(int(row), int(col)) for row, col in places]
 
 
 def _remake(name: str, card: ModelCard) -> None:
@@ -94,6 +108,6 @@ def _remake(name: str, card: ModelCard) -> None:
         f"python -m training train --preset {card.preset} --epochs {card.epochs:g} \\\n"
         f"    --scenes {scenes} --out RUN\n"
         f"python -m training export RUN exported/{name}.onnx",
-        language="sh",
+        language=None,
         wrap_lines=True,
     )

@@ -8,7 +8,16 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import state
-from dashboard.detector import Model, NeedleError, Region, ScanSettings, Scene, estimate
+from dashboard.detector import (
+    Grid,
+    Model,
+    NeedleError,
+    NoGround,
+    Region,
+    ScanSettings,
+    Scene,
+    estimate,
+)
 from dashboard.pages import frame
 
 
@@ -41,6 +50,7 @@ def plan(scene: Scene, alone: bool) -> Plan | None:
     try:
         model = state.model(name)
         stride = _stride(model)
+        _check_size(scene, model, stride)
         region = _region(scene) if alone else None
     except NeedleError as error:
         st.error(str(error))
@@ -48,6 +58,18 @@ def plan(scene: Scene, alone: bool) -> Plan | None:
     place = st.empty()
     place.html('<div class="needle-quiet">about … on this machine</div>')
     return Plan(model, stride, region, place)
+
+
+def _check_size(scene: Scene, model: Model, stride: int) -> None:
+    """Says before it is scanned that a scene is too small for this model.
+
+    Raises:
+        NoGround: not one tile fits in.
+    """
+    try:
+        len(Grid(scene.width, scene.height, model.card.tile, stride))
+    except NoGround as error:
+        raise NoGround(f"{scene.name}: {error}") from error
 
 
 def _stride(model: Model) -> int:

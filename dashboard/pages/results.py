@@ -7,8 +7,8 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard import address, state
 from dashboard import desk as desks
-from dashboard import state
 from dashboard.detector import (
     CREDIT,
     PRODUCTS,
@@ -17,7 +17,10 @@ from dashboard.detector import (
     NeedleError,
     Product,
     Verdicts,
+    checksum,
+    quick_checksums,
     read_verdicts,
+    run_json,
 )
 from dashboard.pages import frame
 
@@ -28,9 +31,8 @@ IN_SIGHT = 15  # rows of the table, of 35 px each; more are scrolled to
 
 def page() -> None:
     """Left the table of what was found, right the files."""
-    scan = state.opened()
+    scan = frame.opened()
     if scan is None:
-        frame.nothing_open()
         return
     frame.await_rule(scan)
     try:
@@ -38,6 +40,7 @@ def page() -> None:
     except NeedleError as error:
         st.error(str(error))
         return
+    address.keep(scan.store, state.sigma(), state.rule())
     left, right = st.columns([1.7, 1], gap="large")
     with left:
         kind = "confirmed place" if finished.confirmed else "place"
@@ -50,7 +53,7 @@ def page() -> None:
             frame.quiet("No place was called hardware yet; judge some on the Review page.")
         else:
             frame.quiet("Nothing lies beyond this threshold; lower it on the Review page.")
-    with right:
+    with right, st.container(key="take"):
         st.subheader("Take away")
         for product in (*PRODUCTS, RUN_RECORD):
             _download(product, finished)
@@ -112,8 +115,8 @@ def _table(finished: Finished) -> None:
             "y, px": found.y,
             "longitude": found.lon,
             "latitude": found.lat,
-            "tiles": found.tiles,
-            "false discovery": found.q,
+            f"{finished.store.unit}s": found.tiles,
+            "false, %": None if found.q is None else 100 * found.q,
             "may be": ", ".join(found.artefacts),
         }
         for found in finished.detections
@@ -127,8 +130,8 @@ def _table(finished: Finished) -> None:
         height="content" if len(rows) <= IN_SIGHT else 35 * (IN_SIGHT + 1),
         column_config={
             "sigma": number(format="%.1f", help="by the rule of the Review page"),
-            "false discovery": number(
-                format="percent",
+            "false, %": number(
+                format="%.0f",
                 help="of the places at least as strong, what ground alone explains",
             ),
             "score": number(format="%.3f"),
@@ -147,12 +150,29 @@ def _download(product: Product, finished: Finished) -> None:
             frame.quiet(f"{product.good_for} {_extent(product.name, finished)}")
         st.download_button(
             "Download",
-            data=lambda: product.make(finished),
+            data=lambda: _made(product, finished),
             file_name=f"{_stem(finished)}-{product.name}",
             mime=product.mime,
             on_click="ignore",
             key=f"download-{product.name}",
         )
+
+
+def _made(product: Product, finished: Finished) -> bytes:
+    """The content of a file; the record holds the checksums of what was taken before it."""
+    known = quick_checksums(finished)
+    taken = _taken(checksum(run_json(finished, known)))
+    if product.name == RUN_RECORD.name:
+        return run_json(finished, known | taken)
+    data = product.make(finished)
+    taken[product.name] = checksum(data)
+    return data
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _taken(what: str) -> dict[str, str]:
+    """Checksums of the files made of a scan, a threshold and verdicts, by their names."""
+    return {}
 
 
 def _extent(name: str, finished: Finished) -> str:
@@ -166,9 +186,9 @@ def _extent(name: str, finished: Finished) -> str:
         return f"{frame.count(len(finished.detections), 'place')}."
     if name == "tiles.zip":
         return f"{frame.count(len(finished.pictured), 'picture')}."
-    if name.startswith("detections"):
-        return f"{frame.count(len(finished.detections), 'row')}."
-    return ""
+    if name == RUN_RECORD.name:
+        return "Taken last, it holds the checksum of every file."
+    return f"{frame.count(len(finished.detections), 'row')}."
 
 
 def _stem(finished: Finished) -> str:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import streamlit as st
 
+from dashboard import address, server, state, viewer
 from dashboard import desk as desks
-from dashboard import server, state, viewer
 from dashboard.desk import Desk
 from dashboard.detector import NeedleError
 from dashboard.pages import explain, frame, gallery, judging, stretch, threshold
@@ -17,9 +17,8 @@ LOOK, WHY = "Look", "Why"
 
 def page() -> None:
     """Threshold and filter, map, the chosen find; below them the gallery."""
-    scan = state.opened()
+    scan = frame.opened()
     if scan is None:
-        frame.nothing_open()
         return
     if not scan.store.finished:
         st.warning(
@@ -114,25 +113,19 @@ def _from_address() -> bool:
         return False
     st.session_state["addressed"] = True
     asked = st.query_params
+    if asked.get("page", "").isdecimal():
+        st.session_state.setdefault(desks.PAGE, int(asked["page"]))
     try:
         x, y = (float(part) for part in asked.get("find", "").split(","))
     except ValueError:
         return False
     st.session_state.setdefault(desks.CHOSEN, (x, y))
-    if asked.get("page", "").isdigit():
-        st.session_state.setdefault(desks.PAGE, int(asked["page"]))
     return True
 
 
 def _into_address(desk: Desk) -> None:
-    """Keeps what is open in the address, so that it can be sent to a colleague."""
-    said = {
-        "scan": desk.scan.store.key,
-        "sigma": f"{state.sigma():g}",
-        "rule": state.rule(),
-        "page": str(desks.page_of_gallery(desk)),
-    }
+    """Keeps what is shown in the address."""
+    said = {"page": str(desks.page_of_gallery(desk))}
     if desk.chosen:
         said["find"] = f"{desk.chosen.x:g},{desk.chosen.y:g}"
-    if st.query_params.to_dict() != said:
-        st.query_params.from_dict(said)
+    address.keep(desk.scan.store, state.sigma(), state.rule(), **said)

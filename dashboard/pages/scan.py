@@ -20,15 +20,16 @@ from dashboard.pages import frame
 from dashboard.pages.choose import Choice, choose
 from dashboard.pages.plan import Plan, plan, show_estimate
 
-PREVIEW = (1000, 660)  # px; the whole picture is in sight, whatever its shape
-SHOWN_WHILE_SCANNING = 8  # strongest places drawn on the picture
+PREVIEW = (1000, 630)  # px; the whole picture is in sight, whatever its shape
+OUTLINED_EARLY = 8  # while scanning
+OUTLINED = 40  # strongest places drawn on the picture; more would hide it
 
 
 def page() -> None:
     """Left: what to scan and how. Right: the picture, and the scan as it goes."""
     left, right = st.columns([1, 2.4], gap="large")
     planned = None
-    with left:
+    with left, st.container(key="choose"):
         choices = choose()
         job = _read(choices)
         scene = job.scene if job else None
@@ -134,6 +135,8 @@ def _running(number: int) -> None:
     """The scan under way, drawn anew each second."""
     job = state.worker().jobs[number]
     if not job.active:
+        if job.state is State.DONE and job.store:
+            state.open_scan(job.store)
         st.rerun()
     scene = job.scene
     waiting = len(state.worker().scans()) - 1
@@ -146,7 +149,7 @@ def _running(number: int) -> None:
     picture = state.overview(scene.sha256, PREVIEW, scene)
     if job.store and job.progress:
         scores = job.store.scores()
-        found = find(scores, top=SHOWN_WHILE_SCANNING) if scores.scored > 20 else []
+        found = find(scores, top=OUTLINED_EARLY) if scores.scored > 20 else []
         picture = pictures.heated(picture, scores, [one.box for one in found])
     st.image(picture)
     frame.quiet("Bright: surprising ground. Outlined: the strongest places so far.")
@@ -184,7 +187,8 @@ def _ended(watched: list[Job]) -> None:
     if st.button("Review", type="primary", key="to_review"):
         _open(store)
     picture = state.overview(scene.sha256, PREVIEW, scene)
-    st.image(pictures.heated(picture, scores, [one.box for one in found]))
+    st.image(pictures.heated(picture, scores, [one.box for one in found[:OUTLINED]]))
+    frame.quiet("Bright: surprising ground. Outlined: the strongest places.")
 
 
 def _open(store: ScanStore) -> None:

@@ -158,7 +158,7 @@ def _slider(scan: state.Opened, sigmas: SigmaMap) -> float:
     )
     state.set_sigma(sigma)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        frame.quiet("Set for")
+        frame.quiet("Set for", width="content")
         for promise in PROMISES:
             limit = math.ceil(10 * _or(sigmas.tail.sigma_of(promise), 0.0)) / 10
             st.button(
@@ -169,7 +169,7 @@ def _slider(scan: state.Opened, sigmas: SigmaMap) -> float:
                 args=({key: min(max(limit, low), top)},),
                 type="tertiary",
             )
-        frame.quiet("false alarms")
+        frame.quiet("false alarms", width="content")
     return sigma
 
 

@@ -21,6 +21,7 @@ HERE = Path(__file__).parent / "screenshots"
 SIZE = {"width": 1440, "height": 900}
 SCAN_SECONDS, STEP_SECONDS = 1800, 90
 QUALITY = 85  # of the JPEG files
+UNDER_WAY = re.compile(r"^[4-8]\d% of .+, .+ left$")  # as much heat on the picture as ground
 
 
 def take(page: Page, out: Path, name: str) -> None:
@@ -40,8 +41,7 @@ def drive(page: Page, picture: Path | None, sigma: float, show: int, out: Path) 
     expect(page.get_by_text("on this machine (")).to_be_visible(timeout=120_000)
     take(page, out, "1-choose")
     page.get_by_role("button", name="Scan", exact=True).click()
-    expect(page.get_by_text("left", exact=False).first).to_be_visible(timeout=120_000)
-    page.wait_for_timeout(20_000)
+    expect(page.get_by_text(UNDER_WAY)).to_be_visible(timeout=SCAN_SECONDS * 1000)
     page.screenshot(path=out / "2-scanning.jpg", type="jpeg", quality=QUALITY)
     expect(page.get_by_text("beyond 3 sigma in")).to_be_visible(timeout=SCAN_SECONDS * 1000)
     take(page, out, "3-scanned")

@@ -142,7 +142,7 @@ def test_likely_artefacts_are_counted_and_can_be_hidden(scene_of: Scenes, model:
     app = page("review")
     table = page("results").dataframe[0].value
     assert "saturated" in " ".join(table["may be"])
-    assert table["false discovery"].between(0, 1).all()
+    assert table["false, %"].between(0, 100).all()
     toggle = app.toggle(key="show_artefacts")
     assert re.fullmatch(r"Show \d+ likely artefacts?", toggle.label)
     assert "saturated" in toggle.help

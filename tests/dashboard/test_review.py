@@ -224,6 +224,8 @@ def test_the_address_leads_to_scan_threshold_find_and_page(store: ScanStore) -> 
     assert not app.exception
     assert shown(app) == "31"
     assert dict(app.query_params) == {
+        "scene": store.scene_name,
+        "model": store.model_name,
         "scan": store.key,
         "sigma": "4",
         "rule": "mean",
@@ -245,6 +247,65 @@ def test_an_address_without_sense_shows_the_strongest(store: ScanStore, broken: 
     app.run()
     assert not app.exception
     assert shown(app) == "1"
+
+
+@pytest.mark.parametrize("name", ["review", "results"])
+def test_an_address_names_scene_and_model_in_words(
+    store: ScanStore, scene_of: Scenes, tmp_path: Path, name: str
+) -> None:
+    other = Model.load(area_model(tmp_path / "other.onnx", title="other"), "cpu")
+    newer = ScanStore.for_scan(store.scene(), other)
+    for _ in scan(newer, store.scene(), other):
+        pass
+    for asked, opened in (("area", store), ("other", newer)):
+        app = addressed(name, scene=store.scene_name, model=asked)
+        assert not strangers(app)
+        assert dict(app.query_params)["scan"] == opened.key
+
+
+@pytest.mark.parametrize(
+    "named", [{"model": "nobodys"}, {"scene": "a.png", "model": "b"}, {"scan": "../x"}]
+)
+def test_an_address_that_names_no_scan_says_so_and_what_is_shown(
+    store: ScanStore, named: dict[str, str]
+) -> None:
+    for name in ("review", "results"):
+        app = addressed(name, **named)
+        assert not app.exception
+        (warning,) = strangers(app)
+        assert " with ".join(named.values()) in warning
+        assert f"Shown is {store.scene_name}" in warning
+        app.run()
+        assert strangers(app), "said until another scan is opened"
+
+
+def test_a_scene_that_was_thrown_away_is_said(store: ScanStore) -> None:
+    Path(store.record.scene_path).unlink()
+    for name in ("review", "results"):
+        app = page(name)
+        assert not app.exception
+        assert store.scene_name in app.error[0].value
+        assert "verdicts are kept" in text(app)
+        assert [button.label for button in app.button] == ["Go to Scan"]
+
+
+def strangers(app: AppTest) -> list[str]:
+    """What a page says of an address that names no scan."""
+    return [one.value for one in app.warning if "not here" in one.value]
+
+
+def addressed(name: str, **asked: str) -> AppTest:
+    """One of the pages, opened by its address."""
+
+    def script(name: str) -> None:
+        from dashboard.pages import results, review
+
+        {"review": review, "results": results}[name].page()
+
+    app = AppTest.from_function(script, args=(name,), default_timeout=60)
+    for key, value in asked.items():
+        app.query_params[key] = value
+    return app.run()
 
 
 def test_why_says_what_hole_window_and_sigma(store: ScanStore) -> None:

@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from dashboard import pictures, server
 from dashboard.detector import Box, Grid, Model, ScanStore, Scene, ScoreMap, grey, scan
@@ -39,7 +42,9 @@ class Client:
     """Asks the routes as a web server does, without one."""
 
     def __init__(self) -> None:
-        self.app = Starlette(routes=server.routes())
+        pages = [Route(path, lambda _: PlainTextResponse("a page")) for path in ("/", "/{name}")]
+        middleware = [Middleware(server.led_home)]
+        self.app = Starlette(routes=[*server.routes(), *pages], middleware=middleware)
 
     def get(self, address: str) -> Answer:
         path, _, query = address.partition("?")
@@ -168,3 +173,15 @@ def test_tiles_of_scores_hold_the_strongest_of_what_they_cover() -> None:
                     continue
                 level = int(255 * known.max())
                 np.testing.assert_array_equal(tile[row, col, :3], pictures.MAGMA[level])
+
+
+@pytest.mark.parametrize("name", ["", "review", "results", "models", "favicon.png", "_stcore"])
+def test_what_the_pages_are_made_of_is_let_through(client: Client, name: str) -> None:
+    assert client.get(f"/{name}?sigma=4").content == b"a page"
+
+
+@pytest.mark.parametrize("name", ["scan", "scan/", "nothing", "Review", "//evil"])
+def test_the_address_of_no_page_leads_to_the_first(client: Client, name: str) -> None:
+    answer = client.get(f"/{name}?sigma=4&scene=a b.png")
+    assert answer.status == 307
+    assert answer.headers["location"] == "/?sigma=4&scene=a%20b.png"

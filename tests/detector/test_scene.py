@@ -109,7 +109,7 @@ def test_an_overview_shows_where_there_is_nodata(scene_of: Scenes) -> None:
 def test_what_is_no_ingested_scene_is_refused(tmp_path: Path) -> None:
     plain = rasters.write(tmp_path / "plain.tif", rasters.ground(), transform=Affine.scale(2))
     for path in (plain, tmp_path / "absent.tif"):
-        with pytest.raises(DamagedScene, match="not an ingested scene"):
+        with pytest.raises(DamagedScene, match="no ingested copy can be read"):
             Scene.open(path)
 
 

@@ -1,0 +1,51 @@
+"""What the address of a page says of the scan that is open, in plain known fields."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard.detector import NeedleError, ScanStore, list_scans, needle_home
+
+STRANGER = "stranger"  # of the session: what its address named and is not here, in words
+
+
+def stored(key: str | None) -> ScanStore | None:
+    """A scan by its key; None where there is none that can be read."""
+    if not key or Path(key).name != key:
+        return None
+    try:
+        return ScanStore.open(needle_home() / "scans" / key)
+    except NeedleError:
+        return None
+
+
+def named() -> ScanStore | None:
+    """The scan that the address names: by its key, else the newest of that scene and model."""
+    asked = st.query_params
+    found = stored(asked.get("scan"))
+    names = {part: asked[part] for part in ("scene", "model") if part in asked}
+    if found is None and names:
+        found = next((one for one in list_scans() if one.done and _is(one, names)), None)
+    if found is None and (names or "scan" in asked):
+        what = " with ".join(names.values()) or asked["scan"]
+        st.session_state.setdefault(STRANGER, f"The address names a scan that is not here: {what}.")
+    return found
+
+
+def _is(store: ScanStore, names: dict[str, str]) -> bool:
+    return names.items() <= {"scene": store.scene_name, "model": store.model_name}.items()
+
+
+def stranger() -> str:
+    """That the address named a scan which is not here; empty where all is well."""
+    return str(st.session_state.get(STRANGER, ""))
+
+
+def keep(store: ScanStore, sigma: float, rule: str, **more: str) -> None:
+    """Puts what is open into the address, so that it can be sent to a colleague."""
+    said = {"scene": store.scene_name, "model": store.model_name, "scan": store.key}
+    said |= {"sigma": f"{sigma:g}", "rule": rule} | more
+    if st.query_params.to_dict() != said:
+        st.query_params.from_dict(said)

@@ -1,0 +1,134 @@
+"""The pages with nothing to show, with work under way, and with trouble: calm, and of use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.scanned import Scanned, rest
+from tests.browser.seen import expect_calm
+from tests.browser.test_whole_way import choose, upload
+from tests.detector import rasters
+
+
+@pytest.mark.parametrize(
+    ("path", "words", "page_of"),
+    [
+        ("", "Scene", ""),
+        ("scan?sigma=4", "Scene", "?sigma=4"),
+        ("no-such-page", "Scene", ""),
+        ("review?scene=a.png&model=b", "Nothing scanned yet", None),
+        ("results", "Nothing scanned yet", None),
+        ("models", "Completions, good and bad", None),
+    ],
+)
+def test_every_address_leads_somewhere_before_anything_is_scanned(
+    context: BrowserContext, dashboard: str, path: str, words: str, page_of: str | None
+) -> None:
+    page = context.new_page()
+    page.goto(f"{dashboard}/{path}")
+    expect(page.get_by_role("heading", name=words).first).to_be_visible()
+    rest(page)
+    expect(page.get_by_role("dialog")).to_have_count(0)  # Streamlit's "Page not found"
+    if page_of is not None:
+        assert page.url == f"{dashboard}/{page_of}"
+        expect(page.get_by_text("landing-site.jp2, grey from")).to_be_visible()
+        expect(page.get_by_text("on this machine (")).to_be_visible()
+        rest(page)
+    if "model=b" in path:
+        expect(page.get_by_text("a.png with b")).to_be_visible()
+    expect_calm(page)
+
+
+def test_an_address_of_a_scan_that_is_not_here_says_what_is_shown(
+    context: BrowserContext, scanned: Scanned
+) -> None:
+    page = context.new_page()
+    page.goto(f"{scanned.address}/review?{urlencode({'scene': 'nowhere.tif', 'model': 'critic'})}")
+    expect(page.get_by_text("nowhere.tif with critic")).to_be_visible()
+    expect(page.get_by_text("Gallery, strongest first")).to_be_visible()
+    rest(page)
+    assert f"scan={scanned.store.key}" in page.url
+    expect_calm(page)
+
+
+@pytest.mark.parametrize("name", ["review", "results"])
+def test_no_place_beyond_the_threshold(
+    context: BrowserContext, scanned: Scanned, name: str
+) -> None:
+    page = context.new_page()
+    page.goto(scanned.url(name, sigma="99"))
+    beyond = "Nothing beyond this threshold" if name == "review" else "0 places beyond"
+    expect(page.get_by_role("heading", name=beyond)).to_be_visible()
+    rest(page)
+    expect_calm(page)
+
+
+def test_a_filter_that_leaves_nothing_can_be_cleared(review: Page, scanned: Scanned) -> None:
+    review.get_by_text("Filter", exact=True).click()
+    review.locator(".st-key-filter_verdicts").get_by_role("button", name="Hardware").click()
+    expect(review.get_by_role("heading", name="Nothing passes the filter")).to_be_visible()
+    rest(review)
+    expect_calm(review)
+
+
+def test_a_scan_under_way_stopped_and_resumed(page: Page) -> None:
+    expect(page.get_by_text("on this machine (")).to_be_visible()
+    choose(page, "article")
+    page.get_by_role("button", name="Scan", exact=True).click()
+    expect(page.get_by_text("tiles/s")).to_be_visible()
+    expect_calm(page)
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    expect(page.get_by_text("stopped at")).to_be_visible()
+    expect_calm(page)
+    page.get_by_role("link", name="Review", exact=True).click()
+    expect(page.get_by_text("This scan stopped at")).to_be_visible()
+    rest(page)
+    expect_calm(page)
+
+
+def test_a_picture_too_small_to_scan_is_said(page: Page, tmp_path: Path) -> None:
+    upload(page, rasters.write(tmp_path / "small.png", rasters.ground(100, 120)))
+    expect(page.get_by_role("alert").filter(has_text="small.png")).to_be_visible()
+    rest(page)
+    expect_calm(page)
+
+
+def test_an_upload_that_is_no_picture_is_said_where_it_was_dropped(
+    page: Page, tmp_path: Path
+) -> None:
+    text = tmp_path / "text.jp2"
+    text.write_text("This is no picture.")
+    upload(page, text)
+    expect(page.get_by_role("alert").filter(has_text="text.jp2")).to_be_visible()
+    rest(page)
+    expect_calm(page)
+
+
+def test_a_table_that_is_none_of_ours_is_said(
+    context: BrowserContext, scanned: Scanned, tmp_path: Path
+) -> None:
+    page = scanned.open(context.new_page(), "results")
+    table = tmp_path / "other.csv"
+    table.write_text("a,b\n1,2\n")
+    page.get_by_text("Bring verdicts back").click()
+    page.locator("input[type=file]").set_input_files(table)
+    page.get_by_role("button", name="File these verdicts").click()
+    expect(page.get_by_role("alert").filter(has_text="the table lacks")).to_be_visible()
+    rest(page)
+    assert not scanned.history
+    expect_calm(page)
+
+
+def test_a_product_that_no_archive_has_is_said(page: Page) -> None:
+    page.get_by_text("Fetch", exact=True).first.click()
+    expect(page.get_by_text("This one thing needs the network")).to_be_visible()
+    page.get_by_role("textbox", name="HiRISE observation").fill("NONSENSE")
+    page.keyboard.press("Enter")
+    page.locator(".st-key-fetch_button").get_by_role("button").click()
+    expect(page.get_by_role("alert").filter(has_text="NONSENSE")).to_be_visible()
+    rest(page)
+    expect_calm(page)
