@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from dashboard.detector.errors import OptionError
 from dashboard.detector.scores import Floats, ScoreMap
 from dashboard.detector.statistics import MAD_TO_SIGMA
+from dashboard.detector.surprise import Surprise, surprise
 
 RULES = ("mean", "robust", "ground", "alike")
 FEWEST = 200  # scores that a kind of ground needs to be judged by its own
-WORTH = 2.0  # standard deviations of the score that one of rarity is worth
+SAMPLE = 1_000_000  # positions that tell how surprising a score is
+WORTH = 1.4  # of a look's surprise in a score's; Fisher's sum of two would take 1
 
 Kinds = NDArray[np.uint8]
 Doubles = NDArray[np.float64]
@@ -23,13 +25,15 @@ Doubles = NDArray[np.float64]
 class Yardstick:
     """What scores are measured by: the centre and the scale of each kind of ground, `[K]`.
 
-    `kinds [rows, cols]` tells the kind of each position; None where there is one for all.
+    `kinds [rows, cols]` tells the kind of each position; None where there is one for all. Centre
+    and scale are of scores, or of their `surprise`.
     """
 
     rule: str
     centres: Doubles
     scales: Doubles
     kinds: Kinds | None = None
+    surprise: Surprise | None = None
 
     def kind_of(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
         """The kinds `[n]` of positions given by their flat indices."""
@@ -40,7 +44,8 @@ class Yardstick:
     def sigma_of(self, scores: Floats | Doubles, kinds: NDArray[np.integer] | int = 0) -> Doubles:
         """Scores in sigma, given their kinds; 0 where all scores of a kind are equal."""
         scales = self.scales[kinds]
-        above = np.asarray(scores, np.float64) - self.centres[kinds]
+        given = np.asarray(scores, np.float64)
+        above = (self.surprise.of(given) if self.surprise else given) - self.centres[kinds]
         flat = scales <= 0
         return np.asarray(np.where(flat, 0.0 * above, above / np.where(flat, 1.0, scales)))
 
@@ -48,7 +53,10 @@ class Yardstick:
         """The score that lies `sigma` above the centre of each kind, `[K]`."""
         if not np.isfinite(sigma):
             raise OptionError(f"sigma is {sigma}; it must be a finite number")
-        return self.centres + sigma * self.scales
+        limits = self.centres + sigma * self.scales
+        if self.surprise is None:
+            return limits
+        return np.where(self.scales > 0, self.surprise.back(limits), np.inf)
 
 
 def yardstick(
@@ -63,11 +71,11 @@ def yardstick(
         rule: `mean`, the article's mean and standard deviation; `robust`, median and 1.4826 MAD,
             which the objects sought do not inflate; `ground`, mean and standard deviation of each
             kind of ground, so that dunes are judged among dunes; `alike`, mean and standard
-            deviation after the rarity of a look is added, so that the more of the scene looks
-            alike, the higher a place must score.
+            deviation of how surprising score and look are together, so that the more of the scene
+            looks alike, the higher a place must score.
         kinds: the kind of ground, or of look, at each position, `[rows, cols]`; needed by `ground`
             and `alike`.
-        rarity: of each kind of look, `[K]`, in standard deviations; needed by `alike`.
+        rarity: of each kind of look, `[K]`, in any unit; needed by `alike`.
 
     Raises:
         OptionError: there is no such rule.
@@ -109,14 +117,31 @@ def _per_kind(scores: ScoreMap, kinds: Kinds) -> Yardstick:
 
 
 def _with_rarity(scores: ScoreMap, kinds: Kinds, rarity: Doubles) -> Yardstick:
-    """Mean and standard deviation of scores to which `WORTH` of their rarity was added."""
-    more = WORTH * scores.std * rarity
-    count, total, _ = _sums(scores, kinds, len(rarity))
-    number = max(scores.scored, 1)
-    mean = float(count @ more) / number
-    spread = float(count @ (more - mean) ** 2 + 2 * total @ (more - mean)) / number
-    scale = np.sqrt(max(scores.std**2 + spread, 0.0))
-    return Yardstick("alike", scores.mean + mean - more, np.full(len(rarity), scale), kinds)
+    """Mean and standard deviation of the sum of two surprises, of score and of look (Fisher 1932).
+
+    A surprise knows no unit, so that networks whose scores have heavy tails need no other weight.
+    """
+    counts, present = np.zeros(len(rarity)), [np.zeros(0, np.float32)]
+    which = [np.zeros(0, np.uint8)]
+    step = max(1, scores.values.size // SAMPLE)
+    for rows, part in scores.parts():
+        given = np.isfinite(part)
+        kind = kinds[rows][given]
+        counts += np.bincount(kind, minlength=len(rarity))
+        present.append(part[given][::step])
+        which.append(kind[::step])
+    values, kind = np.concatenate(present), np.concatenate(which)
+    by_score = surprise(*_counted(values))
+    more = WORTH * surprise(rarity, counts).of(rarity)
+    together = by_score.of(values) + more[kind]
+    mean, scale = (float(together.mean()), float(together.std())) if len(values) else (0.0, 0.0)
+    return Yardstick("alike", mean - more, np.full(len(rarity), scale), kinds, by_score)
+
+
+def _counted(values: Floats) -> tuple[Doubles, NDArray[np.intp]]:
+    """The different values, and how often each occurs."""
+    found, counts = np.unique(values, return_counts=True)
+    return found.astype(np.float64), counts
 
 
 def _sums(scores: ScoreMap, kinds: Kinds, length: int) -> Doubles:
