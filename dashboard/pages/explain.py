@@ -84,7 +84,7 @@ def contrast(measured: Measure) -> str:
 def size(measured: Measure | None, pixel_size: float | None) -> str:
     """Length and width of a find, in metres where they are known."""
     if measured is None:
-        return "nothing stands out"
+        return "no clear outline"
     if pixel_size:
         length, width = measured.metres(pixel_size)
         return f"{length:.1f} x {width:.1f} m"

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from dashboard.detector import Box, Detection, Scene, measure
+from dashboard.detector import Box, Detection, Scene, ingest, measure
+from dashboard.staging import DEMO
 from tests.detector import rasters
 
 Scenes = Callable[..., Scene]
@@ -59,6 +60,46 @@ def test_ordinary_ground_has_nothing_to_measure(scene_of: Scenes) -> None:
     pixels = np.full((300, 400), 100, np.float32)
     pixels[::2] = 101
     assert measure(scene_of(pixels), detection(Box(185, 80, 233, 128))) is None
+
+
+@pytest.mark.parametrize("radius", [3, 5, 8, 12, 18, 26, 34])
+@pytest.mark.parametrize("lighter", [30, -30])
+def test_a_disc_on_dunes_is_as_wide_as_it_is(scene_of: Scenes, radius: int, lighter: int) -> None:
+    rows, cols = np.mgrid[:300, :400]
+    noise = np.random.default_rng(1).normal(0, 1, (300, 400))
+    dunes = 300 + 0.1 * cols + 6 * np.sin(cols / 4) + noise
+    disc = np.hypot(rows - 150, cols - 200) <= radius
+    dunes[disc] = 320 + lighter + noise[disc]
+    scene = scene_of(dunes.astype(np.float32))
+    for dx, dy in ((0, 0), (min(radius, 6), 0), (0, -min(radius, 6))):
+        left, top = 200 + dx - 14, 150 + dy - 14
+        found = measure(scene, detection(Box(left, top, left + 28, top + 28)))
+        assert found is not None
+        for side in (found.length, found.width):
+            assert side == pytest.approx(2 * radius + 1, abs=max(2, 0.15 * radius))
+        assert np.sign(found.brightness) == np.sign(lighter)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "wanted"),
+    [
+        (1996, 2000, (1991, 1993, 2009, 2011)),  # hub of the parachute, at a crater with dunes
+        (1888, 2012, (1854, 2006, 1921, 2070)),  # its canopy, larger than what was scored
+        (564, 580, (553, 569, 571, 585)),  # heat shield, on polygons
+        (1164, 2152, (1159, 2148, 1165, 2153)),  # a spot
+    ],
+)
+def test_the_hardware_of_the_demo_scene_is_measured_as_it_was_put_there(
+    demo: Scene, x: int, y: int, wanted: tuple[int, int, int, int]
+) -> None:
+    found = measure(demo, detection(Box(x - 14, y - 14, x + 14, y + 14)))
+    assert found is not None
+    assert found.box == pytest.approx(wanted, abs=2)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    return ingest(DEMO, tmp_path_factory.mktemp("demo"))
 
 
 def test_what_lies_beside_the_box_is_not_its_object(scene_of: Scenes) -> None:
