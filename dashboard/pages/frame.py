@@ -36,6 +36,7 @@ STYLE = """
   .stImage img {border-radius: 2px;}
   /* What is on its way has its place. */
   .st-key-map {min-height: 562px;}
+  @media (min-width: 1101px) {.st-key-map {min-height: clamp(562px, calc(100vh - 238px), 742px);}}
   .st-key-histogram {min-height: 260px;}
   .st-key-top [data-variant="segmented_control"] {padding-left: .3rem; padding-right: .3rem;}
   /* The accent as letters: lighter, so that they can be read on the dark. */

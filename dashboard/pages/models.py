@@ -81,7 +81,8 @@ def _completions(sha256: str) -> None:
             frame.quiet(f"Nothing of {store.scene_name} is scored yet.")
             return
         tiles = _picked(store.key, store.done, scan.scores)
-        shown = state.triptych_pictures(scan, tiles)
+        with st.spinner("Completing four tiles"):
+            shown = state.triptych_pictures(scan, tiles)
     except NeedleError as error:
         st.error(str(error))
         return

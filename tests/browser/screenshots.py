@@ -16,6 +16,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tests.browser import serving
+from tests.browser.scanned import rest
 
 HERE = Path(__file__).parent / "screenshots"
 SIZE = {"width": 1440, "height": 900}
@@ -26,8 +27,9 @@ UNDER_WAY = re.compile(r"^[4-8]\d% of .+, .+ left$")  # as much heat on the pict
 
 def take(page: Page, out: Path, name: str) -> None:
     """One picture, when the page has come to rest."""
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=120_000)
-    page.wait_for_timeout(1200)
+    for _ in range(2):  # what was done last may only be on its way to the server
+        page.wait_for_timeout(1200)
+        rest(page)
     path = out / f"{name}.jpg"
     page.screenshot(path=path, type="jpeg", quality=QUALITY)
     print(path)
@@ -42,6 +44,7 @@ def drive(page: Page, picture: Path | None, sigma: float, show: int, out: Path) 
     take(page, out, "1-choose")
     page.get_by_role("button", name="Scan", exact=True).click()
     expect(page.get_by_text(UNDER_WAY)).to_be_visible(timeout=SCAN_SECONDS * 1000)
+    page.wait_for_timeout(700)  # the bar follows its words
     page.screenshot(path=out / "2-scanning.jpg", type="jpeg", quality=QUALITY)
     expect(page.get_by_text("beyond 3 sigma in")).to_be_visible(timeout=SCAN_SECONDS * 1000)
     take(page, out, "3-scanned")

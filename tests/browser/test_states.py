@@ -90,6 +90,20 @@ def test_a_scan_under_way_stopped_and_resumed(page: Page) -> None:
     expect_calm(page)
 
 
+def test_a_scan_that_fails_says_why_and_can_be_tried_again(page: Page, home: Path) -> None:
+    expect(page.get_by_text("on this machine (")).to_be_visible()
+    choose(page, "article")
+    in_the_way = home / "scans"
+    in_the_way.write_text("a file where the folder of scans should be")
+    page.get_by_role("button", name="Scan", exact=True).click()
+    expect(page.get_by_role("alert").filter(has_text="cannot be written")).to_be_visible()
+    rest(page)
+    expect_calm(page)
+    in_the_way.unlink()
+    page.get_by_role("button", name="Scan", exact=True).click()
+    expect(page.get_by_text("tiles/s")).to_be_visible()
+
+
 def test_a_picture_too_small_to_scan_is_said(page: Page, tmp_path: Path) -> None:
     upload(page, rasters.write(tmp_path / "small.png", rasters.ground(100, 120)))
     expect(page.get_by_role("alert").filter(has_text="small.png")).to_be_visible()
