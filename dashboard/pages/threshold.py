@@ -189,7 +189,7 @@ def _means(sigmas: SigmaMap, sigma: float, unit: str) -> str:
     measure = sigmas.measure
     limits = measure.limits(sigma)
     if len(limits) > 1:
-        low, high = limits.min(), limits.max()
+        low, high = max(limits.min(), sigmas.scores.ends[0]), limits.max()  # rare: at any score
         by = "rare as it looks" if measure.rule == "alike" else "its ground is"
         return f"A {unit} is flagged beyond {low:.3f} to {high:.3f}, as {by}."
     names = ("Median", "robust deviation") if measure.rule == "robust" else ("Mean", "deviation")

@@ -184,6 +184,7 @@ def test_ground_is_judged_by_its_kind_or_look(
     assert not app.exception
     assert said in text(app)
     assert "is flagged beyond" in text(app)
+    assert "inf" not in re.findall(r"is flagged beyond [^,]*", text(app))[0]
     assert (store.folder / f"{kept}.npz").exists()
 
 
