@@ -18,6 +18,7 @@ CARD = ModelCard(
     stride=48,
     strides=(16, 48, 256),
     margin=104,
+    around=0,
     input_range="any DN",
     bands=1,
     score_unit="mean absolute difference from the median, in 4 robust sigma",
@@ -88,6 +89,42 @@ plain (float[N,1,H,W] dn, float[1] centre, float[1] scale)
     completion = Sub (inner, above)
 }
 """
+
+
+# The same, less the mean over 5 x 5 positions around, which a caller may take off by itself
+AROUND_CARD = replace(AREA_CARD, margin=16, around=5)
+AROUND_GRAPH = """
+<ir_version: 9, opset_import: ["" : 18]>
+plain (float[N,1,H,W] dn, float[1] centre, float[1] scale)
+    => (float[N,a,b] score, float[N,1,y,x] completion, float[N,h,w] surprise) {
+    eight = Constant <value_ints = [8, 8]> ()
+    less = Constant <value_ints = [-8, -8]> ()
+    two = Constant <value_ints = [2, 2]> ()
+    but = Constant <value_ints = [-2, -2]> ()
+    plane = Constant <value_ints = [2, 3]> ()
+    axes = Constant <value_ints = [1]> ()
+    inner = Slice (dn, eight, less, plane)
+    above = Sub (inner, centre)
+    scaled = Div (above, scale)
+    residual = Abs (scaled)
+    pooled = AveragePool <kernel_shape = [4, 4], strides = [4, 4]> (residual)
+    surprise = Squeeze (pooled, axes)
+    middle = Slice (pooled, two, but, plane)
+    around = AveragePool <kernel_shape = [5, 5], strides = [1, 1]> (pooled)
+    out = Sub (middle, around)
+    score = Squeeze (out, axes)
+    whole = Sub (inner, above)
+    completion = Slice (whole, eight, less, plane)
+}
+"""
+
+
+def around_model(path: Path, **facts: object) -> Path:
+    """Writes the plain model whose scores stand out from what is around to a file."""
+    graph = onnx.parser.parse_model(AROUND_GRAPH)
+    onnx.helper.set_model_props(graph, replace(AROUND_CARD, **facts).to_metadata())
+    onnx.save(graph, path)
+    return path
 
 
 def area_model(path: Path, **facts: object) -> Path:

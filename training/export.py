@@ -36,6 +36,7 @@ from training.train import CHECKPOINT, read_checkpoint
 OPSET = 18  # newer Pad and ConvTranspose kernels are missing from some CUDA builds
 INPUTS = ("dn", "centre", "scale")
 OUTPUTS = ("score", "completion")
+AREA_OUTPUTS = (*OUTPUTS, "surprise")
 TOLERANCE = 1e-4  # largest difference allowed, in units of 4 robust sigma: a score is about 0.1
 AREA_TOLERANCE = 1e-3  # of scores in standard deviations, and completions in those units
 EXPORT_BATCH = 2
@@ -90,7 +91,9 @@ def parity_samples(sizes: Sequence[tuple[int, int]], seed: int = 0) -> list[Samp
     return samples
 
 
-def parity(scorer: nn.Module, graph: bytes, samples: list[Sample]) -> float:
+def parity(
+    scorer: nn.Module, graph: bytes, samples: list[Sample], outputs: tuple[str, ...] = OUTPUTS
+) -> float:
     """Largest absolute difference of ONNX Runtime from PyTorch over all samples and outputs.
 
     Of scores in their own units, of completions in units of 4 robust sigma.
@@ -99,10 +102,10 @@ def parity(scorer: nn.Module, graph: bytes, samples: list[Sample]) -> float:
     worst = 0.0
     for sample in samples:
         feed = sample.feed()
-        theirs = session.run(list(OUTPUTS), feed)
+        theirs = session.run(list(outputs), feed)
         with torch.inference_mode():
             ours = scorer(*(torch.from_numpy(feed[name]) for name in INPUTS))
-        units = (1.0, article.SPAN * sample.scale)
+        units = (1.0, article.SPAN * sample.scale, 1.0)[: len(outputs)]
         for unit, mine, other in zip(units, ours, theirs, strict=True):
             worst = max(worst, float(np.abs(mine.numpy() - other).max()) / unit)
     return worst
@@ -118,6 +121,7 @@ class Plan:
     samples: list[Sample]
     tolerance: float
     facts: dict[str, Any]  # of the card: what a caller must know
+    outputs: tuple[str, ...] = OUTPUTS
 
 
 def plan_of(state: Mapping[str, Any]) -> Plan:
@@ -146,6 +150,7 @@ def plan_of(state: Mapping[str, Any]) -> Plan:
         parity_samples([(rim + height, rim + width) for height, width in AREAS]),
         AREA_TOLERANCE,
         facts,
+        AREA_OUTPUTS,
     )
 
 
@@ -183,8 +188,8 @@ def export(run: Path, target: Path) -> ModelCard:
     """
     state = read_checkpoint(run / CHECKPOINT)
     plan = plan_of(state)
-    graph = to_onnx(plan.scorer, plan.example, plan.dynamic)
-    worst = parity(plan.scorer, graph.SerializeToString(), plan.samples)
+    graph = to_onnx(plan.scorer, plan.example, plan.dynamic, plan.outputs)
+    worst = parity(plan.scorer, graph.SerializeToString(), plan.samples, plan.outputs)
     if not worst <= plan.tolerance:
         raise ModelError(
             f"ONNX Runtime and PyTorch differ by {worst:.2e}; at most {plan.tolerance:.0e} is "
@@ -197,13 +202,16 @@ def export(run: Path, target: Path) -> ModelCard:
     return made
 
 
-def to_onnx(scorer: nn.Module, dn: Tensor, dynamic: dict[int, Any]) -> onnx.ModelProto:
+def to_onnx(
+    scorer: nn.Module, dn: Tensor, dynamic: dict[int, Any], outputs: tuple[str, ...] = OUTPUTS
+) -> onnx.ModelProto:
     """The graph, opset 18, weights inside.
 
     Args:
         scorer: takes DN, centre and scale.
         dn: an example.
         dynamic: the dimensions of DN that may change.
+        outputs: the names of what the scorer gives.
     """
     example = (dn, torch.tensor([100.0]), torch.tensor([20.0]))
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -216,7 +224,7 @@ def to_onnx(scorer: nn.Module, dn: Tensor, dynamic: dict[int, Any]) -> onnx.Mode
             opset_version=OPSET,
             external_data=False,
             input_names=list(INPUTS),
-            output_names=list(OUTPUTS),
+            output_names=list(outputs),
             dynamic_shapes=(dynamic, None, None),
             verbose=False,
         )
@@ -241,6 +249,7 @@ def article_facts() -> dict[str, Any]:
         "stride": 2 * article.SCORED,
         "strides": (16, 2 * article.SCORED, article.TILE),
         "margin": (article.TILE - 2 * article.SCORED) // 2,
+        "around": 0,
         "score_unit": "mean absolute residual over the scored window, "
         "in 4 robust sigma of the scene",
     }
@@ -258,6 +267,7 @@ def guarded_facts(scorer: guarded.Scorer) -> dict[str, Any]:
         "stride": guarded.BLOCK,
         "strides": (guarded.BLOCK,),
         "margin": scorer.margin,
+        "around": guarded.AROUND,
         "score_unit": f"standardised residual, the mean over {len(guarded.WINDOWS)} windows and "
         f"{len(scorer.network.guards)} holes, the largest of {widest + 1} octaves, "
         "less its mean around; 0 is ordinary ground",

@@ -30,6 +30,7 @@ class ModelCard:
     stride: int  # default distance of tiles
     strides: tuple[int, ...]  # strides worth offering
     margin: int  # context beyond the scored window, or beyond an area, that is read, each way
+    around: int  # positions: side of the square of surprise a score stands out from; 0: of none
     input_range: str  # what DN may be
     bands: int
     score_unit: str
@@ -59,6 +60,11 @@ class ModelCard:
     def area(self) -> bool:
         """True where one run scores every position of an area, less its margin."""
         return self.kind != "article"
+
+    @property
+    def sees(self) -> int:
+        """Pixels around an area that its surprise depends on, each way: less than the margin."""
+        return self.margin - self.around // 2 * self.stride
 
     def to_metadata(self) -> dict[str, str]:
         """The card as ONNX metadata: one JSON value a key."""

@@ -19,6 +19,7 @@ EXPORTED = Path(__file__).resolve().parents[2] / "exported"
 SUFFIX = ".onnx"
 INPUTS = {"dn", "centre", "scale"}
 OUTPUTS = {"score", "completion"}
+SURPRISE = "surprise"  # of networks whose scores stand out from it
 
 Floats = NDArray[np.float32]
 
@@ -119,6 +120,14 @@ class Model:
         (scores,) = self._run(["score"], dn, centre, scale)
         return np.asarray(scores, np.float32)
 
+    def surprise(self, dn: Floats, centre: float, scale: float) -> Floats:
+        """What scores are the standing out of, `[N, h, w]`, of areas with less of a margin.
+
+        `dn [N, 1, stride h + 2 sees, stride w + 2 sees]`. Only of a network for areas.
+        """
+        (found,) = self._run([SURPRISE], dn, centre, scale)
+        return np.asarray(found, np.float32)
+
     def complete(self, dn: Floats, centre: float, scale: float) -> tuple[Floats, Floats]:
         """Scores `[N]` and completions `[N, T/2, T/2]` (DN) of the same tiles.
 
@@ -179,6 +188,9 @@ def _card_of(session: ort.InferenceSession, path: Path) -> ModelCard:
             f"needed are {', '.join(sorted(INPUTS))} and {', '.join(sorted(OUTPUTS))}"
         )
     try:
-        return ModelCard.from_metadata(session.get_modelmeta().custom_metadata_map)
+        card = ModelCard.from_metadata(session.get_modelmeta().custom_metadata_map)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
+    if card.around and SURPRISE not in outputs:
+        raise ModelError(f"{path}: gives no {SURPRISE}, which its card speaks of; export it again")
+    return card

@@ -7,12 +7,13 @@ an undisturbed one would, and gets the very same numbers.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from dashboard.detector.model import Model
 from dashboard.detector.region import Region
@@ -29,12 +30,18 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Piece:
-    """Neighbouring positions of the grid."""
+    """Neighbouring positions of the grid, which are scored when the network has seen them.
+
+    Where scores stand out from the surprise around them (`lag` positions, both ways together), a
+    piece lags behind what the network looks at: `fresh` is new with it, `window` what its scores
+    are made of.
+    """
 
     row: int
     col: int
     rows: int
     cols: int
+    lag: int = 0
 
     @property
     def count(self) -> int:
@@ -45,16 +52,39 @@ class Piece:
         """Where its scores belong in the array of all."""
         return slice(self.row, self.row + self.rows), slice(self.col, self.col + self.cols)
 
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """The part of the array of surprise that its scores are made of."""
+        rows, cols = self.part
+        return slice(rows.start, rows.stop + self.lag), slice(cols.start, cols.stop + self.lag)
+
+    @property
+    def fresh(self) -> tuple[slice, slice]:
+        """Where what the network says of it belongs in the array of surprise."""
+        rows, cols = self.window
+        return (
+            slice(rows.start + self.lag if rows.start else 0, rows.stop),
+            slice(cols.start + self.lag if cols.start else 0, cols.stop),
+        )
+
+    def with_what_follows(self, grid: Grid) -> Piece:
+        """All positions whose scores depend on what is fresh."""
+        rows = min(self.rows + self.lag, grid.rows - self.row)
+        return replace(self, rows=rows, cols=min(self.cols + self.lag, grid.cols - self.col))
+
 
 class Pieces:
     """The pieces of a scan, in their order: rows of tiles, or squares of positions."""
 
     def __init__(self, record: ScanRecord) -> None:
-        self.grid = record.grid
+        self.grid, self.lag = record.grid, record.lag
         self.region = Region(record.region) if record.region else None
         self.wide = record.batch
         self.tall = record.batch if record.area else 1
-        self.down, self.across = -(-self.grid.rows // self.tall), -(-self.grid.cols // self.wide)
+        if self.lag >= min(self.tall, self.wide):
+            raise ValueError(f"pieces of {self.wide} positions lag {self.lag} behind themselves")
+        self.down = -(-(self.grid.rows + self.lag) // self.tall)
+        self.across = -(-(self.grid.cols + self.lag) // self.wide)
 
     def __len__(self) -> int:
         return self.down * self.across
@@ -63,20 +93,22 @@ class Pieces:
         if not 0 <= number < len(self):
             raise IndexError(number)
         down, across = divmod(number, self.across)
-        row, col = down * self.tall, across * self.wide
-        return Piece(
-            row,
-            col,
-            min(self.tall, self.grid.rows - row),
-            min(self.wide, self.grid.cols - col),
-        )
+        row, rows = self._span(down, self.tall, self.grid.rows)
+        col, cols = self._span(across, self.wide, self.grid.cols)
+        return Piece(row, col, rows, cols, self.lag)
+
+    def _span(self, number: int, side: int, length: int) -> tuple[int, int]:
+        """Where the positions of a row or column of pieces begin, and how many there are."""
+        first = max(0, number * side - self.lag)
+        return first, min(length, (number + 1) * side - self.lag) - first
 
     def touched(self) -> list[int]:
         """The numbers of those that may lie in the area of interest."""
         region = self.region
         if region is None:
             return list(range(len(self)))
-        return [n for n, one in enumerate(self) if region.touches(self.grid, one.part)]
+        follows = [one.with_what_follows(self.grid) for one in self]
+        return [n for n, one in enumerate(follows) if region.touches(self.grid, one.part)]
 
     def after(self, done: int) -> Iterator[Piece]:
         """The pieces left when `done` positions have been scored."""
@@ -101,12 +133,14 @@ class Reading:
 
     @property
     def empty(self) -> bool:
-        return not self.chosen.any()
+        """True where the network need not look."""
+        return self.dn.size == 0
 
 
 def read(record: ScanRecord, piece: Piece, scene: Scene, margin: int) -> Reading:
-    """The ground of a piece, `margin` px beyond it where areas are scored."""
-    if record.region and not Region(record.region).touches(record.grid, piece.part):
+    """The ground of a piece, `margin` px beyond what is fresh of it where areas are scored."""
+    follows = piece.with_what_follows(record.grid)
+    if record.region and not Region(record.region).touches(record.grid, follows.part):
         chosen = np.zeros((piece.rows, piece.cols), bool)
         return Reading(piece, chosen, np.zeros((0, 1, 0, 0), np.float32))
     if record.area:
@@ -114,16 +148,30 @@ def read(record: ScanRecord, piece: Piece, scene: Scene, margin: int) -> Reading
     return _tiles(record, piece, scene)
 
 
-def score(reading: Reading, scene: Scene, model: Model) -> Scores:
-    """The scores `[rows, cols]` of a piece, NaN where there is too little ground."""
-    piece = reading.piece
-    scores = np.full((piece.rows, piece.cols), np.nan, np.float32)
-    if not reading.empty:
-        found = model.score(reading.dn, scene.centre, scene.scale)
-        if model.card.area:
-            found = found[0, : piece.rows, : piece.cols][reading.chosen]
-        scores[reading.chosen] = found
-    return scores
+def look(reading: Reading, scene: Scene, model: Model) -> Scores:
+    """What the network says of a piece: the scores `[n]` of its tiles, or an array of its area.
+
+    Of an area its scores `[rows, cols]`, or what is fresh of its surprise; 0 where nobody asks.
+    """
+    if not model.card.area:
+        if reading.empty:
+            return np.zeros(0, np.float32)
+        return model.score(reading.dn, scene.centre, scene.scale)
+    rows, cols = (part.stop - part.start for part in reading.piece.fresh)
+    if reading.empty:
+        return np.zeros((rows, cols), np.float32)
+    say = model.surprise if model.card.around else model.score
+    return say(reading.dn, scene.centre, scene.scale)[0, :rows, :cols]
+
+
+def standing_out(surprise: Scores, around: int) -> Scores:
+    """How far each position stands out from the mean around it, `[h - lag, w - lag]` of `[h, w]`.
+
+    The mean over a square of `around` positions, an odd number.
+    """
+    inner = slice(around // 2, -(around // 2))
+    mean = ndimage.uniform_filter(surprise.astype(np.float64), around)[inner, inner]
+    return np.asarray(surprise[inner, inner] - mean, np.float32)
 
 
 def _tiles(record: ScanRecord, piece: Piece, scene: Scene) -> Reading:
@@ -158,12 +206,17 @@ def _area(record: ScanRecord, piece: Piece, scene: Scene, margin: int) -> Readin
     as it ends there; H and W are multiples of STEP plus the margins.
     """
     grid = record.grid
-    chosen = _enough(record, scene.read(_read(grid, piece))) & _wanted(record, piece)
-    if not chosen.any():
+    follows = piece.with_what_follows(grid)
+    asked = _enough(record, scene.read(_read(grid, follows))) & _wanted(record, follows)
+    chosen = asked[: piece.rows, : piece.cols]
+    if not asked.any():
         return Reading(piece, chosen, np.zeros((1, 1, 0, 0), np.float32))
-    rim = (grid.tile - grid.stride) // 2
-    x, y = piece.col * grid.stride + rim, piece.row * grid.stride + rim
-    width, height = (-(-n * grid.stride // STEP) * STEP for n in (piece.cols, piece.rows))
+    rim = (grid.tile - grid.stride) // 2 - record.around // 2 * grid.stride
+    rows, cols = piece.fresh
+    x, y = cols.start * grid.stride + rim, rows.start * grid.stride + rim
+    width, height = (
+        -(-(part.stop - part.start) * grid.stride // STEP) * STEP for part in (cols, rows)
+    )
     box = Box(x - margin, y - margin, x + width + margin, y + height + margin)
     return Reading(piece, chosen, scene.read_around(box)[None, None])
 

@@ -15,7 +15,7 @@ from dashboard.detector.ahead import ahead, side_by_side
 from dashboard.detector.errors import NoGround, StoreError
 from dashboard.detector.formats import GDAL_OPTIONS
 from dashboard.detector.model import Model
-from dashboard.detector.pieces import VALID, Pieces, Reading, read, score
+from dashboard.detector.pieces import VALID, Pieces, Reading, look, read, standing_out
 from dashboard.detector.region import Region
 from dashboard.detector.scene import Scene
 from dashboard.detector.store import ScanRecord, ScanStore, Scores
@@ -61,12 +61,13 @@ def scan(store: ScanStore, scene: Scene, model: Model) -> Iterator[Progress]:
     if (record.scene_sha256, record.model_sha256) != (scene.sha256, model.sha256):
         raise StoreError(f"{store.key}: the scan of another scene or model; start a new one")
     values, before = store.values("r+"), record.seconds
+    surprise = store.surprise() if record.around and not store.finished else None
     began = settled = time.monotonic()
     first = record.done
     try:
-        with ahead(_readings(record, scene, model.card.margin), READ_AHEAD) as readings:
-            for reading, scores in scored(readings, scene, model):
-                values[reading.piece.part] = scores
+        with ahead(_readings(record, scene, model.card.sees), READ_AHEAD) as readings:
+            for reading, found in looked(readings, scene, model):
+                _keep(values, surprise, reading, found, record.around)
                 now = time.monotonic()
                 record = replace(
                     record,
@@ -78,11 +79,13 @@ def scan(store: ScanStore, scene: Scene, model: Model) -> Iterator[Progress]:
                 store.record = record
                 if now - settled > SETTLE_SECONDS:
                     settled = now
-                    _settle(store, values)
+                    _settle(store, values, surprise)
                     values = store.values("r+")  # lest what was written stay in memory
+                    surprise = store.surprise() if record.around else None
                 yield Progress(record.done, store.total, record.done - first, now - began)
     finally:
-        _settle(store, values)
+        _settle(store, values, surprise)
+    store.forget_surprise()
     if not store.scores().scored:
         where = " in the area of interest" if record.region else ""
         raise NoGround(
@@ -98,10 +101,23 @@ def _readings(record: ScanRecord, scene: Scene, margin: int) -> Generator[Readin
             yield read(record, piece, scene, margin)
 
 
-def scored(
+def _keep(
+    values: Scores, surprise: Scores | None, reading: Reading, found: Scores, around: int
+) -> None:
+    """Puts the scores of a piece among all, given what the network said of it."""
+    piece = reading.piece
+    if surprise is not None:
+        surprise[piece.fresh] = found
+        found = standing_out(surprise[piece.window], around)
+    scores = np.full((piece.rows, piece.cols), np.nan, np.float32)
+    scores[reading.chosen] = found if found.ndim == 1 else found[reading.chosen]
+    values[piece.part] = scores
+
+
+def looked(
     readings: Iterable[Reading], scene: Scene, model: Model
 ) -> Iterator[tuple[Reading, Scores]]:
-    """Readings with their scores, in their order; each session of the model scores its share."""
+    """Readings with what the network says, in their order; each session takes its share."""
     free: queue.SimpleQueue[Model] = queue.SimpleQueue()
     for shard in model.shards:
         free.put(shard)
@@ -109,7 +125,7 @@ def scored(
     def work(reading: Reading) -> tuple[Reading, Scores]:
         shard = free.get()
         try:
-            return reading, score(reading, scene, shard)
+            return reading, look(reading, scene, shard)
         finally:
             free.put(shard)
 
@@ -135,7 +151,7 @@ def estimate(
     done, began = 0, time.monotonic()
     for turn, number in enumerate([chosen[0], *chosen]):
         piece = pieces[number]
-        score(read(record, piece, scene, model.card.margin), scene, model)
+        look(read(record, piece, scene, model.card.sees), scene, model)
         done += piece.count
         if turn == 0:
             done, began = 0, time.monotonic()
@@ -145,9 +161,11 @@ def estimate(
     return (time.monotonic() - began) / done * total
 
 
-def _settle(store: ScanStore, values: Any) -> None:
+def _settle(store: ScanStore, values: Any, surprise: Any) -> None:
     """Puts scores on disk, then says how far they reach, in this order."""
     try:
+        if surprise is not None:
+            surprise.flush()
         values.flush()
         store.write_record()
     except OSError as error:

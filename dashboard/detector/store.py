@@ -1,7 +1,8 @@
 """A scan on disk: what is scanned, how far it is, and the scores.
 
 A scan is a folder of two files: `scan.json` says what is scanned and how far it is, `scores.npy`
-holds one float32 a position of the grid, NaN where there is no score (yet).
+holds one float32 a position of the grid, NaN where there is no score (yet). While a scan is under
+way whose scores stand out from the surprise around them, `surprise.npy` holds that.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ from dashboard.detector.scene import Scene
 from dashboard.detector.scores import ScoreMap
 from dashboard.detector.tiling import Grid
 
-# Positions along a side of the square that a network for areas scores at a time. Its margin is
-# scored with it: 256 take a quarter longer, 512 no less and 1.2 GB.
-SIDE = 384
+# Positions along a side of the square that a network for areas looks at at a time. Its margin is
+# looked at with it: the larger, the less is looked at twice, and the more memory is taken.
+SIDE = 640
 VERSION = 2  # of the stored files
+SURPRISE = "surprise.npy"
 
 Scores = NDArray[np.float32]
 
@@ -59,6 +61,7 @@ class ScanRecord:
     provider: str = ""  # of ONNX Runtime, as it really ran last
     device: str = ""
     region: str | None = None  # the area of interest as GeoJSON in pixels; None: the whole scene
+    around: int = 0  # positions: side of the square of surprise that scores stand out from; 0: none
 
     @classmethod
     def of(
@@ -87,6 +90,7 @@ class ScanRecord:
             area=model.card.area,
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             region=region.text if region else None,
+            around=model.card.around,
         )
         if stride > record.tile:
             raise OptionError(
@@ -101,6 +105,11 @@ class ScanRecord:
     @property
     def grid(self) -> Grid:
         return Grid(self.width, self.height, self.tile, self.stride)
+
+    @property
+    def lag(self) -> int:
+        """Positions, both ways together, by which surprise reaches beyond the scores."""
+        return 2 * (self.around // 2)
 
 
 class ScanStore:
@@ -151,6 +160,8 @@ class ScanStore:
         try:
             record = ScanRecord(**json.loads((folder / "scan.json").read_text("utf-8")))
             store = cls(folder, record)
+            if record.around and not store.finished:
+                store.surprise()
             if record.version == VERSION and store.values().shape == _shape(record):
                 return store
         except (OSError, ValueError, TypeError) as error:
@@ -166,6 +177,9 @@ class ScanStore:
                 new = Path(work) / "scan"
                 new.mkdir()
                 _blank(new / "scores.npy", _shape(record))
+                if record.around:
+                    rows, cols = _shape(record)
+                    _blank(new / SURPRISE, (rows + record.lag, cols + record.lag))
                 store = cls(new, record)
                 store.write_record()
                 new.rename(folder)
@@ -245,6 +259,14 @@ class ScanStore:
     def values(self, mode: Literal["r", "r+"] = "r") -> Scores:
         """The stored array `[rows, cols]`, mapped into memory; `r+` writes through."""
         return np.load(self.folder / "scores.npy", mmap_mode=mode)  # type: ignore[no-any-return]
+
+    def surprise(self) -> Scores:
+        """What a scan under way has of surprise, `[rows + lag, cols + lag]`; it writes through."""
+        return np.load(self.folder / SURPRISE, mmap_mode="r+")  # type: ignore[no-any-return]
+
+    def forget_surprise(self) -> None:
+        """Removes the surprise, of which every score has been made."""
+        (self.folder / SURPRISE).unlink(missing_ok=True)
 
     def write_record(self) -> None:
         """Put the record on disk, in one step."""

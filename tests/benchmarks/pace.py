@@ -28,7 +28,7 @@ import torch
 
 from dashboard.detector import Model, Scene, ingest
 from dashboard.detector.devices import threads
-from dashboard.detector.pieces import Pieces, read, score
+from dashboard.detector.pieces import Pieces, look, read
 from dashboard.detector.store import ScanRecord
 from training.evaluate.peers import Ground, local_rx
 from training.export import Scorer, to_onnx
@@ -45,14 +45,14 @@ def scanning(model: Model, scene: Scene) -> Work:
     """A scan without its store; of a network for tiles, its first rows with ground."""
     stride = model.card.stride if model.card.area else FINE
     record = ScanRecord.of(scene, model, stride)
-    pieces, margin = list(Pieces(record)), model.card.margin
+    pieces, margin = list(Pieces(record)), model.card.sees
     if not model.card.area:
         middle = pieces[len(pieces) // 2 :]  # rows in the middle of the scene
         pieces = middle[: -(-TILES // middle[0].count)]
 
     def work() -> None:
         for piece in pieces:
-            score(read(record, piece, scene, margin), scene, model)
+            look(read(record, piece, scene, margin), scene, model)
 
     return sum(piece.count for piece in pieces) * stride**2, work
 

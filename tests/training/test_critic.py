@@ -49,7 +49,7 @@ def test_tiles_with_the_derived_margin_equal_the_whole_and_without_it_do_not(
     rim, centre, scale = scorer.margin, torch.tensor([0.0]), torch.tensor([1.0])
     ground = torch.randn(1, 1, 128 + 2 * rim, 160 + 2 * rim)
     with torch.inference_mode():
-        whole, completion = scorer(ground, centre, scale)
+        whole, completion, _ = scorer(ground, centre, scale)
         assert whole.shape == (1, 32, 40)
         assert completion.shape == (1, 1, 128, 160)
 
@@ -59,7 +59,7 @@ def test_tiles_with_the_derived_margin_equal_the_whole_and_without_it_do_not(
                 lost = torch.ones_like(part, dtype=torch.bool)
                 lost[:, :, missing:-missing, missing:-missing] = False
                 part[lost] = 0.0
-            found, _ = scorer(part, centre, scale)
+            found, _, _ = scorer(part, centre, scale)
             return float((found - whole[:, 8:24, 16:32]).abs().max())
 
         assert difference(0) < 1e-4
@@ -86,7 +86,7 @@ def test_the_score_is_how_far_logit_and_residual_stand_out_together(network: Cri
     side = 64 + 2 * scorer.margin
     parts = (torch.randn(1, 1, side, side), torch.tensor([0.0]), torch.tensor([1.0]))
     with torch.inference_mode():
-        score, _ = scorer(*parts)
+        score, _, _ = scorer(*parts)
         surprise, _ = scorer.residual.surprise(*parts)
         logit = scorer.logits(*parts)
     both = surprise + TRUST * guarded.TAIL * (logit + 2.0) / 6.0

@@ -177,10 +177,11 @@ class Scorer(nn.Module):
         """Pixels around an area that its logits and residuals depend on, each way."""
         return max(self.residual.sees, reach(self.network.levels) + self._seen)
 
-    def forward(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-        """`score [N, h, w]` and `completion [N, 1, 4 h, 4 w]` (DN).
+    def forward(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`score [N, h, w]`, `completion [N, 1, 4 h, 4 w]` (DN) and the sum that is scored.
 
-        Of `dn [N, 1, 4 h + 2 margin, 4 w + 2 margin]`, `4 h` and `4 w` multiples of `step`.
+        Of `dn [N, 1, 4 h + 2 margin, 4 w + 2 margin]`, `4 h` and `4 w` multiples of `step`. The sum
+        reaches as far beyond the scores as they look around.
         """
         blocks = blocks_of(guarded.ground_of(dn, centre, scale))
         predicted = self._predict(blocks)
@@ -192,8 +193,9 @@ class Scorer(nn.Module):
         )
         low, high = self.doubt[0], self.doubt[1]
         placed = guarded.TAIL * (self._logits(blocks, predicted) - low) / (high - low)
-        score = guarded.standing_out(TRUST * placed + surprise)
-        return score, guarded.without(completion, self.margin - self.sees)
+        both = TRUST * placed + surprise
+        completion = guarded.without(completion, self.margin - self.sees)
+        return guarded.standing_out(both), completion, both
 
     def logits(self, dn: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
         """Logits `[N, h, w]` of DN with `sees` around."""

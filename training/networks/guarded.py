@@ -12,7 +12,7 @@ normalisation over the tile and no attention, for either would leak the hidden p
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -70,19 +70,48 @@ class HalfPlane(nn.Module):
         self.dilation = row.dilation
         self.convolution = nn.Conv2d(inputs, row.channels, (2, 3), dilation=row.dilation)
 
-    def forward(self, features: Tensor, turn: int = 0) -> Tensor:
+    def forward(self, features: Tensor, turn: int = 0, within: bool = False) -> Tensor:
         """Features `[N, C, H, W]` of `[N, inputs, H, W]`, looking up or so many turns to the left.
 
-        The kernel is turned, not the picture; beyond the picture all is 0.
+        The kernel is turned, not the picture. Beyond the picture all is 0; with `within` only those
+        are given that see nothing beyond it: `dilation` lines fewer ahead and on either side.
         """
-        weight = self.convolution.weight
+        weight, far = self.convolution.weight, self.dilation
         kernel = torch.rot90(weight, turn, (2, 3)) if turn else weight
-        behind = _towards(turn, self.dilation)
-        aside = (0, self.dilation) if turn % 2 == 0 else (self.dilation, 0)
-        found = F.conv2d(
-            F.pad(features, behind), kernel, self.convolution.bias, 1, aside, self.dilation
-        )
+        aside = (0, 0)
+        if not within:
+            features = F.pad(features, _towards(turn, far))
+            aside = (0, far) if turn % 2 == 0 else (far, 0)
+        found = F.conv2d(features, kernel, self.convolution.bias, 1, aside, far)
         return F.relu(found)
+
+
+class Head(nn.Module):
+    """A prediction from what the branches see, `inputs` channels each, taken one after another.
+
+    As if they lay side by side, in half of the memory.
+    """
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        whole = nn.Conv2d(ROTATIONS * inputs, hidden, 1)  # for the spread of its first weights
+        self.parts = nn.ModuleList(
+            nn.Conv2d(inputs, hidden, 1, bias=not turn) for turn in range(ROTATIONS)
+        )
+        with torch.no_grad():
+            for part, weight in zip(self.parts, whole.weight.chunk(ROTATIONS, dim=1), strict=True):
+                cast(nn.Conv2d, part).weight.copy_(weight)
+        self.last = nn.Conv2d(hidden, 2 * BLOCK * BLOCK, 1)
+
+    def part(self, seen: Tensor, turn: int) -> Tensor:
+        """What one branch adds to the head's input, `[N, hidden, h, w]` of `[N, inputs, h, w]`."""
+        found: Tensor = self.parts[turn](seen)
+        return found
+
+    def forward(self, added: Tensor) -> Tensor:
+        """Centres and scales `[N, 32, h, w]` of the sum of all parts."""
+        found: Tensor = self.last(F.relu(added))
+        return found
 
 
 class Guarded(nn.Module):
@@ -105,13 +134,7 @@ class Guarded(nn.Module):
             layers.append(HalfPlane(inputs, row))
             inputs = row.channels
         self.branch = nn.Sequential(*layers)
-        outputs = 2 * BLOCK * BLOCK
-        self.heads = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(ROTATIONS * inputs, hidden, 1), nn.ReLU(), nn.Conv2d(hidden, outputs, 1)
-            )
-            for _ in guards
-        )
+        self.heads = nn.ModuleList(Head(inputs, hidden) for _ in guards)
 
     def forward(self, ground: Tensor) -> tuple[Tensor, Tensor]:
         """`centre` and `log_scale`, `[N, heads, H, W]`, of `ground [N, 1, H, W]`."""
@@ -121,37 +144,61 @@ class Guarded(nn.Module):
         return centre, log_scale
 
     def predict(self, blocks: Tensor, rim: int = 0) -> Prediction:
-        """`centre` and `log_scale` of blocks `[N, 16, h, w]`, but for a rim of so many blocks."""
-        looks = [self._looking(blocks, turn) for turn in range(ROTATIONS)]
-        parts = []
-        for head, guard in zip(self.heads, self.guards, strict=True):
-            moved = [_shifted(look, turn, guard, rim) for turn, look in enumerate(looks)]
-            parts.append(head(torch.cat(moved, dim=1)).unflatten(1, (2, BLOCK * BLOCK)))
-        both = torch.stack(parts, dim=1)  # [N, heads, 2, 16, h, w]
+        """`centre` and `log_scale` of blocks `[N, 16, h, w]`, but for a rim of so many blocks.
+
+        A rim is as wide as a prediction sees, or wider; without one there is nothing but 0 beyond
+        the blocks that are given.
+        """
+        if rim:
+            blocks = without(blocks, rim - reach(self.rows, self.guards) // BLOCK)
+        heads = cast(list[Head], list(self.heads))
+        added: list[Tensor] = []
+        for turn in range(ROTATIONS):
+            look = self._looking(blocks, turn, bool(rim))
+            parts = [
+                head.part(self._moved(look, turn, guard, bool(rim)), turn)
+                for head, guard in zip(heads, self.guards, strict=True)
+            ]
+            added = [one + more for one, more in zip(added, parts, strict=True)] if turn else parts
+        found = [head(part) for head, part in zip(heads, added, strict=True)]
+        both = torch.stack([part.unflatten(1, (2, BLOCK * BLOCK)) for part in found], dim=1)
         return both[:, :, 0], both[:, :, 1].clamp(min=FLOOR)
 
-    def _looking(self, features: Tensor, turn: int) -> Tensor:
-        """What is seen up, left, down, or right of each block and beside it, `[N, C, h, w]`."""
+    def _looking(self, features: Tensor, turn: int, within: bool) -> Tensor:
+        """What is seen up, left, down, or right of each block and beside it, `[N, C, h, w]`.
+
+        With `within`, where a prediction needs it: as far as the guards reach ahead of all blocks
+        but the rim.
+        """
+        if within:
+            nearest, furthest = min(self.guards), max(self.guards)
+            behind = reach(self.rows, self.guards) // BLOCK + nearest
+            cut = [(furthest, furthest), (0, behind)]  # aside; where it looks and behind
+            if turn >= ROTATIONS // 2:
+                cut[1] = (behind, 0)
+            across, along = cut if turn % 2 == 0 else reversed(cut)
+            height, width = features.shape[2:]
+            features = features[:, :, along[0] : height - along[1], across[0] : width - across[1]]
         for layer in self.branch:
-            features = layer(features, turn)
+            features = layer(features, turn, within)
         return features
+
+    def _moved(self, look: Tensor, turn: int, guard: int, within: bool) -> Tensor:
+        """A branch's features moved away from where it looks by a guard, one a prediction."""
+        if within:  # the look has this many lines more, for the nearest and the furthest guard
+            nearest, furthest = min(self.guards), max(self.guards)
+            first = furthest - guard if turn < ROTATIONS // 2 else guard - nearest
+            axis, more = 2 + turn % 2, furthest - nearest
+            return look.narrow(axis, first, look.shape[axis] - more) if more else look
+        height, width = look.shape[2:]
+        top, left = (guard if turn == 2 else 0), (guard if turn == 3 else 0)
+        return F.pad(look, _towards(turn, guard))[:, :, top : top + height, left : left + width]
 
 
 def _towards(turn: int, many: int) -> tuple[int, int, int, int]:
     """`F.pad`'s numbers that add so many lines where a branch of this turn looks."""
     sides = [(0, 0, many, 0), (many, 0, 0, 0), (0, 0, 0, many), (0, many, 0, 0)]
     return sides[turn]
-
-
-def _shifted(look: Tensor, turn: int, guard: int, rim: int) -> Tensor:
-    """A branch's features moved away from where it looks, without a rim; 0 where none are."""
-    lack = max(0, guard - rim)
-    wider = F.pad(look, _towards(turn, lack)) if lack else look
-    down, right = [(-guard, 0), (0, -guard), (guard, 0), (0, guard)][turn]
-    top = rim + down + (lack if turn == 0 else 0)
-    left = rim + right + (lack if turn == 1 else 0)
-    height, width = (side - 2 * rim for side in look.shape[2:])
-    return wider[:, :, top : top + height, left : left + width]
 
 
 def blocks_of(ground: Tensor) -> Tensor:
@@ -223,13 +270,14 @@ class Scorer(nn.Module):
         network_sees = reach(self.network.rows, self.network.guards)
         return int((network_sees + max(WINDOWS) // 2 * BLOCK) * 2**octave)
 
-    def forward(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-        """`score [N, h, w]` and `completion [N, 1, 4 h, 4 w]` (DN).
+    def forward(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`score [N, h, w]`, `completion [N, 1, 4 h, 4 w]` (DN) and what `surprise` gives.
 
-        Of `dn [N, 1, 4 h + 2 margin, 4 w + 2 margin]`, `4 h` and `4 w` multiples of 16.
+        Of `dn [N, 1, 4 h + 2 margin, 4 w + 2 margin]`, `4 h` and `4 w` multiples of 16. The
+        surprise reaches as far beyond the scores as they look around.
         """
         surprise, completion = self.surprise(dn, centre, scale)
-        return standing_out(surprise), without(completion, self.margin - self.sees)
+        return standing_out(surprise), without(completion, self.margin - self.sees), surprise
 
     def surprise(
         self, dn: Tensor, centre: Tensor, scale: Tensor, known: Prediction | None = None
