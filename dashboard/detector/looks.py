@@ -42,7 +42,7 @@ APPROXIMATE = 1.0  # part by which the distance may be too large: a third of the
 FEWEST = 300  # looks in the sample that can tell what is rare
 RAREST = 12.0  # robust standard deviations, beyond which all is equally rare
 KINDS = 256  # parts that rarity is told apart in
-FINDING = 0.6  # of the time that spots take, the rest is comparing looks
+FINDING = 0.7  # of the time that spots take, the rest is comparing looks
 
 Watch = Callable[[float], None]
 
