@@ -98,7 +98,7 @@ def test_moving_the_threshold_changes_what_is_flagged_and_scores_nothing(
     store: ScanStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = page("review")
-    monkeypatch.setattr(scanning, "score", lambda *_: pytest.fail("scored again"))
+    monkeypatch.setattr(scanning, "looked", lambda *_: pytest.fail("scored again"))
     shown = []
     for sigma in (0.5, 3.0):
         app.slider[0].set_value(sigma).run()
