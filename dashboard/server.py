@@ -15,7 +15,7 @@ import pandas  # noqa: F401  # plotly looks for it when a script may be stopped 
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -23,6 +23,7 @@ from dashboard import pages, pictures
 from dashboard.detector import Box, NeedleError, ScanStore, Scene, ScoreMap, needle_home, png
 
 APP = Path(__file__).with_name("app.py")
+STYLE = Path(pages.__file__).with_name("style.css")
 ROOT = "/tiles"
 SMALLEST, LARGEST = 16, 1024  # px, of the side of a place's picture
 # The address of a tile says all that decides its content.
@@ -36,17 +37,31 @@ def serve(port: int, address: str) -> None:
 
 
 def application() -> st.App:
-    """Streamlit's application with the routes of the tiles."""
+    """Streamlit's application with the routes of pages and tiles."""
     return st.App(APP, routes=routes(), middleware=[Middleware(led_home)])
 
 
 def routes() -> list[Route]:
-    """Where tiles of a scan and pictures of its places are served."""
+    """Where the pages, tiles of a scan and pictures of its places are served."""
     tile = "{scan}/{layer}/{zoom:int}/{col:int}/{row:int}"
     return [
+        *(Route(f"{_base()}/{name}", _page) for name in ("", *pages.NAMES[1:])),
         Route(f"{_root()}/{{scan}}/place/{{side:int}}/{{x:int}}/{{y:int}}", answered(_place)),
         Route(f"{_root()}/{tile}", answered(_tile)),
     ]
+
+
+def _page(_: Request) -> Response:
+    return HTMLResponse(styled(), headers={"Cache-Control": "no-cache"})
+
+
+@lru_cache(maxsize=1)
+def styled() -> str:
+    """Streamlit's page with our style in it, so that nothing is ever seen without, and jumps."""
+    page = Path(st.__file__).with_name("static") / "index.html"
+    style = f"<body><style>{STYLE.read_text(encoding='utf-8')}</style>"
+    text = page.read_text(encoding="utf-8").replace("<body>", style, 1)
+    return text.replace("<title>Streamlit</title>", "<title>Needle</title>")
 
 
 def led_home(app: ASGIApp) -> ASGIApp:

@@ -36,7 +36,8 @@ def page() -> None:
             file = {"file": find_model(name).name, "SHA-256": model.sha256[:24] + " …"}
             frame.facts(_does(model.card) | file)
         with right:
-            _completions(model.sha256)
+            with st.container(key=f"completions-{number}"):
+                _completions(model.sha256)
             _remake(name, model.card)
 
 

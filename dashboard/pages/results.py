@@ -41,7 +41,8 @@ def page() -> None:
         st.error(str(error))
         return
     address.keep(scan.store, state.sigma(), state.rule())
-    left, right = st.columns([1.7, 1], gap="large")
+    with st.container(key="results"):
+        left, right = st.columns([1.7, 1], gap="large")
     with left:
         kind = "confirmed place" if finished.confirmed else "place"
         places = frame.count(len(finished.detections), kind)
@@ -53,7 +54,7 @@ def page() -> None:
             frame.quiet("No place was called hardware yet; judge some on the Review page.")
         else:
             frame.quiet("Nothing lies beyond this threshold; lower it on the Review page.")
-    with right, st.container(key="take"):
+    with right:
         st.subheader("Take away")
         for product in (*PRODUCTS, RUN_RECORD):
             _download(product, finished)

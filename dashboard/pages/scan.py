@@ -39,7 +39,8 @@ def page() -> None:
             if planned:
                 _scan_button(choices, planned)
     with right:
-        _stage(job, planned)
+        with st.container(key="stage"):
+            _stage(job, planned)
         _recent()
     if scene and planned:  # last, for the trial takes a moment
         show_estimate(scene, planned)

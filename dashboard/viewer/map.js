@@ -148,7 +148,8 @@ class Viewer {
     this.tiles.want(wanted.sort((a, b) => a.far - b.far).map((tile) => tile.address));
     if (this.finds) this.marks();
     this.legend();
-    this.canvas.dataset.view = [this.view.x, this.view.y, this.view.scale].map((n) => n.toFixed(4));
+    const { x, y, scale } = this.view;
+    this.canvas.dataset.view = [x.toFixed(4), y.toFixed(4), scale.toFixed(7)];
     this.canvas.dataset.waiting = this.tiles.busy + this.tiles.wanted.length;
   }
 

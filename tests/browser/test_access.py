@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.scanned import Scanned, canvas, card, expect_chosen, expect_reviewed, rest
 from tests.browser.seen import DESKTOP, TABLET, expect_in_frame, expect_readable
@@ -28,6 +28,11 @@ WATCH = """(keys) => {
   };
   look();
 }"""
+STEADY = 0.3  # of Chromium's layout shift in all; 0.5 and more where the style comes late
+SHIFTS = """new PerformanceObserver((list) => {
+  for (const one of list.getEntries()) window.shifted = (window.shifted || 0) + one.value;
+}).observe({ type: "layout-shift", buffered: true });
+window.shifted = 0;"""
 # What has the focus, into the roots of our own components, and how it is called.
 FOCUSED = """() => {
   let node = document.activeElement;
@@ -55,6 +60,17 @@ def test_map_and_verdict_are_in_sight_together_and_nothing_is_cut_off(
         assert box["y"] + box["height"] <= size["height"]
         assert box["x"] + box["width"] <= size["width"]
         assert box["height"] >= 24  # px that a finger needs, by WCAG 2.2
+
+
+def test_nothing_jumps_while_a_page_comes(browser: Browser, scanned: Scanned) -> None:
+    context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
+    context.set_default_timeout(60_000)
+    context.add_init_script(SHIFTS)
+    for name in ("review", "results"):
+        page = scanned.open(context.new_page(), name)
+        page.wait_for_timeout(500)  # pictures
+        assert page.evaluate("() => window.shifted") < STEADY, name
+    context.close()
 
 
 VERDICTS = ("hardware", "natural", "artefact", "unsure")

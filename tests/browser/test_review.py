@@ -7,7 +7,7 @@ import re
 from playwright.sync_api import BrowserContext, Page, expect
 
 from dashboard import desk as desks
-from dashboard.detector import Verdict
+from dashboard.detector import Verdict, measure
 from tests.browser import serving
 from tests.browser.scanned import (
     Scanned,
@@ -18,6 +18,8 @@ from tests.browser.scanned import (
     expect_reviewed,
     rest,
 )
+
+METRES = 0.25  # a pixel of the demo scene
 
 
 def said(scanned: Scanned) -> dict[int, Verdict]:
@@ -130,6 +132,52 @@ def test_a_filter_decides_what_gallery_map_and_keys_go_through(
     expect(card(review, 1)).to_be_visible()
     rest(review)
     expect(review.get_by_text("places pass the filter")).to_have_count(0)
+
+
+def test_size_brightness_and_ground_decide_what_is_shown(review: Page, scanned: Scanned) -> None:
+    total = len(scanned.finds)
+    known = [measure(scanned.scene, found) for found in scanned.finds]
+    review.get_by_text("Filter", exact=True).click()
+    review.get_by_text("Size and brightness", exact=True).click()
+    expect(
+        review.get_by_text(f"{len(list(filter(None, known)))} of {total} places")
+    ).to_be_visible()
+    for label, steps in (("Length", 6), ("Against the ground", 4)):
+        slider = review.get_by_role("slider", name=label).first
+        slider.focus()
+        for _ in range(steps):
+            slider.press("ArrowRight")
+        rest(review)
+    least = float(slider.input_value()) / 100
+    shortest = float(review.get_by_role("slider", name="Length").first.input_value()) / METRES
+    kept = [one for one in known if one and one.length >= shortest and one.brightness >= least]
+    assert 0 < len(kept) < total
+    expect(review.get_by_text(f"{len(kept)} of {total} places pass the filter.")).to_be_visible()
+    counts = []
+    for ground in ("Smooth", "Fairly smooth", "Fairly rough", "Rough"):
+        pill = review.get_by_role("button", name=ground, exact=True)
+        pill.click()
+        expect(pill).to_have_attribute("data-selected", "true")
+        rest(review)
+        words = review.get_by_text("places pass the filter.").inner_text()
+        counts.append(int(words.split(" of ")[0]))
+    assert counts == sorted(counts), "each kind of ground adds its places"
+    assert counts[-1] == len(kept)
+
+
+def test_why_shows_zooms_profile_and_the_scores_around(review: Page, scanned: Scanned) -> None:
+    facts = review.locator(".st-key-find .needle-facts")
+    expect(facts).to_contain_text(re.compile(r"size\d+\.\d x \d+\.\d m"))
+    expect(facts).to_contain_text(re.compile(r"to ground\d+% (brighter|darker)"))
+    review.get_by_role("tab", name="Why").click()
+    expect(review.get_by_text("did not see the 12 px (3 m) around a point")).to_be_visible()
+    charts = review.locator(".st-key-find .js-plotly-plot")
+    expect(charts).to_have_count(2)
+    expect(charts.first.locator(".scatterlayer .trace")).to_have_count(2)  # expected and there
+    expect(charts.last.locator(".heatmaplayer image")).to_have_count(1)
+    zooms = review.locator(".st-key-find .stImage img").first
+    wide, high = zooms.evaluate("one => [one.naturalWidth, one.naturalHeight]")
+    assert wide == high == 3 * 128 + 2 * 4  # three pictures in three sizes
 
 
 def test_an_address_opens_scan_threshold_find_and_page_for_a_colleague(

@@ -42,9 +42,9 @@ class Client:
     """Asks the routes as a web server does, without one."""
 
     def __init__(self) -> None:
-        pages = [Route(path, lambda _: PlainTextResponse("a page")) for path in ("/", "/{name}")]
+        streamlits_own = Route("/{name}", lambda _: PlainTextResponse("Streamlit's"))
         middleware = [Middleware(server.led_home)]
-        self.app = Starlette(routes=[*server.routes(), *pages], middleware=middleware)
+        self.app = Starlette(routes=[*server.routes(), streamlits_own], middleware=middleware)
 
     def get(self, address: str) -> Answer:
         path, _, query = address.partition("?")
@@ -175,9 +175,17 @@ def test_tiles_of_scores_hold_the_strongest_of_what_they_cover() -> None:
                 np.testing.assert_array_equal(tile[row, col, :3], pictures.MAGMA[level])
 
 
-@pytest.mark.parametrize("name", ["", "review", "results", "models", "favicon.png", "_stcore"])
-def test_what_the_pages_are_made_of_is_let_through(client: Client, name: str) -> None:
-    assert client.get(f"/{name}?sigma=4").content == b"a page"
+@pytest.mark.parametrize("name", ["", "review", "results", "models"])
+def test_a_page_comes_with_its_style(client: Client, name: str) -> None:
+    text = client.get(f"/{name}?sigma=4").content.decode()
+    assert ".needle-header {" in text.partition("<body>")[2].partition("</style>")[0]
+    assert "<title>Needle</title>" in text
+    assert '<div id="root">' in text
+
+
+@pytest.mark.parametrize("name", ["favicon.png", "_stcore"])
+def test_what_is_streamlits_own_is_let_through(client: Client, name: str) -> None:
+    assert client.get(f"/{name}").content == b"Streamlit's"
 
 
 @pytest.mark.parametrize("name", ["scan", "scan/", "nothing", "Review", "//evil"])
