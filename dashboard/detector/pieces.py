@@ -6,6 +6,7 @@ an undisturbed one would, and gets the very same numbers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +18,7 @@ from scipy import ndimage
 
 from dashboard.detector.model import Model
 from dashboard.detector.region import Region
-from dashboard.detector.scene import Patch, Scene
+from dashboard.detector.scene import Patch, Scene, continued
 from dashboard.detector.store import ScanRecord, Scores
 from dashboard.detector.tiling import Box, Grid
 
@@ -203,22 +204,28 @@ def _area(record: ScanRecord, piece: Piece, scene: Scene, margin: int) -> Readin
     """A square of positions with its margin.
 
     A position is the middle `stride` px of its tile. Beyond the scene's border the ground goes on
-    as it ends there; H and W are multiples of STEP plus the margins.
+    as it ends there; H and W are multiples of STEP plus the margins, and hold a place with its
+    surroundings at least, which the graph averages whether they are asked for or not.
     """
     grid = record.grid
-    follows = piece.with_what_follows(grid)
-    asked = _enough(record, scene.read(_read(grid, follows))) & _wanted(record, follows)
-    chosen = asked[: piece.rows, : piece.cols]
-    if not asked.any():
-        return Reading(piece, chosen, np.zeros((1, 1, 0, 0), np.float32))
     rim = (grid.tile - grid.stride) // 2 - record.around // 2 * grid.stride
     rows, cols = piece.fresh
     x, y = cols.start * grid.stride + rim, rows.start * grid.stride + rim
     width, height = (
-        -(-(part.stop - part.start) * grid.stride // STEP) * STEP for part in (cols, rows)
+        -(-max(part.stop - part.start, record.around) * grid.stride // STEP) * STEP
+        for part in (cols, rows)
     )
     box = Box(x - margin, y - margin, x + width + margin, y + height + margin)
-    return Reading(piece, chosen, scene.read_around(box)[None, None])
+    follows = piece.with_what_follows(grid)
+    tiles = _read(grid, follows)
+    there = box.clipped(scene.width, scene.height).spanning(tiles)
+    patch = scene.read(there)
+    asked = _enough(record, patch.part(tiles.moved(-there.x_min, -there.y_min)))
+    asked &= _wanted(record, follows)
+    chosen = asked[: piece.rows, : piece.cols]
+    if not asked.any():
+        return Reading(piece, chosen, np.zeros((1, 1, 0, 0), np.float32))
+    return Reading(piece, chosen, continued(patch.dn, there, box)[None, None])
 
 
 def _wanted(record: ScanRecord, piece: Piece) -> Mask:
@@ -242,8 +249,18 @@ def _enough(record: ScanRecord, patch: Patch) -> Mask:
 
 
 def _share(mask: Mask, side: int, stride: int) -> NDArray[np.float64]:
-    """The part of each square of `side` px, every `stride` px, that is True."""
-    total = np.pad(mask.cumsum(0, dtype=np.int64).cumsum(1), ((1, 0), (1, 0)))
-    low, high = total[:-side:stride], total[side::stride]
-    sums = high[:, side::stride] - high[:, :-side:stride] - low[:, side::stride]
-    return np.asarray((sums + low[:, :-side:stride]) / side**2)
+    """The part of each square of `side` px, every `stride` px, that is True.
+
+    Worked out on squares of as many px as side and stride are both multiples of.
+    """
+    step = math.gcd(side, stride)
+    whole = slice(mask.shape[0] // step * step), slice(mask.shape[1] // step * step)
+    counts = np.zeros([length // step for length in mask.shape], np.int32)
+    for down in range(step):
+        for right in range(step):
+            counts += mask[whole][down::step, right::step]
+    total = np.pad(counts.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    apart, every = side // step, stride // step
+    low, high = total[:-apart:every], total[apart::every]
+    sums = high[:, apart::every] - high[:, :-apart:every] - low[:, apart::every]
+    return np.asarray((sums + low[:, :-apart:every]) / side**2)

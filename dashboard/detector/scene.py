@@ -45,6 +45,11 @@ class Patch:
     valid: NDArray[np.bool_]
     hole: NDArray[np.bool_]
 
+    def part(self, box: Box) -> Patch:
+        """What of the patch lies in a box, reckoned from the patch's own corner."""
+        where = slice(box.y_min, box.y_max), slice(box.x_min, box.x_max)
+        return Patch(self.dn[where], self.valid[where], self.hole[where])
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -185,11 +190,8 @@ class Scene:
             ValueError: the box does not touch the scene.
             DamagedScene: the ingested file has been damaged or removed.
         """
-        left, top = max(0, box.x_min), max(0, box.y_min)
-        right, bottom = min(self.width, box.x_max), min(self.height, box.y_max)
-        rows = (top - box.y_min, box.y_max - bottom)
-        cols = (left - box.x_min, box.x_max - right)
-        return np.pad(self.read(Box(left, top, right, bottom)).dn, (rows, cols), "edge")
+        there = box.clipped(self.width, self.height)
+        return continued(self.read(there).dn, there, box)
 
     def overview(self, max_side: int) -> Patch:
         """The whole scene, its longer side at most `max_side` px; never enlarged.
@@ -247,3 +249,15 @@ def _handle(path: Path) -> rasterio.DatasetReader:
     if len(kept) > HANDLES:
         kept.popitem(last=False)[1].close()
     return kept[path]
+
+
+def continued(dn: NDArray[np.float32], there: Box, box: Box) -> NDArray[np.float32]:
+    """The DN of a box, given those of `there`, which go on beyond it as they end."""
+    rows = (max(0, there.y_min - box.y_min), max(0, box.y_max - there.y_max))
+    cols = (max(0, there.x_min - box.x_min), max(0, box.x_max - there.x_max))
+    top, left = max(0, box.y_min - there.y_min), max(0, box.x_min - there.x_min)
+    inner = dn[
+        top : top + box.height - sum(rows),
+        left : left + box.width - sum(cols),
+    ]
+    return np.pad(inner, (rows, cols), "edge")

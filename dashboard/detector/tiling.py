@@ -40,6 +40,20 @@ class Box(NamedTuple):
             self.x_min - pixels, self.y_min - pixels, self.x_max + pixels, self.y_max + pixels
         )
 
+    def moved(self, x: int, y: int) -> Box:
+        """The box so many pixels further right and down."""
+        return Box(self.x_min + x, self.y_min + y, self.x_max + x, self.y_max + y)
+
+    def spanning(self, other: Box) -> Box:
+        """The smallest box that holds both."""
+        first, last = map(min, self[:2], other[:2]), map(max, self[2:], other[2:])
+        return Box(*first, *last)
+
+    def clipped(self, width: int, height: int) -> Box:
+        """What of the box lies in a scene of so many pixels."""
+        first, last = (max(0, edge) for edge in self[:2]), map(min, self[2:], (width, height))
+        return Box(*first, *last)
+
     def overlaps(self, other: Box) -> bool:
         """True where the two boxes share at least one pixel."""
         return (

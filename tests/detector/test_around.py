@@ -153,6 +153,20 @@ def test_an_area_of_interest_has_the_scores_of_the_whole_and_costs_less(
     np.testing.assert_array_equal(part[there], everything[there])
 
 
+def test_the_shipped_network_scores_pieces_of_a_few_positions_as_it_does_large_ones(
+    scene_of: Scenes, looks: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guarded = Model.load("guarded", "cpu")
+    scene = scene_of(rasters.ground(260, 308))  # 34 x 46 positions
+    large = whole(scene, guarded).values().copy()
+    list_scans()[0].delete()
+    looks.clear()
+    monkeypatch.setattr(stores, "SIDE", 96)
+    small = whole(scene, guarded).values()
+    assert len(looks) == 4
+    np.testing.assert_allclose(small, large, atol=1e-3)
+
+
 def test_nobody_looks_at_what_holds_no_ground(
     scene_of: Scenes,
     model: Model,
