@@ -188,7 +188,7 @@ def network_of(recipe: Preset) -> nn.Module:
     """The untrained network of a recipe."""
     if recipe.network == "critic":
         eye = guarded.Guarded(guarded.widened(guarded.ROWS, recipe.eye))
-        return critic.Critic(eye, critic.widened(critic.LEVELS, recipe.width))
+        return critic.Critic(eye, critic.widened(critic.LEVELS, recipe.width), recipe.width)
     if recipe.network == "guarded":
         return guarded.Guarded(guarded.widened(guarded.ROWS, recipe.width))
     return article.Article(recipe.width)

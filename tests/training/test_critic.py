@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from training.networks import guarded
 from training.networks.critic import (
+    HALF,
+    LAYERS,
     LEVELS,
     TRUST,
+    CloserLook,
     Critic,
     Scorer,
+    _halves,
     focal,
     reach,
     step,
@@ -93,6 +98,22 @@ def test_the_score_is_how_far_logit_and_residual_stand_out_together(network: Cri
     rim = guarded.AROUND // 2
     around = both[0, 3 : 3 + 2 * rim + 1, 5 : 5 + 2 * rim + 1].mean()
     torch.testing.assert_close(score[0, 3, 5], both[0, 3 + rim, 5 + rim] - around)
+
+
+def test_the_closer_look_sees_a_small_thing_alike_wherever_it_lies_in_a_block() -> None:
+    torch.manual_seed(0)
+    look = CloserLook().near  # before its halves are brought together to blocks
+    seen = []
+    for x, y in ((16, 16), (18, 16), (16, 18), (18, 18)):
+        ground = torch.zeros(1, 1, 40, 40)
+        ground[0, 0, y, x] = 1.0
+        halves = F.pixel_shuffle(blocks_of(ground).repeat(1, LAYERS, 1, 1)[:, _halves()], HALF)
+        with torch.no_grad():
+            found = look(halves)
+        seen.append(found[:, :, y // 2 - 2 : y // 2 + 3, x // 2 - 2 : x // 2 + 3])
+    assert float(seen[0].std()) > 0
+    for other in seen[1:]:
+        torch.testing.assert_close(other, seen[0])
 
 
 def test_the_eye_is_kept_and_the_rest_learns(network: Critic) -> None:

@@ -34,7 +34,9 @@ class Level(NamedTuple):
     up: int
 
 
-LEVELS = (Level(48, 2, 1), Level(64, 2, 1), Level(96, 2, 1), Level(96, 2, 0))
+LEVELS = (Level(48, 1, 1), Level(64, 2, 1), Level(96, 2, 1), Level(96, 2, 0))
+FINE, HALF = (16, 32), 2  # channels of the closer look, before and after it is halved to blocks
+LAYERS = 2  # what is looked at so: contrast, and the residual of the narrowest hole
 
 
 def widened(levels: tuple[Level, ...], width: float) -> tuple[Level, ...]:
@@ -53,7 +55,7 @@ def reach(levels: tuple[Level, ...] = LEVELS) -> int:
     Each convolution sees one position more each way, at the size its level has; halving and
     doubling see no further than the coarser position that holds a finer one.
     """
-    blocks: int = sum(
+    blocks: int = 1 + sum(  # 1 for the closer look: two convolutions of 2 px each way
         (one.down + one.up) * 2**depth + (2**depth - 1 if depth else 0)
         for depth, one in enumerate(levels)
     )
@@ -71,14 +73,49 @@ class Convolutions(nn.Sequential):
         super().__init__(*layers)
 
 
+class CloserLook(nn.Module):
+    """What there is to see in half resolution, where a thing of 2 px is one wherever it lies.
+
+    Blocks of 4 x 4 px as channels make 16 different patterns of one small spot, each of which would
+    have to be learned by itself.
+    """
+
+    def __init__(self, width: float = 1.0) -> None:
+        super().__init__()
+        before, after = (max(1, round(width * channels)) for channels in FINE)
+        self.near = Convolutions(LAYERS * HALF * HALF, before, 2)
+        self.halving = nn.Conv2d(before, after, HALF, HALF)
+
+    def forward(self, blocks: Tensor) -> Tensor:
+        """Features `[N, C, h, w]` of layers of blocks `[N, 16 LAYERS, h, w]`."""
+        halves = F.pixel_shuffle(blocks[:, _halves()], HALF)
+        return F.relu(self.halving(self.near(halves)))
+
+
+def _halves() -> list[int]:
+    """The order of the pixels of blocks in which `F.pixel_shuffle` lays out their halves."""
+    sides = range(HALF)
+    return [
+        BLOCK * BLOCK * layer + BLOCK * (HALF * i + down) + HALF * j + right
+        for layer in range(LAYERS)
+        for down in sides
+        for right in sides
+        for i in sides
+        for j in sides
+    ]
+
+
 class Critic(nn.Module):
     """A `Guarded` network that is kept as it is, and the U-Net that judges what it finds."""
 
-    def __init__(self, eye: Guarded, levels: tuple[Level, ...] = LEVELS) -> None:
+    def __init__(
+        self, eye: Guarded, levels: tuple[Level, ...] = LEVELS, closer: float = 1.0
+    ) -> None:
         super().__init__()
         self.guarded, self.levels = eye.requires_grad_(False), levels
         heads = len(eye.guards)
-        inputs = BLOCK * BLOCK * (1 + heads) + heads + 2
+        self.closer = CloserLook(closer)
+        inputs = BLOCK * BLOCK * (1 + heads) + heads + 2 + max(1, round(closer * FINE[1]))
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         for level in levels:
             self.down.append(Convolutions(inputs, level.channels, level.down))
@@ -115,6 +152,8 @@ class Critic(nn.Module):
 
     def judge(self, features: Tensor) -> Tensor:
         """Logits `[N, 1, h, w]` of features, h and w multiples of a coarsest block."""
+        near = self.closer(features[:, : LAYERS * BLOCK * BLOCK])
+        features = torch.cat([features, near], dim=1)
         kept = []
         for depth, block in enumerate(self.down):
             features = block(F.max_pool2d(features, 2) if depth else features)
