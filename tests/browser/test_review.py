@@ -7,7 +7,7 @@ import re
 from playwright.sync_api import BrowserContext, Page, expect
 
 from dashboard import desk as desks
-from dashboard.detector import Verdict, measure
+from dashboard.detector import ROUGHNESS, Verdict, measure, roughness_of, sigma_map, survey
 from tests.browser import serving
 from tests.browser.scanned import (
     Scanned,
@@ -150,19 +150,26 @@ def test_size_brightness_and_ground_decide_what_is_shown(review: Page, scanned: 
         rest(review)
     least = float(slider.input_value()) / 100
     shortest = float(review.get_by_role("slider", name="Length").first.input_value()) / METRES
-    kept = [one for one in known if one and one.length >= shortest and one.brightness >= least]
+    kept = [
+        found
+        for found, one in zip(scanned.finds, known, strict=True)
+        if one and one.length >= shortest and one.brightness >= least
+    ]
     assert 0 < len(kept) < total
     expect(review.get_by_text(f"{len(kept)} of {total} places pass the filter.")).to_be_visible()
+    ground = survey(scanned.scene, scanned.store.folder)
+    kinds = sigma_map(scanned.store.scores(), "ground", ground).measure.kinds
+    assert kinds is not None
     counts = []
-    for ground in ("Smooth", "Fairly smooth", "Fairly rough", "Rough"):
-        pill = review.get_by_role("button", name=ground, exact=True)
-        pill.click()
-        expect(pill).to_have_attribute("data-selected", "true")
-        rest(review)
-        words = review.get_by_text("places pass the filter.").inner_text()
-        counts.append(int(words.split(" of ")[0]))
-    assert counts == sorted(counts), "each kind of ground adds its places"
-    assert counts[-1] == len(kept)
+    for number, name in enumerate(ROUGHNESS, start=1):
+        review.get_by_role("button", name=name.capitalize(), exact=True).click()
+        chosen = [
+            one for one in kept if roughness_of(kinds, one.row, one.col) in ROUGHNESS[:number]
+        ]
+        counts.append(len(chosen))
+        words = review.get_by_text(f"{len(chosen)} of {total} places pass the filter.")
+        expect(words).to_be_visible()
+    assert 0 < counts[0] < counts[-1] == len(kept)
 
 
 def test_why_shows_zooms_profile_and_the_scores_around(review: Page, scanned: Scanned) -> None:
