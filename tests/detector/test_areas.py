@@ -28,6 +28,7 @@ from dashboard.detector import (
 from dashboard.detector import store as stores
 from dashboard.detector.devices import start
 from tests.detector import rasters
+from tests.detector.scans import whole
 from tests.models import AREA_CARD, area_model
 
 Scenes = Callable[..., Scene]
@@ -36,13 +37,6 @@ Scenes = Callable[..., Scene]
 @pytest.fixture
 def areas(tmp_path: Path) -> Model:
     return Model.load(area_model(tmp_path / "areas.onnx"), "cpu")
-
-
-def whole(scene: Scene, model: Model) -> ScanStore:
-    store = ScanStore.for_scan(scene, model)
-    for _ in scan(store, scene, model):
-        pass
-    return store
 
 
 def expected(pixels: np.ndarray, scene: Scene) -> np.ndarray:

@@ -15,6 +15,7 @@ from dashboard.detector import Box, Model, ModelError, Region, ScanStore, Scene,
 from dashboard.detector import store as stores
 from dashboard.detector.pieces import standing_out
 from tests.detector import rasters
+from tests.detector.scans import whole
 from tests.models import AROUND_CARD, area_model, around_model
 
 Scenes = Callable[..., Scene]
@@ -41,11 +42,10 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
     return seen
 
 
-def whole(scene: Scene, model: Model, region: Region | None = None) -> ScanStore:
-    store = ScanStore.for_scan(scene, model, region=region)
-    for _ in scan(store, scene, model):
-        pass
-    return store
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces of 24 positions a side, so that a scene of a few hundred px has many."""
+    monkeypatch.setattr(stores, "SIDE", 24)
 
 
 def expected(pixels: np.ndarray, scene: Scene) -> np.ndarray:
@@ -88,13 +88,12 @@ def test_what_a_caller_takes_off_is_what_the_network_would(scene_of: Scenes, mod
     np.testing.assert_allclose(inner, surprise[REACH:-REACH, REACH:-REACH], atol=1e-6)
 
 
+@pytest.mark.usefixtures("small_pieces")
 def test_a_resumed_scan_looks_at_nothing_twice_and_ends_in_the_same_numbers(
     scene_of: Scenes,
     model: Model,
     looks: list[tuple[int, ...]],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(stores, "SIDE", 24)
     scene = scene_of(rasters.ground(400, 500))
     undisturbed = whole(scene, model).values().copy()
     pieces = len(looks)
@@ -110,10 +109,8 @@ def test_a_resumed_scan_looks_at_nothing_twice_and_ends_in_the_same_numbers(
     np.testing.assert_array_equal(store.values(), undisturbed)
 
 
-def test_surprise_is_kept_as_long_as_it_is_needed(
-    scene_of: Scenes, model: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stores, "SIDE", 24)
+@pytest.mark.usefixtures("small_pieces")
+def test_surprise_is_kept_as_long_as_it_is_needed(scene_of: Scenes, model: Model) -> None:
     scene = scene_of(rasters.ground(400, 500))
     store = ScanStore.for_scan(scene, model)
     list(islice(scan(store, scene, model), 3))
@@ -124,10 +121,8 @@ def test_surprise_is_kept_as_long_as_it_is_needed(
     assert ScanStore.open(store.folder).finished
 
 
-def test_a_scan_that_lost_its_surprise_begins_anew(
-    scene_of: Scenes, model: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stores, "SIDE", 24)
+@pytest.mark.usefixtures("small_pieces")
+def test_a_scan_that_lost_its_surprise_begins_anew(scene_of: Scenes, model: Model) -> None:
     scene = scene_of(rasters.ground(400, 500))
     store = ScanStore.for_scan(scene, model)
     list(islice(scan(store, scene, model), 3))
@@ -135,13 +130,12 @@ def test_a_scan_that_lost_its_surprise_begins_anew(
     assert ScanStore.for_scan(scene, model).done == 0
 
 
+@pytest.mark.usefixtures("small_pieces")
 def test_an_area_of_interest_has_the_scores_of_the_whole_and_costs_less(
     scene_of: Scenes,
     model: Model,
     looks: list[tuple[int, ...]],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(stores, "SIDE", 24)
     scene = scene_of(rasters.ground(400, 500))
     everything = whole(scene, model).values().copy()
     all_looks = len(looks)
@@ -167,13 +161,12 @@ def test_the_shipped_network_scores_pieces_of_a_few_positions_as_it_does_large_o
     np.testing.assert_allclose(small, large, atol=1e-3)
 
 
+@pytest.mark.usefixtures("small_pieces")
 def test_nobody_looks_at_what_holds_no_ground(
     scene_of: Scenes,
     model: Model,
     looks: list[tuple[int, ...]],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(stores, "SIDE", 24)
     pixels = rasters.ground(400, 500)
     pixels[:, :300] = 0
     scores = whole(scene_of(pixels), model).scores()
