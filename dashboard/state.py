@@ -202,7 +202,7 @@ def _finished(key: str, done: int, settings: ScanSettings, _opened: Opened) -> F
     return Finished(*parts, settings, sigmas=sigmas, surveyed=_opened.ground())
 
 
-@st.cache_resource(show_spinner=False, max_entries=3)
+@st.cache_resource(show_spinner=False, max_entries=len(RULES))  # so that they can be compared
 def _measured(key: str, done: int, rule: str, _opened: Opened) -> SigmaMap:
     ground = _opened.ground() if rule == "ground" else None
     looked = _opened.looking().result() if rule == "alike" else None

@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.detector.detections import Detection
+from dashboard.detector.sigmas import SigmaMap
 from dashboard.detector.survey import CELL, Floats, Survey
 
 RIM = 64  # px from the border of the picture or of its ground: the network had to guess beyond
 CLIPPED = 0.05  # of the pixels around a place: hardware glints in a few
 BLOCKY = 1.5  # times the steps within blocks
+SPOILERS, SPOILT = ("seam", "saturated"), 0.25  # of a tail's places: then it is theirs
+ROUNDING = 1e-9  # sigma, by which a place may seem to lie below itself
 
 Bools = NDArray[np.bool_]
 
@@ -43,6 +46,25 @@ def with_artefacts(
     return [
         replace(one, artefacts=why) if why else one for one, why in zip(found, reasons, strict=True)
     ]
+
+
+def spoilt(sigmas: SigmaMap, survey: Survey, size: tuple[int, int]) -> tuple[str, ...]:
+    """Why the tail may be that of the camera rather than of the ground; nothing where it is not.
+
+    Args:
+        size: width and height of the scene in px.
+    """
+    beyond = sigmas.tail.beyond
+    if not beyond:
+        return ()
+    lowest = float(sigmas.places[beyond - 1]) - ROUNDING
+    strongest = with_artefacts(sigmas.find(lowest)[:beyond], survey, size)
+    number = sum(any(why in one.artefacts for why in SPOILERS) for one in strongest)
+    if number < max(2, SPOILT * len(strongest)):
+        return ()
+    return (
+        f"{number:,} of the {len(strongest):,} strongest places lie on seams or clipped ground",
+    )
 
 
 def _around(cells: Floats, boxes: NDArray[np.intp], rim: int, how: str) -> Floats:

@@ -251,7 +251,7 @@ def _rule(finished: Finished) -> dict[str, Any]:
         "thresholds": [_number(value) for value in limits],
         "expected_false": _number(float(tail.expected(finished.settings.sigma))),
         "tail": {"start": _number(tail.start), "shape": tail.shape, "scale": tail.scale},
-        "doubts": list(tail.doubts),
+        "doubts": list(finished.doubts),
     }
 
 

@@ -19,7 +19,7 @@ from rasterio.crs import CRS
 from rasterio.shutil import copy as raster_copy
 from rasterio.windows import Window
 
-from dashboard.detector.artefacts import with_artefacts
+from dashboard.detector.artefacts import spoilt, with_artefacts
 from dashboard.detector.detections import Detection, FlaggedTile
 from dashboard.detector.errors import OptionError
 from dashboard.detector.formats import GDAL_OPTIONS
@@ -110,6 +110,12 @@ class Finished:
     def decision(self, found: Detection) -> Decision:
         """What reviewers decided about a place; an empty decision where nothing is."""
         return self.decisions.get(found.place) or Decision(found.place)
+
+    @cached_property
+    def doubts(self) -> tuple[str, ...]:
+        """Why not to rely on what is expected of ground alone; nothing where it may be."""
+        size = self.scene.width, self.scene.height
+        return (*self.measured.tail.doubts, *spoilt(self.measured, self.ground, size))
 
     @cached_property
     def flagged(self) -> Sequence[FlaggedTile]:

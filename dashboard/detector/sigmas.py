@@ -20,7 +20,7 @@ from dashboard.detector.survey import Survey
 from dashboard.detector.tails import Tail, fit
 
 BINS = 90  # of the histogram
-BLOCK = 512  # px; every other block of the ground foretells the rest
+BLOCK = 512  # px, or half of a smaller scene; every other block of the ground foretells the rest
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class SigmaMap:
     def _tail(self, ranked: Candidates) -> Tail:
         stride = self.scores.grid.stride
         rows, cols = np.divmod(ranked.cells[ranked.peaks], self.scores.grid.cols)
-        side = max(1, round(BLOCK / stride))
+        side = max(1, min(round(BLOCK / stride), min(self.scores.values.shape) // 2))
         windows = self.scores.scored * (stride / self.scores.window) ** 2
         halves = (rows // side + cols // side) % 2 == 0
         return fit(ranked.sigmas[ranked.peaks], windows, halves)

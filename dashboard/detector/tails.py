@@ -136,7 +136,7 @@ def fit(sigmas: Doubles, windows: float, halves: NDArray[np.bool_] | None = None
     censored = min(CENSORED, beyond // 4)
     shape, scale = _pareto(levels[len(levels) - beyond :] - start, censored)
     repeated = 1.0
-    if halves is not None and beyond >= FEWEST:
+    if halves is not None and min(np.count_nonzero(halves), np.count_nonzero(~halves)) >= FEWEST:
         repeated = _repeated(sigmas[halves], sigmas[~halves], windows)
     return Tail(levels, windows, start, beyond, censored, shape, scale, repeated)
 
@@ -144,7 +144,7 @@ def fit(sigmas: Doubles, windows: float, halves: NDArray[np.bool_] | None = None
 def _repeated(one: Doubles, other: Doubles, windows: float) -> float:
     """Places beyond the thresholds that each half sets for the other, over those promised."""
     counted = sum(
-        np.count_nonzero(there >= fit(here, windows / 2).sigma_of(PROMISE))
+        np.count_nonzero(there >= fit(here, windows).sigma_of(PROMISE * len(here) / len(there)))
         for here, there in ((one, other), (other, one))
     )
     return float(counted / (2 * PROMISE))

@@ -57,9 +57,9 @@ def captions(*words: str) -> None:
     st.html(f'<div class="needle-strip">{cells}</div>')
 
 
-def await_rule(scan: state.Opened) -> None:
-    """Waits, with a bar, for what the rule of this session must know of the scene."""
-    if state.rule() != "alike":
+def await_rule(scan: state.Opened, rule: str) -> None:
+    """Waits, with a bar, for what a rule must know of the scene."""
+    if rule != "alike":
         return
     work = scan.looking()
     if work.wait(POLL):

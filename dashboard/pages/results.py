@@ -34,7 +34,7 @@ def page() -> None:
     scan = frame.opened()
     if scan is None:
         return
-    frame.await_rule(scan)
+    frame.await_rule(scan, state.rule())
     try:
         finished = _chosen(scan)
     except NeedleError as error:

@@ -11,17 +11,10 @@ from plotly.graph_objects import Figure
 
 from dashboard import charts, state
 from dashboard.detector import Finished, SigmaMap
-from dashboard.pages import frame
+from dashboard.pages import frame, rules
 
 PROMISES = (1, 10, 100)  # false alarms, each a threshold one click away
 MOST_PLACES = 10_000
-SPOILERS, SPOILT = ("seam", "saturated"), 0.25  # of the strongest places: then the tail is theirs
-SAID = {
-    "mean": ("mean/std", "Standard deviations above the mean of all scores, as in the article."),
-    "robust": ("robust", "1.4826 MAD above the median, which the objects sought do not inflate."),
-    "ground": ("per ground", "Mean and deviation of eight kinds of ground, rough to smooth."),
-    "alike": ("look-alikes", "The more of the scene looks alike, the higher a place must score."),
-}
 
 
 def chosen(scan: state.Opened, on_bar: Callable[[float], None]) -> Finished:
@@ -31,8 +24,8 @@ def chosen(scan: state.Opened, on_bar: Callable[[float], None]) -> Finished:
         on_bar: called with the sigma of a bar of the distribution that is clicked.
     """
     place = st.container()
-    rule = _rule(scan)
-    frame.await_rule(scan)
+    rule = rules.choose(scan)
+    frame.await_rule(scan, rule)
     sigmas = scan.measured(rule)
     sigma = _slider(scan, sigmas)
     finished = scan.at(sigma)
@@ -55,7 +48,8 @@ def chosen(scan: state.Opened, on_bar: Callable[[float], None]) -> Finished:
         f"of {scan.scores.scored:,}</span>"
     )
     _artefacts(finished)
-    _promise(sigmas, sigma, _spoilt(finished))
+    _promise(finished)
+    rules.compare(scan, sigma)
     frame.quiet(f"{_means(sigmas, sigma, unit)} Moving the threshold scores nothing again.")
     return finished
 
@@ -82,24 +76,13 @@ def _artefacts(finished: Finished) -> None:
     )
 
 
-def _spoilt(finished: Finished) -> tuple[str, ...]:
-    """Why the tail may be that of the camera rather than of the ground."""
-    strongest = finished.every[: finished.measured.tail.beyond]
-    number = sum(any(why in one.artefacts for why in SPOILERS) for one in strongest)
-    if number < max(2, SPOILT * len(strongest)):
-        return ()
-    return (
-        f"{number:,} of the {len(strongest):,} strongest places lie on seams or clipped ground",
-    )
-
-
-def _promise(sigmas: SigmaMap, sigma: float, spoilt: tuple[str, ...]) -> None:
+def _promise(finished: Finished) -> None:
     """What the threshold promises of ground alone, how that is known, and whether to believe it."""
-    tail = sigmas.tail
-    doubts = (*tail.doubts, *spoilt)
-    st.markdown(f"Expect {about(float(tail.expected(sigma)))} in this scene at this threshold.")
-    if doubts:
-        st.warning(f"Do not rely on this number: {'; '.join(doubts)}.")
+    tail = finished.measured.tail
+    expected = about(float(tail.expected(finished.settings.sigma)))
+    st.markdown(f"Expect {expected} in this scene at this threshold.")
+    if finished.doubts:
+        st.warning(f"Do not rely on this number: {'; '.join(finished.doubts)}.")
     if not st.toggle("How well the tail fits", key="show_fit"):
         return
     st.plotly_chart(charts.quantiles(tail), theme=None, config=charts.CONFIG, key="quantiles")
@@ -111,36 +94,16 @@ def _promise(sigmas: SigmaMap, sigma: float, spoilt: tuple[str, ...]) -> None:
 
 
 def about(number: float) -> str:
-    """A number of false alarms with the precision it deserves."""
-    if number < 0.1:
-        return "fewer than 0.1 false alarms"
-    if number < 1:
-        return f"about {number:.1g} false alarms"
-    whole = round(number) if number < 100 else round(number, -int(math.log10(number)) + 1)
-    return f"about {frame.count(int(whole), 'false alarm')}"
+    """A number of false alarms in words."""
+    said = rules.rounded(number)
+    many = "" if said == "1" else "s"
+    return f"{'' if number < 0.1 else 'about '}{said} false alarm{many}"
 
 
 def _clicked(on_bar: Callable[[float], None]) -> None:
     points = st.session_state["histogram"]["selection"]["points"]
     if points:
         on_bar(float(points[0]["x"]))
-
-
-def _rule(scan: state.Opened) -> str:
-    """The rule that the user chooses; kept for the other pages."""
-    rule = st.segmented_control(
-        "Rule",
-        list(SAID),
-        default=state.rule(),
-        format_func=lambda name: SAID[name][0],
-        required=True,
-        key=f"rule-{scan.store.key}",
-        label_visibility="collapsed",
-        width="stretch",
-    )
-    state.set_rule(rule)
-    frame.quiet(SAID[rule][1])
-    return rule
 
 
 def _slider(scan: state.Opened, sigmas: SigmaMap) -> float:

@@ -98,6 +98,14 @@ def test_ground_whose_halves_differ_is_doubted() -> None:
     assert even.doubts == ()
 
 
+def test_halves_of_other_sizes_are_compared_by_their_share_and_the_smallest_not_at_all() -> None:
+    levels = drawn(0.0, 1)
+    for part in (0.1, 0.25, 0.9):
+        assert fit(levels, 4000, np.arange(4000) < part * 4000).doubts == ()
+    alone = fit(levels, 4000, np.arange(4000) >= 0)
+    assert alone.doubts == (), "one half has no places that could tell"
+
+
 def test_each_place_carries_its_chances() -> None:
     values = np.random.default_rng(2).gumbel(size=(120, 120))
     values[60, 60] = 40

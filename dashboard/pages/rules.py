@@ -1,0 +1,71 @@
+"""The rules by which a score becomes a sigma: the choice of one, and what each of them flags."""
+
+from __future__ import annotations
+
+import html
+import math
+
+import streamlit as st
+
+from dashboard import state
+from dashboard.detector import SigmaMap
+from dashboard.pages import frame
+
+SAID = {
+    "mean": ("mean/std", "Standard deviations above the mean of all scores, as in the article."),
+    "robust": ("robust", "1.4826 MAD above the median, which the objects sought do not inflate."),
+    "ground": ("per ground", "Mean and deviation of eight kinds of ground, rough to smooth."),
+    "alike": ("look-alikes", "The more of the scene looks alike, the higher a place must score."),
+}
+HEAD = ("rule", "places", "false alarms expected")
+
+
+def choose(scan: state.Opened) -> str:
+    """The rule that the user chooses; kept for the other pages."""
+    rule = st.segmented_control(
+        "Rule",
+        list(SAID),
+        default=state.rule(),
+        format_func=lambda name: SAID[name][0],
+        required=True,
+        key=f"rule-{scan.store.key}",
+        label_visibility="collapsed",
+        width="stretch",
+    )
+    state.set_rule(rule)
+    frame.quiet(SAID[rule][1])
+    return rule
+
+
+def compare(scan: state.Opened, sigma: float) -> None:
+    """A line for each rule: the places beyond the threshold, and the false alarms to expect."""
+    if not st.toggle("Compare the rules", key="compare_rules"):
+        return
+    with st.spinner("Measuring by every rule"):
+        lines = [_line(scan, rule, sigma) for rule in SAID]
+    cells = "".join(f"<span>{html.escape(cell)}</span>" for line in (HEAD, *lines) for cell in line)
+    st.html(f'<div class="needle-rules">{cells}</div>')
+    frame.quiet(f"Beyond {sigma:.1f} σ by each, likely artefacts included.")
+
+
+def _line(scan: state.Opened, rule: str, sigma: float) -> tuple[str, str, str]:
+    frame.await_rule(scan, rule)
+    measured = scan.measured(rule)
+    known = max(sigma, measured.floor)
+    over = "over " if known > sigma else ""  # below the floor not all places are known
+    expected = float(measured.tail.expected(known))
+    return SAID[rule][0], f"{over}{_beyond(measured, known):,}", f"{over}{rounded(expected)}"
+
+
+def _beyond(measured: SigmaMap, sigma: float) -> int:
+    return measured.candidates.places(measured.count_above(sigma))
+
+
+def rounded(number: float) -> str:
+    """A number of false alarms with the precision it deserves."""
+    if number < 0.1:
+        return "fewer than 0.1"
+    if number < 1:
+        return f"{number:.1g}"
+    whole = round(number) if number < 100 else round(number, -int(math.log10(number)) + 1)
+    return f"{int(whole):,}"
