@@ -6,11 +6,13 @@ nothing of a scene is held in memory, whatever its size.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pandas  # noqa: F401  # plotly looks for it when a script may be stopped amid the import
 import streamlit as st
 from starlette.middleware import Middleware
@@ -19,8 +21,17 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dashboard import pages, pictures
-from dashboard.detector import Box, NeedleError, ScanStore, Scene, ScoreMap, needle_home, png
+from dashboard import charts, pages, pictures
+from dashboard.detector import (
+    Box,
+    Histogram,
+    NeedleError,
+    ScanStore,
+    Scene,
+    ScoreMap,
+    needle_home,
+    png,
+)
 
 APP = Path(__file__).with_name("app.py")
 STYLE = Path(pages.__file__).with_name("style.css")
@@ -33,7 +44,15 @@ Answer = Callable[[Request], Response]
 
 def serve(port: int, address: str) -> None:
     """Serve pages and tiles until the process ends."""
+    make_ready()
     application().run(config={"server.port": port, "server.address": address})
+
+
+def make_ready() -> None:
+    """Does before there are visitors what the first of them would wait for, and later ones too."""
+    charts.histogram(Histogram(np.arange(3.0), np.ones(2, np.int64)), 1.0).to_json()  # loads Plotly
+    gc.collect()
+    gc.freeze()  # what is loaded is no garbage: looking through it took up to 0.1 s of a move
 
 
 def application() -> st.App:

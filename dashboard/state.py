@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -198,8 +198,20 @@ def _opened(key: str, done: int, _store: ScanStore) -> Opened:
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _finished(key: str, done: int, settings: ScanSettings, _opened: Opened) -> Finished:
     sigmas = _opened.measured(settings.rule)
-    parts = _opened.store, _opened.scene, _opened.scores
-    return Finished(*parts, settings, sigmas=sigmas, surveyed=_opened.ground())
+    finished = Finished(
+        _opened.store,
+        _opened.scene,
+        _opened.scores,
+        settings,
+        sigmas=sigmas,
+        surveyed=_opened.ground(),
+    )
+    return replace(finished, doubted=_doubts(key, done, settings.rule, finished))
+
+
+@st.cache_resource(show_spinner=False, max_entries=len(RULES))
+def _doubts(key: str, done: int, rule: str, _finished: Finished) -> tuple[str, ...]:
+    return _finished.doubts  # the same at every threshold
 
 
 @st.cache_resource(show_spinner=False, max_entries=len(RULES))  # so that they can be compared

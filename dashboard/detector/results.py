@@ -71,6 +71,7 @@ class Finished:
     facts: Mapping[str, Any] = field(default_factory=dict)  # of the run, added to `run.json`
     sigmas: SigmaMap | None = None  # the same for every threshold, where they were kept
     surveyed: Survey | None = None
+    doubted: tuple[str, ...] | None = None  # likewise
     decisions: Mapping[Place, Decision] = field(default_factory=dict)  # of reviewers
     confirmed: bool = False  # only places that a reviewer calls hardware
 
@@ -114,6 +115,8 @@ class Finished:
     @cached_property
     def doubts(self) -> tuple[str, ...]:
         """Why not to rely on what is expected of ground alone; nothing where it may be."""
+        if self.doubted is not None:
+            return self.doubted
         size = self.scene.width, self.scene.height
         return (*self.measured.tail.doubts, *spoilt(self.measured, self.ground, size))
 

@@ -114,6 +114,13 @@ class Visitor:
         key = max((key for key in self.ids if key.startswith("pages-")), key=len)
         return [WidgetState(id=self.ids[key], int_value=page)]
 
+    def slid(self, sigma: float) -> list[WidgetState]:
+        """The threshold moved."""
+        (key,) = (key for key in self.ids if key.startswith("slider-"))
+        moved = WidgetState(id=self.ids[key])
+        moved.double_array_value.data.append(sigma)
+        return [moved]
+
 
 @contextmanager
 def visitor(address: str, key: str) -> Iterator[Visitor]:
@@ -177,6 +184,7 @@ def measure(
             if number % 50 == 49:
                 held.append(round(server.memory_info().rss / 1e6, 1))
         print(json.dumps({"turns": given.turns, "rss_mb_each_50": held}))
+        said("threshold", lambda number: one.run(one.slid(3.1 + 0.1 * number)), server, given.each)
 
 
 def serving_process(address: str) -> psutil.Process:

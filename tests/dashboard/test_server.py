@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -193,3 +195,15 @@ def test_the_address_of_no_page_leads_to_the_first(client: Client, name: str) ->
     answer = client.get(f"/{name}?sigma=4&scene=a b.png")
     assert answer.status == 307
     assert answer.headers["location"] == "/?sigma=4&scene=a%20b.png"
+
+
+def test_what_draws_is_loaded_and_out_of_the_collectors_way_before_there_are_visitors() -> None:
+    said = (
+        "import gc, sys; from dashboard import server; server.make_ready();"
+        "print('plotly.graph_objs._bar' in sys.modules, gc.get_freeze_count())"
+    )
+    command = [sys.executable, "-c", said]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded, frozen = ended.stdout.split()
+    assert loaded == "True"
+    assert int(frozen) > 100_000  # objects
