@@ -24,6 +24,7 @@ CARD = ModelCard(
     score_unit="mean absolute difference from the median, in 4 robust sigma",
     parameters=0,
     preset="none",
+    start=None,
     epochs=0.0,
     windows_seen=0,
     hours=0.0,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from dashboard.detector.errors import NeedleError
+from dashboard.detector.errors import NeedleError, OptionError
 from training.presets import PRESETS
 
 
@@ -46,8 +46,8 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--start",
         metavar="MODEL",
-        help="a name in exported/, or a file: begin with its weights (a critic's guarded network "
-        "is always a trained one; default guarded)",
+        help="a name in exported/, or a file: begin with its weights; a critic needs one, a critic "
+        "or the guarded network it is to look with (preset guarded-deep)",
     )
     train.set_defaults(command=run_train)
 
@@ -106,7 +106,12 @@ def run_train(options: argparse.Namespace) -> None:
     from training.weights import start_of
 
     preset = PRESETS.get(options.preset)
-    start = options.start or ("guarded" if preset and preset.network == "critic" else None)
+    start = options.start
+    if preset and preset.network == "critic" and not start:
+        raise OptionError(
+            "a critic looks with a trained guarded network: give --start MODEL, of preset "
+            f"{preset.eye}, or a critic"
+        )
     settings = TrainSettings(
         preset=options.preset,
         epochs=options.epochs if options.epochs is not None else (preset.epochs if preset else 1),
@@ -140,7 +145,6 @@ def run_adapt(options: argparse.Namespace) -> None:
 
 def run_plant(options: argparse.Namespace) -> None:
     """`plant`: a picture with hardware, and its truth."""
-    from dashboard.detector.errors import OptionError
     from training.planting import demo_scene, plant_scene
 
     if options.demo == (options.scene is not None):

@@ -297,6 +297,7 @@ def card(run: Path, state: Mapping[str, Any], plan: Plan) -> ModelCard:
         bands=1,
         parameters=sum(weight.numel() for weight in plan.scorer.parameters()),
         preset=settings["preset"],
+        start=settings["start"],
         epochs=round(windows / recipe.windows, 2),
         windows_seen=windows,
         hours=round(state["seconds"] / 3600, 2),

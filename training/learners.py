@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from training.data import Plantings, Source, Windows, large
 from training.losses import weighted_l1
 from training.networks import article, critic, guarded
-from training.presets import Preset
+from training.presets import PRESETS, Preset
 
 CALIBRATED, AREAS = 256, 60  # px of an area the measures are calibrated on, and how many of them
 FIRST_AREA = 2**40  # number of the first, which no training reaches
@@ -187,10 +187,12 @@ def quantiles(
 def network_of(recipe: Preset) -> nn.Module:
     """The untrained network of a recipe."""
     if recipe.network == "critic":
-        eye = guarded.Guarded(guarded.widened(guarded.ROWS, recipe.eye))
+        eye = network_of(PRESETS[recipe.eye])
+        assert isinstance(eye, guarded.Guarded)
         return critic.Critic(eye, critic.widened(critic.LEVELS, recipe.width), recipe.width)
     if recipe.network == "guarded":
-        return guarded.Guarded(guarded.widened(guarded.ROWS, recipe.width))
+        rows = guarded.DEEP_ROWS if recipe.deep else guarded.ROWS
+        return guarded.Guarded(guarded.widened(rows, recipe.width))
     return article.Article(recipe.width)
 
 

@@ -24,6 +24,7 @@ from tqdm import tqdm
 from dashboard.detector.errors import OptionError, StoreError
 from training.data import Shard, Source, Windows
 from training.learners import learner_of
+from training.networks.critic import EYE
 from training.presets import PRESETS, Preset
 from training.preview import save_preview
 
@@ -135,7 +136,8 @@ class Trainer:
             odd = self.network.load_state_dict(weights, strict=False)
         except RuntimeError as error:  # torch's word for another shape
             raise OptionError("the weights to start from are of another width") from error
-        if odd.unexpected_keys:
+        learned = EYE if self.recipe.network == "critic" else ""  # what no start may lack
+        if odd.unexpected_keys or any(name.startswith(learned) for name in odd.missing_keys):
             raise OptionError("the weights to start from are those of another network")
 
     def run(self, sources: Sequence[Source], ordinary: Sequence[Source] | None = None) -> Path:

@@ -10,8 +10,8 @@ from torch import Tensor, from_numpy
 
 from dashboard.detector.card import ModelCard
 from dashboard.detector.errors import ModelError
+from training.networks.critic import EYE
 
-EYE = "guarded."  # of the guarded network's weights inside a critic's
 # Names in the graph begin with where the exported scorer holds the network. A critic's scorer holds
 # its guarded network twice, and the exporter names it by the second place.
 PLACES = {"network.": "", "residual.network.": EYE}

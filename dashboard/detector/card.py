@@ -36,6 +36,7 @@ class ModelCard:
     score_unit: str
     parameters: int
     preset: str
+    start: str | None  # the model whose weights it began with
     epochs: float  # really done
     windows_seen: int
     hours: float  # of training

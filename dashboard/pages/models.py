@@ -106,8 +106,9 @@ def _picked(key: str, done: int, _scores: ScoreMap) -> list[tuple[int, int]]:
 def _remake(name: str, card: ModelCard) -> None:
     st.subheader("Made with")
     scenes = " ".join(card.scenes)
+    start = f" --start {card.start}.onnx" if card.start else ""
     st.code(
-        f"python -m training train --preset {card.preset} --epochs {card.epochs:g} \\\n"
+        f"python -m training train --preset {card.preset} --epochs {card.epochs:g}{start} \\\n"
         f"    --scenes {scenes} --out RUN\n"
         f"python -m training export RUN exported/{name}.onnx",
         language=None,

@@ -38,6 +38,7 @@ from tests.models import area_model
 Scenes = Callable[..., Scene]
 APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
 SECONDS = 60
+MODELS = ("article", "guarded", "critic")
 scanning = sys.modules["dashboard.detector.scan"]
 
 
@@ -90,6 +91,17 @@ def test_every_page_shows_the_open_scan_without_a_fault(name: str, store: ScanSt
     assert not app.exception
     assert not app.error
     assert store.scene_name in text(app)
+
+
+def test_the_recipe_of_a_model_names_what_it_began_with() -> None:
+    recipes = {
+        name: code.value
+        for code in page("models").code
+        for name in MODELS
+        if f"exported/{name}.onnx" in code.value
+    }
+    assert "--preset critic --epochs 2 --start general.onnx" in recipes["critic"]
+    assert "--start" not in recipes["article"]
 
 
 def test_the_app_itself_starts_with_the_scan_page() -> None:

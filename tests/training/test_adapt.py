@@ -11,18 +11,20 @@ import numpy as np
 import pytest
 import torch
 
-from dashboard.detector import Box, ModelError, Scene, read_card
+from dashboard.detector import Box, ModelError, OptionError, Scene, read_card
 from dashboard.detector.scene import Patch
 from tests.detector import rasters
 from tests.models import plain_model
 from training import learners
+from training.__main__ import main
 from training.adapt import RECIPES, adapt, squares
 from training.data import gather
 from training.export import export
 from training.networks.article import TILE
+from training.networks.critic import EYE
 from training.presets import PRESETS
 from training.train import CHECKPOINT, TrainSettings, read_checkpoint, train
-from training.weights import EYE, model_file, start_of, weights_of
+from training.weights import model_file, start_of, weights_of
 
 PRESET = RECIPES["guarded"]
 
@@ -88,6 +90,26 @@ def test_a_critic_begins_with_the_eye_of_a_guarded_model_and_keeps_it(
     card, weights = weights_of(tmp_path / "critic.onnx")
     assert card.kind == "critic"
     assert weights.keys() == after.keys()
+
+
+def test_a_critic_cannot_begin_with_an_eye_of_fewer_rows(
+    general: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the rows that it lacks would stay random, and nobody would notice."""
+    monkeypatch.setitem(PRESETS, "smoke-guarded", replace(PRESETS["smoke-guarded"], deep=True))
+    start = start_of(str(general / "general.onnx"), "critic")
+    sources = gather([general / "hills.png"], polluted=False)
+    settings = TrainSettings("smoke-critic", 1, ("hills.png",), start="general")
+    with pytest.raises(OptionError, match="those of another network"):
+        train(tmp_path / "run", settings, lambda: sources, start)
+
+
+def test_a_critic_is_not_trained_without_a_trained_eye(
+    general: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture, run = str(general / "hills.png"), str(tmp_path / "run")
+    assert main(["train", "--preset", "critic", "--scenes", picture, "--out", run]) == 2
+    assert "give --start MODEL, of preset guarded-deep" in capsys.readouterr().err
 
 
 def test_weights_of_another_kind_are_refused(general: Path, tmp_path: Path) -> None:

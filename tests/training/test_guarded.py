@@ -7,6 +7,7 @@ import torch
 
 from training.networks.guarded import (
     BLOCK,
+    DEEP_ROWS,
     GUARDS,
     ROWS,
     Guarded,
@@ -20,10 +21,10 @@ from training.networks.guarded import (
 HEADS = list(enumerate(GUARDS))
 
 
-@pytest.fixture(scope="module")
-def network() -> Guarded:
+@pytest.fixture(scope="module", params=[ROWS, DEEP_ROWS], ids=["shipped", "deep"])
+def network(request: pytest.FixtureRequest) -> Guarded:
     torch.manual_seed(0)
-    return Guarded().eval()
+    return Guarded(request.param).eval()
 
 
 def seen(network: Guarded, head: int, y: int, x: int, side: int) -> torch.Tensor:
@@ -40,7 +41,7 @@ def seen(network: Guarded, head: int, y: int, x: int, side: int) -> torch.Tensor
 def test_the_hole_is_not_seen_at_any_phase_and_its_rim_is(
     network: Guarded, head: int, guard: int, phase: int
 ) -> None:
-    side = 2 * reach() + 8 * BLOCK
+    side = 2 * reach(network.rows) + 8 * BLOCK
     first = side // 2 // BLOCK * BLOCK  # of the block
     y, x = first + phase // BLOCK, first + phase % BLOCK
     looks = seen(network, head, y, x, side)
@@ -55,14 +56,15 @@ def test_the_hole_is_not_seen_at_any_phase_and_its_rim_is(
 
 
 def test_the_farthest_head_sees_as_far_as_derived_and_no_further(network: Guarded) -> None:
-    side = 2 * reach() + 8 * BLOCK
+    far = reach(network.rows)
+    side = 2 * far + 8 * BLOCK
     first = side // 2 // BLOCK * BLOCK
     looks = seen(network, len(GUARDS) - 1, first, first, side)
     rows = looks.any(dim=1).nonzero()
     cols = looks.any(dim=0).nonzero()
     for edges in (rows, cols):
-        assert int(edges.min()) == first - reach()
-        assert int(edges.max()) == first + BLOCK - 1 + reach()
+        assert int(edges.min()) == first - far
+        assert int(edges.max()) == first + BLOCK - 1 + far
 
 
 def test_a_leak_would_be_noticed() -> None:
@@ -91,7 +93,7 @@ def test_tiles_with_the_derived_margin_equal_the_whole_and_without_it_do_not(
             inner = found[:, :, margin : margin + tall, margin : margin + wide]
             return (inner - whole[:, :, top : top + tall, left : left + wide]).abs().max()
 
-        assert piece(reach()) < 1e-5
+        assert piece(reach(network.rows)) < 1e-5
         assert piece(0) > 1e-3
 
 

@@ -23,6 +23,7 @@ AROUND = 15  # blocks: side of the surroundings that a pixel's contrast is measu
 BRIGHTEST = 6.0  # contrasts are clipped there: glints, deep shadow
 LEAST = 0.02  # of a local standard deviation, in 4 robust sigma: ground is never smoother
 TRUST = 1.0  # times the residual's weight in the score
+EYE = "guarded."  # what the names of the guarded network's weights begin with
 QUIET = -5.0  # the first bias: one position of 150 is hardware, before anything is learned
 
 
