@@ -161,9 +161,14 @@ class Guarded(nn.Module):
                 for head, guard in zip(heads, self.guards, strict=True)
             ]
             added = [one + more for one, more in zip(added, parts, strict=True)] if turn else parts
-        found = [head(part) for head, part in zip(heads, added, strict=True)]
-        both = torch.stack([part.unflatten(1, (2, BLOCK * BLOCK)) for part in found], dim=1)
+        found = torch.cat([head(part) for head, part in zip(heads, added, strict=True)], dim=1)
+        both = without(found, self._more if rim else 0).unflatten(1, (-1, 2, BLOCK * BLOCK))
         return both[:, :, 0], both[:, :, 1].clamp(min=FLOOR)
+
+    @property
+    def _more(self) -> int:
+        """Lines more that a branch looks at than one guard needs, so that it serves all."""
+        return max(self.guards) - min(self.guards)
 
     def _looking(self, features: Tensor, turn: int, within: bool) -> Tensor:
         """What is seen up, left, down, or right of each block and beside it, `[N, C, h, w]`.
@@ -174,23 +179,22 @@ class Guarded(nn.Module):
         if within:
             nearest, furthest = min(self.guards), max(self.guards)
             behind = reach(self.rows, self.guards) // BLOCK + nearest
-            cut = [(furthest, furthest), (0, behind)]  # aside; where it looks and behind
-            if turn >= ROTATIONS // 2:
-                cut[1] = (behind, 0)
-            across, along = cut if turn % 2 == 0 else reversed(cut)
-            height, width = features.shape[2:]
-            features = features[:, :, along[0] : height - along[1], across[0] : width - across[1]]
+            along = (0, -behind) if turn < ROTATIONS // 2 else (-behind, 0)
+            features = F.pad(features, _sides(turn, along, (-furthest, -furthest)))
         for layer in self.branch:
             features = layer(features, turn, within)
         return features
 
     def _moved(self, look: Tensor, turn: int, guard: int, within: bool) -> Tensor:
-        """A branch's features moved away from where it looks by a guard, one a prediction."""
-        if within:  # the look has this many lines more, for the nearest and the furthest guard
-            nearest, furthest = min(self.guards), max(self.guards)
-            first = furthest - guard if turn < ROTATIONS // 2 else guard - nearest
-            axis, more = 2 + turn % 2, furthest - nearest
-            return look.narrow(axis, first, look.shape[axis] - more) if more else look
+        """A branch's features moved away from where it looks by a guard, one a prediction.
+
+        With `within` there are `_more` lines around the predictions, and nothing is cut off: what
+        is added up need not be copied.
+        """
+        if within:
+            ahead = turn < ROTATIONS // 2
+            first = max(self.guards) - guard if ahead else guard - min(self.guards)
+            return F.pad(look, _sides(turn, (self._more - first, first), (self._more, self._more)))
         height, width = look.shape[2:]
         top, left = (guard if turn == 2 else 0), (guard if turn == 3 else 0)
         return F.pad(look, _towards(turn, guard))[:, :, top : top + height, left : left + width]
@@ -200,6 +204,11 @@ def _towards(turn: int, many: int) -> tuple[int, int, int, int]:
     """`F.pad`'s numbers that add so many lines where a branch of this turn looks."""
     sides = [(0, 0, many, 0), (many, 0, 0, 0), (0, 0, 0, many), (0, many, 0, 0)]
     return sides[turn]
+
+
+def _sides(turn: int, along: tuple[int, int], across: tuple[int, int]) -> tuple[int, int, int, int]:
+    """`F.pad`'s numbers for lines along and across where a branch of this turn looks."""
+    return (*across, *along) if turn % 2 == 0 else (*along, *across)
 
 
 def blocks_of(ground: Tensor) -> Tensor:
@@ -344,5 +353,5 @@ def standing_out(surprise: Tensor) -> Tensor:
 
 
 def without(part: Tensor, rim: int) -> Tensor:
-    """`[..., H, W]` without `rim` positions on every side."""
-    return part[..., rim:-rim, rim:-rim] if rim else part
+    """`[..., H, W]` without `rim` positions on every side, in one copy."""
+    return F.pad(part, (-rim, -rim, -rim, -rim)) if rim else part
