@@ -22,13 +22,14 @@ from training.networks.critic import (
     surroundings,
     widened,
 )
-from training.networks.guarded import BLOCK, Guarded, blocks_of
+from training.networks.guarded import BLOCK, DEEP_ROWS, ROWS, Guarded, blocks_of, without
 
 
-@pytest.fixture(scope="module")
-def network() -> Critic:
+@pytest.fixture(scope="module", params=[DEEP_ROWS, ROWS], ids=["shipped", "shallow"])
+def network(request: pytest.FixtureRequest) -> Critic:
+    """Sees as far as its residual, as the shipped one does, or further."""
     torch.manual_seed(0)
-    return Critic(Guarded(), widened(LEVELS, 0.25)).eval()
+    return Critic(Guarded(request.param), widened(LEVELS, 0.25)).eval()
 
 
 def test_a_logit_sees_no_further_than_derived(network: Critic) -> None:
@@ -92,7 +93,8 @@ def test_the_score_is_how_far_logit_and_residual_stand_out_together(network: Cri
     parts = (torch.randn(1, 1, side, side), torch.tensor([0.0]), torch.tensor([1.0]))
     with torch.inference_mode():
         score, _, _ = scorer(*parts)
-        surprise, _ = scorer.residual.surprise(*parts)
+        inner = without(parts[0], scorer.sees - scorer.residual.sees)
+        surprise, _ = scorer.residual.surprise(inner, *parts[1:])
         logit = scorer.logits(*parts)
     both = surprise + TRUST * guarded.TAIL * (logit + 2.0) / 6.0
     rim = guarded.AROUND // 2
