@@ -162,7 +162,8 @@ class Guarded(nn.Module):
             ]
             added = [one + more for one, more in zip(added, parts, strict=True)] if turn else parts
         found = torch.cat([head(part) for head, part in zip(heads, added, strict=True)], dim=1)
-        both = without(found, self._more if rim else 0).unflatten(1, (-1, 2, BLOCK * BLOCK))
+        found = without(found, self._more if rim else 0)
+        both = torch.unflatten(found, 1, (-1, 2, BLOCK * BLOCK))
         return both[:, :, 0], both[:, :, 1].clamp(min=FLOOR)
 
     @property
