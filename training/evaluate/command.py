@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import platform
 import shutil
@@ -111,12 +112,17 @@ def tried(
     skipped: list[str] = []
     for trial in track(trials):
         try:
-            skipped += _try(trial, contestants, kept, parts / "scans")
+            skipped += _try(trial, contestants, kept, parts / "scans" / _place(trial))
         except NoGround as error:
             skipped.append(f"{trial.name}: {error}")
         found = (kept.get(trial.key, contestant) for contestant in contestants)
         cases += [case for case in found if case]
     return cases, skipped
+
+
+def _place(trial: Trial) -> str:
+    """A folder's name of the trial's own: another evaluation may work beside this one."""
+    return hashlib.sha256(trial.key.encode()).hexdigest()[:16]
 
 
 def _try(trial: Trial, contestants: Sequence[Contestant], kept: Cases, work: Path) -> list[str]:
