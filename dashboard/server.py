@@ -52,7 +52,7 @@ def make_ready() -> None:
     """Does before there are visitors what the first of them would wait for, and later ones too."""
     charts.histogram(Histogram(np.arange(3.0), np.ones(2, np.int64)), 1.0).to_json()  # loads Plotly
     gc.collect()
-    gc.freeze()  # what is loaded is no garbage: looking through it took up to 0.1 s of a move
+    gc.freeze()  # what is loaded is no garbage; Streamlit would look through it after every run
 
 
 def application() -> st.App:
