@@ -7,7 +7,7 @@ import re
 from playwright.sync_api import BrowserContext, Page, expect
 
 from dashboard import desk as desks
-from dashboard.detector import ROUGHNESS, Verdict, measure, roughness_of, sigma_map, survey
+from dashboard.detector import ROUGHNESS, RULES, Verdict, measure, roughness_of, sigma_map, survey
 from tests.browser import serving
 from tests.browser.scanned import (
     Scanned,
@@ -18,6 +18,7 @@ from tests.browser.scanned import (
     expect_reviewed,
     rest,
 )
+from tests.browser.seen import expect_calm
 
 METRES = 0.25  # a pixel of the demo scene
 
@@ -212,3 +213,17 @@ def test_an_address_opens_scan_threshold_find_and_page_for_a_colleague(
     expect(canvas(other)).to_have_attribute(
         "data-view", re.compile(f"^{found.x:.4f},{found.y:.4f},")
     )
+
+
+def test_each_rule_shows_places_of_its_own_and_all_are_compared(review: Page) -> None:
+    review.get_by_text("Compare the rules").click()
+    cells = review.locator(".needle-rules span")
+    expect(cells).to_have_count(3 * (1 + len(RULES)))
+    words = cells.all_inner_texts()
+    lines = dict(zip(words[3::3], words[4::3], strict=True))
+    assert len(set(lines.values())) > 2
+    for name, places in lines.items():
+        review.get_by_role("radio", name=name).click()
+        expect(review.locator(".needle-big")).to_have_text(f"{places} places")
+        rest(review)
+    expect_calm(review)
