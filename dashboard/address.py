@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import streamlit as st
@@ -43,9 +45,27 @@ def stranger() -> str:
     return str(st.session_state.get(STRANGER, ""))
 
 
-def keep(store: ScanStore, sigma: float, rule: str, **more: str) -> None:
-    """Puts what is open into the address, so that it can be sent to a colleague."""
-    said = {"scene": store.scene_name, "model": store.model_name, "scan": store.key}
-    said |= {"sigma": f"{sigma:g}", "rule": rule} | more
+def several(name: str, known: Iterable[str]) -> tuple[str, ...]:
+    """Those of the known words that a field of the address names, in their own order."""
+    asked = st.query_params.get(name, "").split(",")
+    return tuple(word for word in known if word in asked)
+
+
+def numbers(name: str) -> tuple[float, float] | None:
+    """The two numbers of a field of the address; None where there are not two."""
+    try:
+        low, high = (float(part) for part in st.query_params.get(name, "").split(","))
+    except ValueError:
+        return None
+    return (low, high) if math.isfinite(low) and math.isfinite(high) else None
+
+
+def keep(store: ScanStore | None, sigma: float, rule: str, **more: str) -> None:
+    """Puts what is open and shown into the address, so that it can be sent to a colleague."""
+    said: dict[str, str] = {}
+    if store:
+        said = {"scene": store.scene_name, "model": store.model_name, "scan": store.key}
+        said |= {"sigma": f"{sigma:g}", "rule": rule}
+    said |= more
     if st.query_params.to_dict() != said:
         st.query_params.from_dict(said)

@@ -20,4 +20,4 @@ frame.header()
 try:
     chosen.run()
 except NeedleError as error:
-    st.error(str(error))
+    frame.trouble(error)

@@ -14,6 +14,7 @@ QUIET = "#6E6A66"  # bars of what is not flagged
 AS_BEFORE = {"marker": {"opacity": 1}}  # a click chooses a find; it dims no bar
 # Streamlit takes #000004, where magma begins, for a colour of its theme; it knows no rgb().
 HEAT = [f"rgb{tuple(colour)}" for colour in MAGMA[np.linspace(0, 255, 16).astype(int)].tolist()]
+HISTOGRAM = 260  # px, its height
 CONFIG = {"displaylogo": False, "displayModeBar": False}
 
 
@@ -45,7 +46,7 @@ def histogram(
     note = {"text": f"{sigma:.1f} σ", "font": {"color": INK}}
     figure.add_vline(sigma, line=line, annotation=note, annotation_position="top right")
     top = max(1, int(counts.counts.max(initial=1)))
-    figure.update_layout(_layout(260), bargap=0, showlegend=False)
+    figure.update_layout(_layout(HISTOGRAM), bargap=0, showlegend=False)
     figure.update_xaxes(title="σ above the ordinary", gridcolor="#262524", zeroline=False)
     figure.update_yaxes(
         title=f"{unit}s",

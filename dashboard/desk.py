@@ -11,8 +11,9 @@ from itertools import chain, islice
 
 import streamlit as st
 
-from dashboard import state
+from dashboard import address, state
 from dashboard.detector import (
+    ROUGHNESS,
     Change,
     Decision,
     Detection,
@@ -44,6 +45,9 @@ def spot(found: Detection) -> Place:
     return found.x, found.y
 
 
+OPEN = "open"  # what the address calls a place without a verdict
+
+
 @dataclass(frozen=True)
 class Filter:
     """Which finds are shown; an empty filter shows all. A range includes its ends."""
@@ -58,6 +62,27 @@ class Filter:
     def measures(self) -> bool:
         """True where finds must be measured to be filtered."""
         return self.size is not None or self.brightness is not None
+
+    @classmethod
+    def of_address(cls) -> Filter:
+        """The filter that the address names; what it does not know shows all."""
+        words = {verdict or OPEN: verdict for verdict in Verdict}
+        return cls(
+            verdicts=tuple(words[word] for word in address.several("verdict", words)),
+            sigma=address.numbers("sigmas"),
+            size=address.numbers("size"),
+            brightness=address.numbers("brightness"),
+            ground=address.several("ground", ROUGHNESS),
+        )
+
+    def said(self) -> dict[str, str]:
+        """The filter as the address names it; only what it filters by."""
+        verdicts = ",".join(verdict or OPEN for verdict in self.verdicts)
+        ranges = {"sigmas": self.sigma, "size": self.size, "brightness": self.brightness}
+        said = {"verdict": verdicts, "ground": ",".join(self.ground)}
+        # Every digit: a range includes its ends, which are measures of places.
+        said |= {name: f"{ends[0]},{ends[1]}" for name, ends in ranges.items() if ends}
+        return {name: value for name, value in said.items() if value}
 
 
 @dataclass(frozen=True)

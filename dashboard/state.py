@@ -37,6 +37,7 @@ from dashboard.jobs import Worker
 
 DEFAULT_MODEL = "critic"
 SIGMA = 3.0  # the article's
+HIDDEN = "hidden"  # what the address says of likely artefacts where they are not listed
 TRIPTYCHS_KEPT = 200  # some 200 kB each
 
 
@@ -116,13 +117,22 @@ def set_rule(value: str) -> None:
 
 
 def artefacts() -> bool:
-    """Whether this session lists likely artefacts among the places; at first it does."""
-    return bool(st.session_state.get("artefacts", True))
+    """Whether this session lists likely artefacts; it does where the address does not hide them."""
+    return bool(
+        st.session_state.setdefault("artefacts", st.query_params.get("artefacts") != HIDDEN)
+    )
 
 
 def set_artefacts(value: bool) -> None:
     """Keep the choice for the other pages."""
     st.session_state["artefacts"] = value
+
+
+def keep_address(store: ScanStore | None, **more: str) -> None:
+    """Puts the open scan, how it is read, and what a page says of itself into the address."""
+    if not artefacts():
+        more["artefacts"] = HIDDEN
+    address.keep(store, sigma(), rule(), **more)
 
 
 @dataclass(frozen=True)

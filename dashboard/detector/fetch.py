@@ -16,6 +16,7 @@ from http.client import HTTPException
 from pathlib import Path
 from ssl import SSLError
 from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
 
 from dashboard.detector.errors import FetchError, OptionError, SceneError, StoreError
 from dashboard.detector.formats import identify
@@ -89,8 +90,7 @@ def fetch(
                 _arrived(_ask(url), target, report)
     except OSError as error:
         raise StoreError(
-            f"{folder}: {target.name} cannot be written ({error.strerror}); make room and go on "
-            "with the same command"
+            f"{folder}: {target.name} cannot be written ({error.strerror}); make room and try again"
         ) from error
     return target
 
@@ -217,7 +217,7 @@ def _check_room(target: Path, missing: int) -> None:
     if free < missing:
         raise StoreError(
             f"{target.parent}: {missing / 1e6:.0f} MB of {target.name} are missing and "
-            f"{free / 1e6:.0f} MB are free; make room and go on with the same command"
+            f"{free / 1e6:.0f} MB are free; make room and try again"
         )
 
 
@@ -234,5 +234,6 @@ def _unreached(url: str, error: Exception) -> FetchError:
         return FetchError(f"{url}: the server answers {error.code} {error.reason}; try later")
     reason = str(getattr(error, "reason", None) or error).strip() or type(error).__name__
     return FetchError(
-        f"{url}: cannot be reached ({reason}); the same command goes on with what has come"
+        f"{Path(url).name}: {urlsplit(url).netloc} cannot be reached ({reason}); "
+        "try again later, it goes on with what has come"
     )

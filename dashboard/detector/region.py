@@ -48,7 +48,10 @@ class Region:
         polygons = _box(area)
         if polygons is None:
             if not (files or area.lstrip().startswith("{")):
-                raise OptionError("the area is no box x_min,y_min,x_max,y_max and no GeoJSON")
+                raise OptionError(
+                    "the area is no box x_min,y_min,x_max,y_max and no GeoJSON; "
+                    "give one of them, or nothing for the whole scene"
+                )
             polygons = _from_geojson(area, scene)
         record = {"type": "MultiPolygon", "crs": _named(PIXELS), "coordinates": polygons}
         region = cls(json.dumps(record, separators=(",", ":")))

@@ -32,7 +32,9 @@ def read_verdicts(content: bytes, detections: Sequence[Detection]) -> Returned:
     try:
         rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise OptionError(f"this is no table in UTF-8 ({error})") from error
+        raise OptionError(
+            f"this is no table in UTF-8; give a detections.csv of Needle's ({error})"
+        ) from error
     missing = [name for name in NEEDED if not rows or name not in rows[0]]
     if missing:
         raise OptionError(

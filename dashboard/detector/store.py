@@ -184,7 +184,10 @@ class ScanStore:
                 store.write_record()
                 new.rename(folder)
         except OSError as error:
-            raise StoreError(f"{folder.parent}: cannot be written ({error.strerror})") from error
+            raise StoreError(
+                f"{folder.parent}: cannot be written ({error.strerror}); "
+                "make room or set NEEDLE_HOME"
+            ) from error
         store.folder = folder
         return store
 

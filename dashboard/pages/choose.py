@@ -56,7 +56,7 @@ def _uploads() -> list[Choice]:
             try:
                 staged[file.file_id] = Choice(staging.stage(file, file.name), file.name)
             except NeedleError as error:
-                st.error(str(error))
+                frame.trouble(error)
     return [staged[file.file_id] for file in files if file.file_id in staged]
 
 
@@ -64,7 +64,7 @@ def _folder() -> Path | None:
     try:
         return staging.operators_folder()
     except NeedleError as error:
-        st.error(str(error))
+        frame.trouble(error)
         return None
 
 
@@ -96,7 +96,7 @@ def _fetched() -> list[Choice]:
     if not known.ended.is_set():
         _arriving(known)
     elif known.error:
-        st.error(known.error)
+        frame.trouble(known.error)
     elif known.path:
         return [Choice(known.path, known.path.name)]
     else:

@@ -22,7 +22,8 @@ def why(desk: Desk, chosen: Detection) -> None:
     scan, finished = desk.scan, desk.finished
     shown = state.triptych(scan, (chosen.row, chosen.col))
     frame.quiet(reason(finished, chosen))
-    st.image(pictures.zooms(shown, scan.scene), width="stretch")
+    with st.container(key="zooms"):
+        st.image(pictures.zooms(shown, scan.scene), width="stretch")
     frame.captions("ground", "completion", "difference")
     span = pictures.span(scan.scene)
     frame.quiet(
@@ -95,7 +96,9 @@ def close_up(desk: Desk, chosen: Detection) -> None:
     """The find at twice its resolution, and as a triptych."""
     scan = desk.scan
     tile = scan.scores.grid.at(chosen.row, chosen.col).read
-    st.image(pictures.close_up(scan.scene, tile, chosen.box), width="stretch")
+    with st.container(key="close_up"):
+        st.image(pictures.close_up(scan.scene, tile, chosen.box), width="stretch")
     shown: Triptych = state.triptych(scan, (chosen.row, chosen.col))
-    st.image(pictures.triptych(shown, scan.scene), width="stretch")
+    with st.container(key="triptych"):
+        st.image(pictures.triptych(shown, scan.scene), width="stretch")
     frame.captions("ground", "completion", "difference")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping
 from typing import Literal
 
@@ -10,9 +11,11 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from dashboard import address, state
-from dashboard.detector import NeedleError, Scene
+from dashboard.detector import NeedleError, ScanStore, Scene
 
 POLL = 0.25  # s between two looks at work that is waited for
+# What Markdown would take for more than letters in a path, a name or an address.
+MARKUP = re.compile(r"[\\`*$\[<~]|(?<!\w)_|_(?!\w)|:(?=//)")
 NOTICE = 640  # px, of what a page says that has nothing else to show
 
 
@@ -25,7 +28,8 @@ def header() -> None:
             f'<span class="scene">{html.escape(store.scene_name)}</span>'
             f"<span>{html.escape(store.model_name)}, stride {store.stride} px</span>"
         )
-    st.html(f'<div class="needle-header"><b>NEEDLE</b>{middle}{_badge()}</div>')
+    with st.container(key="header"):
+        st.html(f'<div class="needle-header"><b>NEEDLE</b>{middle}{_badge()}</div>')
 
 
 def _badge() -> str:
@@ -37,18 +41,29 @@ def _badge() -> str:
     return f'<span class="device" title="{why}">{html.escape(model.device_label)}</span>'
 
 
-def facts(rows: dict[str, str]) -> None:
-    """Names and values in two columns."""
+def facts(rows: dict[str, str], key: str) -> None:
+    """Names and values in two columns; the key is what the style keeps their place by."""
     cells = "".join(
         f"<span>{html.escape(name)}</span><span>{html.escape(value)}</span>"
         for name, value in rows.items()
     )
-    st.html(f'<div class="needle-facts">{cells}</div>')
+    with st.container(key=key):
+        st.html(f'<div class="needle-facts">{cells}</div>')
 
 
 def quiet(text: str, width: Literal["stretch", "content"] = "stretch") -> None:
     """A line that explains, in small grey letters."""
     st.html(f'<div class="needle-quiet">{html.escape(text)}</div>', width=width)
+
+
+def plain(words: object) -> str:
+    """Words for Markdown to show letter by letter, such as names of files."""
+    return MARKUP.sub(r"\\\g<0>", str(words))
+
+
+def trouble(words: object, width: Literal["stretch"] | int = "stretch") -> None:
+    """Says what went wrong and what to do."""
+    st.error(plain(words), width=width)
 
 
 def captions(*words: str) -> None:
@@ -76,7 +91,7 @@ def opened() -> state.Opened | None:
         scan = state.opened()
     except NeedleError as error:
         st.subheader("This scan cannot be shown")
-        st.error(str(error), width=NOTICE)
+        trouble(error, NOTICE)
         _lead("Its scores and verdicts are kept: choose the picture again and scan it.")
         return None
     if scan is None:
@@ -85,13 +100,23 @@ def opened() -> state.Opened | None:
         _lead("Choose a picture on the Scan page; the demo scene is one click away.")
     else:
         _stranger(f"Shown is {scan.store.scene_name} with {scan.store.model_name}.")
+        _part(scan.store)
     return scan
 
 
 def _stranger(instead: str = "") -> None:
     words = address.stranger()
     if words:
-        st.warning(f"{words} {instead}", width="stretch" if instead else NOTICE)
+        st.warning(plain(f"{words} {instead}"), width="stretch" if instead else NOTICE)
+
+
+def _part(store: ScanStore) -> None:
+    """Says of a scan that was stopped how far it came."""
+    if not store.finished:
+        st.warning(
+            f"This scan stopped at {store.done / store.total:.0%}; "
+            "what follows is about the part that was scanned. Resume it on the Scan page."
+        )
 
 
 def _lead(words: str) -> None:

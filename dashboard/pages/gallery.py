@@ -24,7 +24,7 @@ def gallery(desk: Desk, layers: viewer.Layers) -> None:
     _head(desk, number)
     _bulk(desk, page)
     if not page:
-        frame.quiet("No place passes the filter; clear it above, on the left.")
+        frame.quiet("No place passes the filter.")
         return
     selected = desks.selection()
     cards = [
@@ -134,7 +134,7 @@ def filters(desk: Desk) -> None:
             desks.set_filter(found)
             st.rerun()
         if wanted != Filter():
-            st.button("Clear", key="filter_clear", on_click=_clear, type="tertiary")
+            st.button("Clear", key="filter_clear", on_click=clear, type="tertiary")
 
 
 def _ranges(desk: Desk, wanted: Filter) -> Filter:
@@ -185,7 +185,8 @@ def _range(
     return ends[0] / scale, ends[1] / scale
 
 
-def _clear() -> None:
+def clear() -> None:
+    """Show all finds again."""
     desks.set_filter(Filter())
     for key in [key for key in st.session_state if str(key).startswith("filter_")]:
         if key != "filter_open":

@@ -33,7 +33,7 @@ def trouble() -> None:
     """Says once that a verdict could not be filed."""
     words = st.session_state.pop(FAILED, None)
     if words:
-        st.error(words)
+        frame.trouble(words)
 
 
 def steps(desk: Desk, chosen: Detection) -> None:
@@ -146,7 +146,8 @@ def _say(desk: Desk, chosen: Detection, key: str, widget: str) -> None:
 def progress(desk: Desk) -> None:
     """How much is reviewed, as a bar and in words, and who reviews."""
     total = len(desk.finished.detections)
-    st.progress(desk.reviewed / total if total else 0.0)
+    with st.container(key="reviewed_part"):
+        st.progress(desk.reviewed / total if total else 0.0)
     with st.container(horizontal=True, vertical_alignment="center"):
         frame.quiet(f"{desk.reviewed:,} of {total:,} reviewed")
         with st.popover("Reviewer", type="tertiary", help="Who signs the verdicts"):

@@ -6,39 +6,56 @@ import numpy as np
 import streamlit as st
 
 from dashboard import state
-from dashboard.detector import ModelCard, NeedleError, ScoreMap, find_model
+from dashboard.detector import ModelCard, NeedleError, ScanStore, ScoreMap, find_model
 from dashboard.pages import frame
 
 PICKS = {"best": 0.0, "typical": 0.5, "poor": 0.99, "worst": 1.0}
 
 
 def page() -> None:
-    """A card for every model in `exported/`, that of the open scan first."""
-    store = state.current_store()
-    names = sorted(state.model_names(), key=lambda name: not store or name != store.model_name)
+    """The card of one of the models in `exported/`; at first that of the open scan."""
+    names = state.model_names()
     if not names:
         st.subheader("No model yet")
         frame.quiet("Train one with `python -m training train`, then export it to exported/.")
-    for number, name in enumerate(names):
-        if number:
-            st.divider()
-        try:
-            model = state.model(name)
-        except NeedleError as error:
-            st.error(str(error))
-            continue
-        left, right = st.columns([1, 1.2], gap="large")
-        with left:
-            st.subheader(name)
-            frame.quiet(model.card.title)
-            frame.facts(_made(model.card))
-            st.subheader("What it does")
-            file = {"file": find_model(name).name, "SHA-256": model.sha256[:24] + " …"}
-            frame.facts(_does(model.card) | file)
-        with right:
-            with st.container(key=f"completions-{number}"):
-                _completions(model.sha256)
+        return
+    store = state.current_store()
+    name = _chosen(names, store)
+    state.keep_address(store, card=name)
+    try:
+        model = state.model(name)
+    except NeedleError as error:
+        frame.trouble(error, frame.NOTICE)
+        return
+    left, right = st.columns([1, 1.2], gap="large")
+    with left:
+        st.subheader(name)
+        frame.quiet(model.card.title)
+        frame.facts(_made(model.card), "made")
+        st.subheader("What it does")
+        file = {"file": find_model(name).name, "SHA-256": model.sha256[:24] + " …"}
+        frame.facts(_does(model.card) | file, "does")
+    with right:
+        _completions(model.sha256)
+        with st.container(key="remake"):
             _remake(name, model.card)
+
+
+def _chosen(names: list[str], store: ScanStore | None) -> str:
+    """The model that the user chooses; at first that of the address, or of the open scan."""
+    asked = [st.query_params.get("card"), store.model_name if store else None, *names]
+    first = next(name for name in asked if name in names)
+    with st.container(key="cards"):
+        return str(
+            st.segmented_control(
+                "Model",
+                names,
+                default=first,
+                required=True,
+                key="card",
+                label_visibility="collapsed",
+            )
+        )
 
 
 def _made(card: ModelCard) -> dict[str, str]:
@@ -85,11 +102,12 @@ def _completions(sha256: str) -> None:
         with st.spinner("Completing four tiles"):
             shown = state.triptych_pictures(scan, tiles)
     except NeedleError as error:
-        st.error(str(error))
+        frame.trouble(error)
         return
     frame.captions("ground", "completion", "difference")
     for name, (row, col), picture in zip(PICKS, tiles, shown, strict=True):
-        st.image(picture, width="stretch")
+        with st.container(key=f"completion-{name}"):
+            st.image(picture, width="stretch")
         frame.quiet(f"{name}: score {scan.scores.values[row, col]:.3f} in {store.scene_name}")
 
 

@@ -53,7 +53,7 @@ def plan(scene: Scene, alone: bool) -> Plan | None:
         _check_size(scene, model, stride)
         region = _region(scene) if alone else None
     except NeedleError as error:
-        st.error(str(error))
+        frame.trouble(error)
         return None
     place = st.empty()
     place.html('<div class="needle-quiet">about … on this machine</div>')

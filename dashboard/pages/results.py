@@ -7,8 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import address, state
 from dashboard import desk as desks
+from dashboard import state
 from dashboard.detector import (
     CREDIT,
     PRODUCTS,
@@ -38,9 +38,9 @@ def page() -> None:
     try:
         finished = _chosen(scan)
     except NeedleError as error:
-        st.error(str(error))
+        frame.trouble(error)
         return
-    address.keep(scan.store, state.sigma(), state.rule())
+    state.keep_address(scan.store, **({"confirmed": "only"} if finished.confirmed else {}))
     with st.container(key="results"):
         left, right = st.columns([1.7, 1], gap="large")
     with left:
@@ -49,7 +49,9 @@ def page() -> None:
         st.subheader(f"{places} beyond {finished.settings.sigma:g} sigma")
         _switch()
         if finished.detections:
-            _table(finished)
+            many = len(finished.detections) > IN_SIGHT
+            with st.container(key="found_many" if many else "found_few"):
+                _table(finished)
         elif finished.confirmed:
             frame.quiet("No place was called hardware yet; judge some on the Review page.")
         else:
@@ -70,7 +72,7 @@ def _chosen(scan: state.Opened) -> Finished:
     """
     finished = scan.at(state.sigma())
     decisions = Verdicts().current(desks.subject(finished))
-    confirmed = bool(st.session_state.get(CONFIRMED))
+    confirmed = st.session_state.setdefault(CONFIRMED, st.query_params.get("confirmed") == "only")
     return replace(finished, decisions=decisions, confirmed=confirmed)
 
 
@@ -96,11 +98,12 @@ def _bring_back(finished: Finished) -> None:
             subject = desks.subject(finished)
             fresh = Verdicts().decide(subject, returned.changes, desks.reviewer())
         except NeedleError as error:
-            st.error(str(error))
+            frame.trouble(error)
             return
         words = f"{frame.count(len(fresh), 'place')} changed."
         if returned.strangers:
-            words += f" {frame.count(returned.strangers, 'row')} lie at no place of this scan."
+            lie = "lies" if returned.strangers == 1 else "lie"
+            words += f" {frame.count(returned.strangers, 'row')} {lie} at no place of this scan."
         st.success(words)
 
 

@@ -13,6 +13,7 @@ from dashboard.detector import NeedleError
 from dashboard.pages import explain, frame, gallery, judging, stretch, threshold
 
 LOOK, WHY = "Look", "Why"
+MAP = 562  # px, kept until the map is there; the style makes it as high as the window lets it be
 
 
 def page() -> None:
@@ -20,11 +21,6 @@ def page() -> None:
     scan = frame.opened()
     if scan is None:
         return
-    if not scan.store.finished:
-        st.warning(
-            f"This scan stopped at {scan.store.done / scan.store.total:.0%}; "
-            "what follows is about the part that was scanned. Resume it on the Scan page."
-        )
     near = _from_address()
     judging.trouble()
     with st.container(key="desk"):
@@ -36,12 +32,12 @@ def page() -> None:
     with left:
         finished = threshold.chosen(scan, on_bar=lambda sigma: _to_bar(scan, sigma))
     with middle:
-        place = st.container()
+        place = st.container(height=MAP, border=False, key="map_place")
         seen = replace(scan, scene=stretch.stretched(scan.scene))
     try:
         desk = desks.lay(seen, finished)
     except NeedleError as error:
-        st.error(str(error))
+        frame.trouble(error)
         return
     with left:
         gallery.filters(desk)
@@ -90,37 +86,38 @@ def _find(desk: Desk) -> None:
         if look.open:
             with look:
                 explain.close_up(desk, chosen)
-                frame.facts(explain.facts(desk, chosen))
+                frame.facts(explain.facts(desk, chosen), "find_facts")
         elif why.open:
             with why:
                 explain.why(desk, chosen)
     except NeedleError as error:
-        st.error(str(error))
+        frame.trouble(error)
 
 
 def _nothing(desk: Desk) -> None:
     if desk.finished.detections:
         st.subheader("Nothing passes the filter")
-        frame.quiet("Clear the filter on the left to see the other places.")
+        st.button("Clear filter", key="clear_filter", on_click=gallery.clear)
         return
     st.subheader("Nothing beyond this threshold")
-    frame.quiet("Move the threshold to the left to see weaker places.")
+    frame.quiet("Lower the threshold to see weaker places.")
 
 
 def _from_address() -> bool:
-    """Takes find and page from the address at a session's beginning; True where it named a find."""
+    """Takes find, page and filter from the address at a session's beginning.
+
+    True where it named a find.
+    """
     if "addressed" in st.session_state:
         return False
     st.session_state["addressed"] = True
-    asked = st.query_params
-    if asked.get("page", "").isdecimal():
-        st.session_state.setdefault(desks.PAGE, int(asked["page"]))
-    try:
-        x, y = (float(part) for part in asked.get("find", "").split(","))
-    except ValueError:
-        return False
-    st.session_state.setdefault(desks.CHOSEN, (x, y))
-    return True
+    page, place = st.query_params.get("page", ""), address.numbers("find")
+    if page.isdecimal():
+        st.session_state.setdefault(desks.PAGE, int(page))
+    st.session_state.setdefault(desks.FILTER, desks.Filter.of_address())
+    if place:
+        st.session_state.setdefault(desks.CHOSEN, place)
+    return place is not None
 
 
 def _into_address(desk: Desk) -> None:
@@ -128,4 +125,4 @@ def _into_address(desk: Desk) -> None:
     said = {"page": str(desks.page_of_gallery(desk))}
     if desk.chosen:
         said["find"] = f"{desk.chosen.x:g},{desk.chosen.y:g}"
-    address.keep(desk.scan.store, state.sigma(), state.rule(), **said)
+    state.keep_address(desk.scan.store, **said, **desks.current_filter().said())

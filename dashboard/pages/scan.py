@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import pictures, state
 from dashboard.detector import (
@@ -21,6 +22,7 @@ from dashboard.pages.choose import Choice, choose
 from dashboard.pages.plan import Plan, plan, show_estimate
 
 PREVIEW = (1000, 630)  # px; the whole picture is in sight, whatever its shape
+EMPTY = "Choose a picture on the left. Nothing leaves this machine."
 OUTLINED_EARLY = 8  # while scanning
 OUTLINED = 40  # strongest places drawn on the picture; more would hide it
 
@@ -31,10 +33,11 @@ def page() -> None:
     planned = None
     with left, st.container(key="choose"):
         choices = choose()
+        _leave(choices)
         job = _read(choices)
         scene = job.scene if job else None
         if scene:
-            frame.facts(frame.scene_facts(scene))
+            frame.facts(frame.scene_facts(scene), "scene_facts")
             planned = plan(scene, alone=len(choices) == 1)
             if planned:
                 _scan_button(choices, planned)
@@ -46,6 +49,15 @@ def page() -> None:
         show_estimate(scene, planned)
 
 
+def _leave(choices: list[Choice]) -> None:
+    """What became of a scan gives way to another picture that is chosen."""
+    paths = [choice.path for choice in choices]
+    before = st.session_state.get("chosen_paths", paths)
+    st.session_state["chosen_paths"] = paths
+    if paths != before and not any(job.active for job in _watched()):
+        st.session_state["watched"] = []
+
+
 def _read(choices: list[Choice]) -> Job | None:
     """The job that reads the chosen picture; every broken one says what is wrong with it."""
     jobs = [_reading(choice) for choice in choices]
@@ -54,7 +66,7 @@ def _read(choices: list[Choice]) -> Job | None:
         _await(pending)
     for job in jobs:
         if job.error:
-            st.error(job.error)
+            frame.trouble(job.error)
     good = [job for job in jobs if job.state is not State.FAILED]
     if len(good) > 1:
         by_name = {job.name: job for job in good}
@@ -92,20 +104,40 @@ def _scan_button(choices: list[Choice], planned: Plan) -> None:
 
 def _stage(job: Job | None, planned: Plan | None) -> None:
     """The picture: being read, as it is, or with the scores growing over it."""
-    numbers = st.session_state.get("watched", [])
-    watched = [state.worker().jobs[n] for n in numbers if n in state.worker().jobs]
+    watched = _watched()
     running = next((one for one in watched if one.active), None)
     running = running or next(iter(state.worker().scans()), None)
+    stopped = _stopped()
     if running and running.settings:
         _running(running.number)
-    elif watched and watched[-1].state is not State.CANCELLED:
-        _ended(watched)
+        return
+    if stopped:
+        _stopped_at(stopped)
+        return
+    for one in watched:
+        if one.error:
+            frame.trouble(one.error)
+    done = next((one.store for one in watched if one.state is State.DONE and one.store), None)
+    if done:
+        _ended(done)
     elif job and job.active:
         _reading_progress(job.number)
     elif job and job.scene:
         _preview(job.scene, planned)
     else:
-        frame.quiet("Choose a picture on the left. Nothing leaves this machine.")
+        st.html(f'<div class="needle-quiet needle-empty">{EMPTY}</div>')
+
+
+def _watched() -> list[Job]:
+    """The scans that this session has asked for last."""
+    numbers = st.session_state.get("watched", [])
+    return [state.worker().jobs[n] for n in numbers if n in state.worker().jobs]
+
+
+def _stopped() -> ScanStore | None:
+    """The scan that this session has stopped last, where it can be gone on with."""
+    last = next(reversed(_watched()), None)
+    return last.store if last and last.state is State.CANCELLED else None
 
 
 def _preview(scene: Scene, planned: Plan | None) -> None:
@@ -127,7 +159,7 @@ def _caption(scene: Scene) -> str:
 @st.fragment(run_every=0.5)
 def _reading_progress(number: int) -> None:
     job = state.worker().jobs[number]
-    st.progress(job.read, f"Reading {job.name}")
+    st.progress(job.read, f"Reading {frame.plain(job.name)}")
     st.space(420)
 
 
@@ -141,27 +173,47 @@ def _running(number: int) -> None:
         st.rerun()
     scene = job.scene
     waiting = len(state.worker().scans()) - 1
-    bar, button = st.columns([5, 1], vertical_alignment="center")
-    bar.progress(job.progress.fraction if job.progress else 0.0, _words(job, waiting))
-    button.button("Cancel", on_click=job.cancel, disabled=job.cancelled.is_set(), key="cancel")
+    with _bar(job.progress.fraction if job.progress else 0.0, _words(job, waiting)):
+        st.button("Cancel", on_click=job.cancel, disabled=job.cancelled.is_set(), key="cancel")
     if scene is None:
         st.space(420)
         return
+    _heated(scene, job.store if job.progress else None)
+
+
+def _bar(part: float, words: str) -> DeltaGenerator:
+    """How far a scan is, and the place beside it for what can be done about that."""
+    row = st.container(horizontal=True, vertical_alignment="center", key="progress")
+    row.progress(part, words)
+    return row
+
+
+def _heated(scene: Scene, store: ScanStore | None) -> None:
+    """The picture with what is scored of it so far."""
     picture = state.overview(scene.sha256, PREVIEW, scene)
-    if job.store and job.progress:
-        scores = job.store.scores()
+    if store:
+        scores = store.scores()
         found = find(scores, top=OUTLINED_EARLY) if scores.scored > 20 else []
         picture = pictures.heated(picture, scores, [one.box for one in found])
     st.image(picture)
     frame.quiet("Bright: surprising ground. Outlined: the strongest places so far.")
 
 
+def _stopped_at(store: ScanStore) -> None:
+    """The scan as it was stopped, and how to go on with it."""
+    part = store.done / store.total
+    with _bar(part, f"Stopped at {part:.0%}; what is scored is kept"):
+        if st.button("Resume", key="resume"):
+            _resume(store)
+    _heated(store.scene(), store)
+
+
 def _words(job: Job, waiting: int) -> str:
     if job.state is State.WAITING:
-        return f"{job.name} waits for its turn"
+        return f"{frame.plain(job.name)} waits for its turn"
     step = job.progress
     if step is None:
-        return f"Reading {job.name}: {job.read:.0%}"
+        return f"Reading {frame.plain(job.name)}: {job.read:.0%}"
     unit = job.store.unit if job.store else "tile"
     words = f"{step.fraction:.0%} of {frame.count(step.total, unit)}, {step.rate:,.0f} {unit}s/s"
     if step.left:
@@ -169,15 +221,7 @@ def _words(job: Job, waiting: int) -> str:
     return words + (f"; {waiting} waiting" if waiting else "")
 
 
-def _ended(watched: list[Job]) -> None:
-    for job in watched:
-        if job.error:
-            st.error(job.error)
-    done = [job for job in watched if job.state is State.DONE and job.store]
-    if not done:
-        return
-    store = done[0].store
-    assert store is not None
+def _ended(store: ScanStore) -> None:
     scores, scene = store.scores(), store.scene()
     found = find(scores, 3.0)
     st.html(
@@ -200,8 +244,8 @@ def _open(store: ScanStore) -> None:
 
 def _recent() -> None:
     """Earlier scans: finished ones to open, unfinished ones to go on with."""
-    active = {job.store.key for job in state.worker().scans() if job.store}
-    stores = [store for store in list_scans() if store.key not in active][:6]
+    above = {store.key for store in (*_scanning(), _stopped()) if store}
+    stores = [store for store in list_scans() if store.key not in above][:6]
     if not stores:
         return
     st.subheader("Recent")
@@ -209,21 +253,24 @@ def _recent() -> None:
         _recent_row(store)
 
 
+def _scanning() -> list[ScanStore | None]:
+    return [job.store for job in state.worker().scans()]
+
+
 def _recent_row(store: ScanStore) -> None:
-    words, button = st.columns([5, 1], vertical_alignment="center")
     part = "an area of " if store.record.region else ""
     how_far = "" if store.finished else f", stopped at {store.done / store.total:.0%}"
     when = store.created.replace("T", " ")[:16]
-    with words:
+    with st.container(horizontal=True, vertical_alignment="center", key=f"recent-{store.key}"):
         frame.quiet(
             f"{part}{store.scene_name}, {store.model_name} at {store.stride} px, "
             f"{when} UTC{how_far}"
         )
-    if store.finished:
-        if button.button("Open", key=f"open-{store.key}", width="stretch"):
-            _open(store)
-    elif button.button("Resume", key=f"resume-{store.key}", width="stretch"):
-        _resume(store)
+        if store.finished:
+            if st.button("Open", key=f"open-{store.key}"):
+                _open(store)
+        elif st.button("Resume", key=f"resume-{store.key}"):
+            _resume(store)
 
 
 def _resume(store: ScanStore) -> None:
@@ -231,7 +278,7 @@ def _resume(store: ScanStore) -> None:
         settings = ScanSettings(store.record.model_path, store.stride, area=store.record.region)
         job = state.worker().resume(store, settings)
     except NeedleError as error:
-        st.error(str(error))
+        frame.trouble(error)
         return
     st.session_state["watched"] = [job.number]
     st.rerun()

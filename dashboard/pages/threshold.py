@@ -23,7 +23,7 @@ def chosen(scan: state.Opened, on_bar: Callable[[float], None]) -> Finished:
     Args:
         on_bar: called with the sigma of a bar of the distribution that is clicked.
     """
-    place = st.container()
+    place = st.container(height=charts.HISTOGRAM, border=False, key="scores_place")
     rule = rules.choose(scan)
     frame.await_rule(scan, rule)
     sigmas = scan.measured(rule)

@@ -30,7 +30,12 @@ from tests.browser import serving
 
 SIGMA = 5.0  # some hundred places: several pages of the gallery
 MODEL = "guarded"  # four times as fast as the default
-REST = {"review": "Gallery, strongest first", "results": "Take away", "models": "What it does"}
+REST = {  # the words by which a page has all that it shows
+    "scan": "on this machine (",
+    "review": "Gallery, strongest first",
+    "results": "Take away",
+    "models": "What it does",
+}
 
 Place = tuple[float, float]
 

@@ -9,7 +9,8 @@ from playwright.sync_api import Page, expect
 
 DESKTOP, TABLET = {"width": 1280, "height": 800}, {"width": 820, "height": 1180}
 CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
-CUT_OFF = """() => [...document.querySelectorAll("button p, [role=tab] p, [role=radio], h2, h3")]
+CUT_OFF = """() => [...document.querySelectorAll(
+  "button p, button p *, [role=tab] p, [role=radio], h2, h3")]
   .filter((one) => one.checkVisibility())
   .filter((one) => {
     const around = one.parentElement, inner = one.getBoundingClientRect();

@@ -127,9 +127,12 @@ def fingers(browser: Browser, scanned: Scanned) -> Iterator[Page]:
     context.close()
 
 
-def touch(hand: CDPSession, kind: str, *points: tuple[float, float]) -> None:
-    """Tells the browser where the fingers of a hand are now."""
-    at = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(points)]
+def touch(hand: CDPSession, kind: str, *points: tuple[float, float], first: int = 0) -> None:
+    """Tells the browser where fingers of a hand are, from a first one on, or that they are lifted.
+
+    At an end without a point all of them are.
+    """
+    at = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(points, start=first)]
     hand.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
 
 
@@ -159,6 +162,37 @@ def test_two_fingers_hold_the_ground_under_them(fingers: Page, scanned: Scanned)
     )
     assert fingers.evaluate("() => [visualViewport.scale, scrollY]") == [1, 0]
     expect_chosen(fingers, 1)  # a pinch is no tap
+
+
+@pytest.mark.parametrize("stays", [0, 1])
+def test_a_finger_lifted_amid_a_pinch_leaves_the_ground_under_the_other(
+    fingers: Page, stays: int
+) -> None:
+    hand, before = fingers.context.new_cdp_session(fingers), view(fingers)
+    (ax, ay), (bx, by) = (before.screen(fingers, *at) for at in ((1300, 1400), (1700, 1600)))
+    touch(hand, "touchStart", (ax, ay))
+    touch(hand, "touchStart", (ax, ay), (bx, by))
+    there = (ax - 30, ay - 15), (bx + 60, by + 30)
+    touch(hand, "touchMove", *there)
+    pinched = view(fingers)
+    assert pinched.scale > 1.5 * before.scale
+    x, y = there[stays]
+    touch(hand, "touchEnd", there[1 - stays], first=1 - stays)
+    assert view(fingers) == pinched
+    touch(hand, "touchMove", (x + 1, y), first=stays)  # as little as a finger trembles
+    assert view(fingers).x == pytest.approx(pinched.x - 1 / pinched.scale, abs=1 / pinched.scale)
+    for step in (20, 50):
+        touch(hand, "touchMove", (x + step, y + step / 2), first=stays)
+    dragged = view(fingers)
+    assert dragged.scale == pinched.scale
+    assert dragged.ground(fingers, x + 50, y + 25) == pytest.approx(
+        pinched.ground(fingers, x, y), abs=2 / pinched.scale
+    )
+    touch(hand, "touchStart", (x + 150, y + 25), first=1 - stays)  # put down again
+    assert view(fingers) == dragged
+    touch(hand, "touchEnd")
+    assert view(fingers) == dragged
+    expect_chosen(fingers, 1)
 
 
 def test_a_finger_tap_chooses_a_find(fingers: Page, scanned: Scanned) -> None:

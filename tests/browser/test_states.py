@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -12,6 +13,14 @@ from tests.browser.scanned import Scanned, rest
 from tests.browser.seen import expect_calm
 from tests.browser.test_whole_way import choose, upload
 from tests.detector import rasters
+
+# What the bar of a scan says and shows, at one moment.
+BAR = """() => {
+  const bar = document.querySelector(".st-key-stage [role=progressbar]");
+  const [track, done] = [...bar.querySelectorAll("div")].map((one) => one.getBoundingClientRect());
+  const words = document.querySelector(".st-key-stage .stProgress").innerText;
+  return [words, (done.right - track.left) / track.width];
+}"""
 
 
 @pytest.mark.parametrize(
@@ -72,7 +81,12 @@ def test_a_filter_that_leaves_nothing_can_be_cleared(review: Page, scanned: Scan
     review.locator(".st-key-filter_verdicts").get_by_role("button", name="Hardware").click()
     expect(review.get_by_role("heading", name="Nothing passes the filter")).to_be_visible()
     rest(review)
+    assert "verdict=hardware" in review.url
     expect_calm(review)
+    review.get_by_role("button", name="Clear filter").click()
+    expect(review.locator(".needle-rank")).to_have_text(f"1 of {len(scanned.finds)}")
+    rest(review)
+    assert "verdict" not in review.url
 
 
 def test_a_scan_under_way_stopped_and_resumed(page: Page) -> None:
@@ -82,7 +96,13 @@ def test_a_scan_under_way_stopped_and_resumed(page: Page) -> None:
     expect(page.get_by_text("tiles/s")).to_be_visible()
     expect_calm(page)
     page.get_by_role("button", name="Cancel", exact=True).click()
-    expect(page.get_by_text("stopped at")).to_be_visible()
+    expect(
+        page.get_by_text(re.compile(r"^Stopped at \d+%; what is scored is kept$"))
+    ).to_be_visible()
+    rest(page)
+    words, part = page.evaluate(BAR)
+    assert round(100 * part) == int(re.findall(r"\d+", words)[0])
+    expect(page.get_by_role("button", name="Resume", exact=True)).to_have_count(1)
     expect_calm(page)
     page.get_by_role("link", name="Review", exact=True).click()
     expect(page.get_by_text("This scan stopped at")).to_be_visible()
@@ -114,10 +134,10 @@ def test_a_picture_too_small_to_scan_is_said(page: Page, tmp_path: Path) -> None
 def test_an_upload_that_is_no_picture_is_said_where_it_was_dropped(
     page: Page, tmp_path: Path
 ) -> None:
-    text = tmp_path / "text.jp2"
+    text = tmp_path / "_a_ *b* $c$ `d` [e](f) ~~g~~ <i>.jp2"  # all of which is Markdown
     text.write_text("This is no picture.")
     upload(page, text)
-    expect(page.get_by_role("alert").filter(has_text="text.jp2")).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text(f"{text.name}: not a PNG")
     rest(page)
     expect_calm(page)
 

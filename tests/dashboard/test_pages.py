@@ -351,9 +351,32 @@ def test_a_stopped_scan_says_how_far_it_came(scene_of: Scenes, model: Model) -> 
     scene = scene_of()
     store = ScanStore.for_scan(scene, model, 16)
     next(iter(scan(store, scene, model)))
-    app = page("review")
+    for name in ("review", "results"):
+        app = page(name)
+        assert not app.exception
+        assert "This scan stopped at" in app.warning[0].value
+
+
+def test_one_card_is_shown_and_its_address_kept(store: ScanStore) -> None:
+    names = state.model_names()
+    for asked, shown in ((names[-1], names[-1]), ("nobodys", names[0]), (None, names[0])):
+
+        def script() -> None:
+            from dashboard.pages import models
+
+            models.page()
+
+        app = AppTest.from_function(script, default_timeout=SECONDS)
+        if asked:
+            app.query_params["card"] = asked
+        app.run()
+        assert not app.exception
+        assert app.subheader[0].value == shown
+        assert dict(app.query_params)["card"] == shown
+        assert dict(app.query_params)["scan"] == store.key
+    app.segmented_control[0].set_value(names[1]).run()
     assert not app.exception
-    assert "This scan stopped at" in app.warning[0].value
+    assert app.subheader[0].value == dict(app.query_params)["card"] == names[1]
 
 
 def test_results_offer_every_product(store: ScanStore) -> None:

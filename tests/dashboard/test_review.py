@@ -234,6 +234,57 @@ def test_the_address_leads_to_scan_threshold_find_and_page(store: ScanStore) -> 
     }
 
 
+def test_the_address_names_the_filter_and_keeps_it(store: ScanStore) -> None:
+    found = find(store.scores(), 3.0)
+    Verdicts().decide(subject(store), [(found[2].place, Change(Verdict.NATURAL))], "ann")
+    kinds = kinds_of_ground(store.scores(), survey(store.scene()))
+    sizes = [measured(store, one).length for one in found]
+    asked = {
+        "verdict": "open",
+        "sigmas": f"{found[-5].sigma},{found[1].sigma}",
+        "ground": "smooth,fairly smooth",
+        "size": f"{min(sizes)},{sorted(sizes)[-2]}",
+        "brightness": "0.1,99.0",
+    }
+    app = addressed("review", scan=store.key, **asked)
+    assert not app.exception
+    kept = [
+        one
+        for one, size in zip(found, sizes, strict=True)
+        if one is not found[2]
+        and found[-5].sigma <= one.sigma <= found[1].sigma
+        and roughness_of(kinds, one.row, one.col) in asked["ground"].split(",")
+        and size <= sorted(sizes)[-2]
+        and measured(store, one).brightness >= 0.1
+    ]
+    assert 0 < len(kept) < len(found)
+    assert f"</b> of {len(kept)}<" in text(app)
+    assert asked.items() <= dict(app.query_params).items()
+    app.session_state[desks.FILTER] = desks.Filter()
+    app.run()
+    assert not asked.keys() & dict(app.query_params).keys()
+
+
+def test_a_filter_without_sense_shows_all(store: ScanStore) -> None:
+    senseless = {"verdict": "good,,HARDWARE", "ground": "wet", "sigmas": "nan,2", "size": "1"}
+    app = addressed("review", scan=store.key, brightness="a,b", **senseless)
+    assert not app.exception
+    assert f"</b> of {len(find(store.scores(), 3.0))}<" in text(app)
+    assert not senseless.keys() & dict(app.query_params).keys()
+
+
+def test_the_address_of_results_says_that_only_confirmed_ones_are_shown(store: ScanStore) -> None:
+    place = find(store.scores(), 3.0)[0].place
+    Verdicts().decide(subject(store), [(place, Change(Verdict.HARDWARE))], "ann")
+    app = addressed("results", scan=store.key, confirmed="only", artefacts="hidden")
+    assert not app.exception
+    assert "1 confirmed place beyond" in text(app)
+    assert dict(app.query_params)["artefacts"] == "hidden"
+    app.toggle(key="confirmed_switch").set_value(False).run()
+    assert "confirmed" not in dict(app.query_params)
+    assert not app.session_state["artefacts"]
+
+
 @pytest.mark.parametrize("broken", ["", "none", "1", "a,b", "1,2,3"])
 def test_an_address_without_sense_shows_the_strongest(store: ScanStore, broken: str) -> None:
     def script() -> None:
