@@ -44,6 +44,7 @@ def drive(page: Page, picture: Path | None, sigma: float, show: int, out: Path) 
     take(page, out, "1-choose")
     page.get_by_role("button", name="Scan", exact=True).click()
     expect(page.get_by_text(UNDER_WAY)).to_be_visible(timeout=SCAN_SECONDS * 1000)
+    page.wait_for_timeout(700)  # the picture follows the words
     page.screenshot(path=out / "2-scanning.jpg", type="jpeg", quality=QUALITY)
     expect(page.get_by_text("beyond 3 sigma in")).to_be_visible(timeout=SCAN_SECONDS * 1000)
     take(page, out, "3-scanned")
