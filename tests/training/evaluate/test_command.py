@@ -85,6 +85,15 @@ def test_it_resumes_from_its_parts(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert len(calls) == 3
 
 
+def test_what_another_evaluation_works_on_is_left_alone(folder: Path) -> None:
+    beside = folder / "report.parts" / "scans" / "another" / "scores"
+    beside.parent.mkdir(parents=True)
+    beside.write_text("half done")
+    assert run(folder) == 0
+    assert [path.name for path in (folder / "report.parts" / "scans").iterdir()] == ["another"]
+    assert beside.read_text() == "half done"
+
+
 def test_a_scene_too_small_for_one_model_is_scored_by_the_other(folder: Path) -> None:
     small = rasters.write(folder / "scenes" / "small.png", rasters.ground(200, 400))
     Truth("small.png", (KnownObject("spot", "spot", Box(190, 100, 194, 104)),)).write(small)
