@@ -64,7 +64,7 @@ class Change:
 
 CHANGES = {
     "gain and offset": Change(lambda dn: dn * 2 + 100, 0.999, 20),
-    "8 bit": Change(lambda dn: (dn // 4).astype("u1"), 0.88, 19),
+    "8 bit": Change(lambda dn: (dn // 4).astype("u1"), 0.88, 18),
     "turned": Change(np.rot90, 0.85, 15, back=lambda scores: np.rot90(scores, -1)),
 }
 
