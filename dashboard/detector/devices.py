@@ -17,6 +17,7 @@ from dashboard.detector.errors import DeviceError, OptionError
 DEVICES = ("auto", "cpu", "cuda")
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
+BESIDE = 2  # sessions that share the processors in a scan
 FATAL = 4  # ONNX Runtime's severity: what a provider says of its own failure is told by us
 
 
@@ -53,10 +54,10 @@ def gpu_names() -> tuple[str, ...]:
     return tuple(found)
 
 
-def options() -> ort.SessionOptions:
-    """Session options: as many threads as processors, little memory, and silence."""
+def options(sessions: int = 1) -> ort.SessionOptions:
+    """Session options: threads for a part of the processors, little memory, and silence."""
     made = ort.SessionOptions()
-    made.intra_op_num_threads = threads()
+    made.intra_op_num_threads = -(-threads() // sessions)
     # Patterns are plans of memory for one shape of input; in the default order more waits to be
     # used. An area of `guarded` takes a third less memory so, and no longer.
     made.enable_mem_pattern = False
@@ -65,8 +66,14 @@ def options() -> ort.SessionOptions:
     return made
 
 
-def start(graph: bytes, device: str) -> tuple[list[ort.InferenceSession], Device]:
-    """A session on the device asked for, one a GPU; on the CPU where `auto` finds no working GPU.
+Started = tuple[ort.InferenceSession, list[ort.InferenceSession], Device]
+
+
+def start(graph: bytes, device: str) -> Started:
+    """A session on the device asked for, and those that share a scan; none where that is the same.
+
+    On the CPU where `auto` finds no working GPU. One session a GPU shares a scan, or two on a CPU:
+    while one does what a single thread must do alone, the other has the processors.
 
     Raises:
         OptionError: no such device is known.
@@ -86,9 +93,13 @@ def start(graph: bytes, device: str) -> tuple[list[ort.InferenceSession], Device
             raise DeviceError(f"{trouble}; choose --device cpu or auto")
     session = ort.InferenceSession(graph, options(), providers=[CPU])
     count = threads()
+    sharing = [
+        ort.InferenceSession(graph, options(BESIDE), providers=[CPU])
+        for _ in range(BESIDE if count > 1 else 0)
+    ]
     label = f"CPU, {count} thread{'s' if count != 1 else ''}"
     note = trouble if gpu_names() else None  # no GPU is nothing to explain
-    return [session], Device(CPU, label, note)
+    return session, sharing, Device(CPU, label, note)
 
 
 def _cuda_trouble() -> str | None:
@@ -99,12 +110,13 @@ def _cuda_trouble() -> str | None:
     return None
 
 
-def _cuda_sessions(graph: bytes) -> tuple[list[ort.InferenceSession], Device]:
+def _cuda_sessions(graph: bytes) -> Started:
     with contextlib.redirect_stdout(io.StringIO()):  # it prints what it could not load
         ort.preload_dlls()
     names = gpu_names()
     label = f"GPU: {names[0]}" if len(names) == 1 else f"{len(names)} GPUs: {', '.join(names)}"
-    return [_cuda_session(graph, number) for number in range(len(names))], Device(CUDA, label)
+    sessions = [_cuda_session(graph, number) for number in range(len(names))]
+    return sessions[0], sessions if len(sessions) > 1 else [], Device(CUDA, label)
 
 
 def _cuda_session(graph: bytes, number: int) -> ort.InferenceSession:

@@ -64,7 +64,7 @@ class Model:
     card: ModelCard
     device: Device
     session: ort.InferenceSession
-    others: tuple[ort.InferenceSession, ...] = ()
+    beside: tuple[ort.InferenceSession, ...] = ()  # that share a scan, where it is more than one
     batch: int = BATCH  # tiles to score at a time, where tiles are scored
 
     @classmethod
@@ -78,12 +78,12 @@ class Model:
         path = find_model(name)
         content = _content(path)
         card = _card_of(_session(content, path), path)
-        (session, *others), found = start(content, device)
+        session, beside, found = start(content, device)
         digest = hashlib.sha256(content).hexdigest()
-        model = cls(path, digest, card, found, session, tuple(others))
+        model = cls(path, digest, card, found, session, tuple(beside))
         side = 2 * card.margin + 32 if card.area else card.tile
-        for shard in model.shards:
-            shard._try(1, side)
+        for one in dict.fromkeys((session, *beside)):
+            replace(model, session=one)._try(1, side)
         if model.provider == CPU or card.area:
             return model
         return replace(model, batch=best_batch(lambda batch: model._try(batch, side)))
@@ -91,8 +91,8 @@ class Model:
     @property
     def shards(self) -> list[Model]:
         """One model a session, each safe to use from a thread of its own."""
-        first = replace(self, others=())
-        return [first, *(replace(first, session=session) for session in self.others)]
+        sessions = self.beside or (self.session,)
+        return [replace(self, session=session, beside=()) for session in sessions]
 
     @property
     def name(self) -> str:

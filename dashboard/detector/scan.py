@@ -129,7 +129,7 @@ def looked(
         finally:
             free.put(shard)
 
-    if not model.others:
+    if not model.beside:
         return map(work, readings)
     return side_by_side(work, readings, free.qsize())
 
@@ -148,11 +148,11 @@ def estimate(
     if not there:
         return 0.0
     chosen = np.random.default_rng(0).permutation(there)[:TRIAL_PIECES].tolist()
+    tried = [pieces[number] for number in (chosen[0], *chosen)]
+    readings = (read(record, piece, scene, model.card.sees) for piece in tried)
     done, began = 0, time.monotonic()
-    for turn, number in enumerate([chosen[0], *chosen]):
-        piece = pieces[number]
-        look(read(record, piece, scene, model.card.sees), scene, model)
-        done += piece.count
+    for turn, (reading, _) in enumerate(looked(readings, scene, model)):
+        done += reading.piece.count
         if turn == 0:
             done, began = 0, time.monotonic()
         elif time.monotonic() - began > TRIAL_SECONDS:

@@ -30,7 +30,7 @@ from dashboard.detector.tiling import Grid
 
 # Positions along a side of the square that a network for areas looks at at a time. Its margin is
 # looked at with it: the larger, the less is looked at twice, and the more memory is taken.
-SIDE = 640
+SIDE = 384
 VERSION = 2  # of the stored files
 SURPRISE = "surprise.npy"
 

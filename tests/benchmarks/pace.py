@@ -28,7 +28,8 @@ import torch
 
 from dashboard.detector import Model, Scene, ingest
 from dashboard.detector.devices import threads
-from dashboard.detector.pieces import Pieces, look, read
+from dashboard.detector.pieces import Pieces, read
+from dashboard.detector.scan import looked
 from dashboard.detector.store import ScanRecord
 from training.evaluate.peers import Ground, local_rx
 from training.export import Scorer, to_onnx
@@ -51,8 +52,9 @@ def scanning(model: Model, scene: Scene) -> Work:
         pieces = middle[: -(-TILES // middle[0].count)]
 
     def work() -> None:
-        for piece in pieces:
-            look(read(record, piece, scene, margin), scene, model)
+        readings = (read(record, piece, scene, margin) for piece in pieces)
+        for _ in looked(readings, scene, model):
+            pass
 
     return sum(piece.count for piece in pieces) * stride**2, work
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from dashboard.detector import Box, Model, ModelError, Region, ScanStore, Scene, list_scans, scan
 from dashboard.detector import store as stores
+from dashboard.detector.devices import start
 from dashboard.detector.pieces import standing_out
 from tests.detector import rasters
 from tests.detector.scans import whole
@@ -89,23 +91,29 @@ def test_what_a_caller_takes_off_is_what_the_network_would(scene_of: Scenes, mod
 
 
 @pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("sessions", [1, 2])
 def test_a_resumed_scan_looks_at_nothing_twice_and_ends_in_the_same_numbers(
     scene_of: Scenes,
     model: Model,
     looks: list[tuple[int, ...]],
+    sessions: int,
 ) -> None:
+    """Of several sessions those are cut off that have not come to an end: they begin anew."""
+    beside = [start(model.path.read_bytes(), "cpu")[0] for _ in range(sessions)]
+    model = replace(model, beside=tuple(beside) if sessions > 1 else ())
     scene = scene_of(rasters.ground(400, 500))
     undisturbed = whole(scene, model).values().copy()
     pieces = len(looks)
     looks.clear()
     list_scans()[0].delete()
-    for cut in (1, 4, 7):
+    cuts = (1, 4, 7)
+    for cut in cuts:
         store = ScanStore.for_scan(scene, model)
         list(islice(scan(store, scene, model), cut))
     store = ScanStore.for_scan(scene, model)
     assert 0 < store.done < store.total
     list(scan(store, scene, model))
-    assert len(looks) == pieces
+    assert pieces <= len(looks) <= pieces + len(cuts) * (sessions + 1) * (sessions > 1)
     np.testing.assert_array_equal(store.values(), undisturbed)
 
 
