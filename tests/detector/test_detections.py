@@ -59,7 +59,7 @@ def test_top_gives_the_strongest_whatever_their_sigma(values: np.ndarray, top: i
     scores = score_map(values)
     every = find(scores, top=1000)
     assert find(scores, top=top) == every[:top]
-    assert [one.score for one in every] == sorted((one.score for one in every), reverse=True)
+    assert [one.sigma for one in every] == sorted((one.sigma for one in every), reverse=True)
 
 
 def test_flagged_tiles_come_strongest_first() -> None:

@@ -194,7 +194,7 @@ def test_without_a_network_it_says_so_in_one_line(
     assert main(["fetch", OBSERVATION, "--out", str(tmp_path), "--archive", address]) == 2
     said = capfd.readouterr()
     assert said.out == ""
-    assert said.err.startswith("needle: http://127.0.0.1")
+    assert said.err.startswith(f"needle: {OBSERVATION}_RED.JP2: 127.0.0.1")
     assert "cannot be reached (" in said.err
     assert said.err.count("\n") == 1
     assert time.monotonic() - began < 10
