@@ -112,7 +112,7 @@ def tried(
     skipped: list[str] = []
     for trial in track(trials):
         try:
-            skipped += _try(trial, contestants, kept, parts / "scans" / _place(trial))
+            skipped += _try(trial, contestants, kept, parts / _place(trial))
         except NoGround as error:
             skipped.append(f"{trial.name}: {error}")
         found = (kept.get(trial.key, contestant) for contestant in contestants)
@@ -122,7 +122,7 @@ def tried(
 
 def _place(trial: Trial) -> str:
     """A folder's name of the trial's own: another evaluation may work beside this one."""
-    return hashlib.sha256(trial.key.encode()).hexdigest()[:16]
+    return "scan-" + hashlib.sha256(trial.key.encode()).hexdigest()[:16]
 
 
 def _try(trial: Trial, contestants: Sequence[Contestant], kept: Cases, work: Path) -> list[str]:
