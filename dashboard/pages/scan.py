@@ -173,7 +173,7 @@ def _running(number: int) -> None:
         st.rerun()
     scene = job.scene
     waiting = len(state.worker().scans()) - 1
-    with _bar(job.progress.fraction if job.progress else 0.0, _words(job, waiting)):
+    with _bar(_part(job), _words(job, waiting)):
         st.button("Cancel", on_click=job.cancel, disabled=job.cancelled.is_set(), key="cancel")
     if scene is None:
         st.space(420)
@@ -184,7 +184,7 @@ def _running(number: int) -> None:
 def _bar(part: float, words: str) -> DeltaGenerator:
     """How far a scan is, and the place beside it for what can be done about that."""
     row = st.container(horizontal=True, vertical_alignment="center", key="progress")
-    row.progress(part, words)
+    row.progress(round(100 * part), words)  # of a float it would show the floor
     return row
 
 
@@ -208,10 +208,19 @@ def _stopped_at(store: ScanStore) -> None:
     _heated(store.scene(), store)
 
 
+def _part(job: Job) -> float:
+    """How far a job is with what it is at: reading, or scanning."""
+    if job.progress:
+        return job.progress.fraction
+    return 0.0 if job.scene else job.read
+
+
 def _words(job: Job, waiting: int) -> str:
     if job.state is State.WAITING:
         return f"{frame.plain(job.name)} waits for its turn"
     step = job.progress
+    if step is None and job.scene:
+        return f"Beginning with {frame.plain(job.name)}"
     if step is None:
         return f"Reading {frame.plain(job.name)}: {job.read:.0%}"
     unit = job.store.unit if job.store else "tile"
