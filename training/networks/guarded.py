@@ -81,7 +81,7 @@ class HalfPlane(nn.Module):
         kernel = torch.rot90(weight, turn, (2, 3)) if turn else weight
         aside = (0, 0)
         if not within:
-            features = F.pad(features, _towards(turn, far))
+            features = F.pad(features, _sides(turn, far))
             aside = (0, far) if turn % 2 == 0 else (far, 0)
         found = F.conv2d(features, kernel, self.convolution.bias, 1, aside, far)
         return F.relu(found)
@@ -180,8 +180,7 @@ class Guarded(nn.Module):
         if within:
             nearest, furthest = min(self.guards), max(self.guards)
             behind = reach(self.rows, self.guards) // BLOCK + nearest
-            along = (0, -behind) if turn < ROTATIONS // 2 else (-behind, 0)
-            features = F.pad(features, _sides(turn, along, (-furthest, -furthest)))
+            features = F.pad(features, _sides(turn, 0, -behind, -furthest))
         for layer in self.branch:
             features = layer(features, turn, within)
         return features
@@ -193,23 +192,17 @@ class Guarded(nn.Module):
         is added up need not be copied.
         """
         if within:
-            ahead = turn < ROTATIONS // 2
-            first = max(self.guards) - guard if ahead else guard - min(self.guards)
-            return F.pad(look, _sides(turn, (self._more - first, first), (self._more, self._more)))
+            ahead, behind = guard - min(self.guards), max(self.guards) - guard
+            return F.pad(look, _sides(turn, ahead, behind, self._more))
         height, width = look.shape[2:]
         top, left = (guard if turn == 2 else 0), (guard if turn == 3 else 0)
-        return F.pad(look, _towards(turn, guard))[:, :, top : top + height, left : left + width]
+        return F.pad(look, _sides(turn, guard))[:, :, top : top + height, left : left + width]
 
 
-def _towards(turn: int, many: int) -> tuple[int, int, int, int]:
-    """`F.pad`'s numbers that add so many lines where a branch of this turn looks."""
-    sides = [(0, 0, many, 0), (many, 0, 0, 0), (0, 0, 0, many), (0, many, 0, 0)]
-    return sides[turn]
-
-
-def _sides(turn: int, along: tuple[int, int], across: tuple[int, int]) -> tuple[int, int, int, int]:
-    """`F.pad`'s numbers for lines along and across where a branch of this turn looks."""
-    return (*across, *along) if turn % 2 == 0 else (*along, *across)
+def _sides(turn: int, ahead: int, behind: int = 0, aside: int = 0) -> tuple[int, int, int, int]:
+    """`F.pad`'s numbers for lines ahead of where a branch of this turn looks, behind and aside."""
+    along = (ahead, behind) if turn < ROTATIONS // 2 else (behind, ahead)
+    return (aside, aside, *along) if turn % 2 == 0 else (*along, aside, aside)
 
 
 def blocks_of(ground: Tensor) -> Tensor:
