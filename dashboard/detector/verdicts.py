@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from dashboard.detector.home import needle_home
 FILE = "verdicts.sqlite"
 VERSION = 1  # of the tables
 WAIT_SECONDS = 20.0  # for another reviewer's write, which takes milliseconds
+RETRY_SECONDS = 0.01
 APPEND_ONLY = "decisions are only added to"
 
 SCHEMA = f"""
@@ -191,9 +193,8 @@ class Verdicts:
 
 def _prepare(base: sqlite3.Connection) -> None:
     """Makes the tables where there are none yet."""
-    # With a write-ahead log readers never wait; FULL puts each commit on disk before it returns.
-    base.execute("PRAGMA journal_mode = WAL")
-    base.execute("PRAGMA synchronous = FULL")
+    _log_ahead(base)
+    base.execute("PRAGMA synchronous = FULL")  # each commit is on disk before it returns
     if _version(base) == VERSION:
         return
     with _write(base):
@@ -204,6 +205,24 @@ def _prepare(base: sqlite3.Connection) -> None:
             for statement in _statements(SCHEMA):
                 base.execute(statement)
             base.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _log_ahead(base: sqlite3.Connection) -> None:
+    """Has writes go to a log of their own first, so that readers never wait.
+
+    Here alone SQLite waits for nobody: who finds another at it is refused at once and tries again.
+    """
+    until = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            base.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # the rest says of what
+            if not busy or time.monotonic() > until:
+                raise
+            time.sleep(RETRY_SECONDS)
+        else:
+            return
 
 
 def _version(base: sqlite3.Connection) -> int:

@@ -7,8 +7,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -164,17 +166,32 @@ def test_two_reviewers_at_once_lose_and_double_nothing(
     assert len(Verdicts(tmp_path).current(Subject("s", "m"))) == 100
 
 
+def test_many_who_begin_at_the_same_moment_wait_for_each_other(tmp_path: Path) -> None:
+    for attempt in range(60):  # SQLite by itself refuses somebody in one home of thirty
+        verdicts, together = Verdicts(tmp_path / str(attempt)), threading.Barrier(8)
+
+        def begin(
+            number: int, verdicts: Verdicts = verdicts, together: threading.Barrier = together
+        ) -> None:
+            together.wait(20)
+            verdicts.decide(SUBJECT, [((float(number), 0.0), HARDWARE)], str(number))
+
+        with ThreadPoolExecutor(8) as reviewers:
+            list(reviewers.map(begin, range(8)))
+        assert len(verdicts.current(SUBJECT)) == 8
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
 def test_a_reviewer_killed_mid_verdict_loses_and_doubles_nothing(
     reviewer: Callable[[str, int, int], subprocess.Popen[str]], tmp_path: Path
 ) -> None:
     killed, other = reviewer("ann", 0, 100_000), reviewer("bob", 200_000, 200_200)
     assert killed.stdout is not None
-    while int(killed.stdout.readline()) < 40:
-        pass
+    for _ in range(40):
+        assert killed.stdout.readline(), "the reviewer ended before it was killed"
     time.sleep(0.0137)
     os.kill(killed.pid, signal.SIGKILL)
-    printed = [40, *(int(line) for line in killed.stdout.read().split())]
+    printed = [39, *(int(line) for line in killed.stdout.read().split())]
     assert other.communicate(timeout=120)[0].split()[-1] == "200199"
     killed.stdout.close()
     killed.wait(20)
