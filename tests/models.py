@@ -32,6 +32,7 @@ CARD = ModelCard(
     loss=0.0,
     scenes=("none",),
     polluted=False,
+    planted=None,
     date="2026-01-01",
     git_revision="none",
     opset=18,
@@ -91,6 +92,11 @@ plain (float[N,1,H,W] dn, float[1] centre, float[1] scale)
 }
 """
 
+# The same as a critic, whose logit is its score
+CRITIC_CARD = replace(AREA_CARD, kind="critic", planted=0.01)
+CRITIC_GRAPH = AREA_GRAPH.replace("completion) {", "completion, float[N,h,w] logit) {", 1).replace(
+    "    completion =", "    logit = Identity (score)\n    completion ="
+)
 
 # The same, less the mean over 5 x 5 positions around, which a caller may take off by itself
 AROUND_CARD = replace(AREA_CARD, margin=16, around=5)
@@ -124,6 +130,14 @@ def around_model(path: Path, **facts: object) -> Path:
     """Writes the plain model whose scores stand out from what is around to a file."""
     graph = onnx.parser.parse_model(AROUND_GRAPH)
     onnx.helper.set_model_props(graph, replace(AROUND_CARD, **facts).to_metadata())
+    onnx.save(graph, path)
+    return path
+
+
+def critic_model(path: Path, **facts: object) -> Path:
+    """Writes the plain critic to a file, its card changed by `facts`."""
+    graph = onnx.parser.parse_model(CRITIC_GRAPH)
+    onnx.helper.set_model_props(graph, replace(CRITIC_CARD, **facts).to_metadata())
     onnx.save(graph, path)
     return path
 

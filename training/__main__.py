@@ -54,6 +54,9 @@ def parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="write a run's network as an ONNX file")
     export.add_argument("run", type=Path)
     export.add_argument("target", type=Path, metavar="NAME.onnx")
+    export.add_argument(
+        "--alone", action="store_true", help="score with a critic's logit alone, to compare"
+    )
     export.set_defaults(command=run_export)
 
     adapt = commands.add_parser("adapt", help="let a model learn the scene's own ground")
@@ -131,7 +134,7 @@ def run_export(options: argparse.Namespace) -> None:
     """`export`: one ONNX file, or an error and none."""
     from training.export import export
 
-    card = export(options.run, options.target)
+    card = export(options.run, options.target, options.alone)
     print(f"{options.target}: {card.parameters:,} parameters, parity {card.parity:.1e}")
 
 

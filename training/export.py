@@ -37,6 +37,7 @@ OPSET = 18  # newer Pad and ConvTranspose kernels are missing from some CUDA bui
 INPUTS = ("dn", "centre", "scale")
 OUTPUTS = ("score", "completion")
 AREA_OUTPUTS = (*OUTPUTS, "surprise")
+CRITIC_OUTPUTS = (*AREA_OUTPUTS, "logit")
 TOLERANCE = 1e-4  # largest difference allowed, in units of 4 robust sigma: a score is about 0.1
 AREA_TOLERANCE = 1e-3  # of scores in standard deviations, and completions in those units
 EXPORT_BATCH = 2
@@ -105,7 +106,7 @@ def parity(
         theirs = session.run(list(outputs), feed)
         with torch.inference_mode():
             ours = scorer(*(torch.from_numpy(feed[name]) for name in INPUTS))
-        units = (1.0, article.SPAN * sample.scale, 1.0)[: len(outputs)]
+        units = (1.0, article.SPAN * sample.scale, 1.0, 1.0)[: len(outputs)]
         for unit, mine, other in zip(units, ours, theirs, strict=True):
             worst = max(worst, float(np.abs(mine.numpy() - other).max()) / unit)
     return worst
@@ -124,15 +125,18 @@ class Plan:
     outputs: tuple[str, ...] = OUTPUTS
 
 
-def plan_of(state: Mapping[str, Any]) -> Plan:
-    """How the network of a checkpoint is exported.
+def plan_of(state: Mapping[str, Any], alone: bool = False) -> Plan:
+    """How the network of a checkpoint is exported; a critic `alone`, without its residual.
 
     Raises:
-        ModelError: the training has not ended, so that its scores mean nothing yet.
+        ModelError: the training has not ended, so that its scores mean nothing yet; or what should
+            stand alone is no critic.
     """
     network = network_of(PRESETS[state["settings"]["preset"]])
     network.load_state_dict(state["network"])
     network.eval()
+    if alone and not isinstance(network, critic.Critic):
+        raise ModelError("only a critic can be exported alone, without its residual")
     batch = torch.export.Dim("batch", min=1)
     if isinstance(network, article.Article):
         sizes = [(article.TILE, article.TILE)] * len(PARITY)
@@ -140,7 +144,7 @@ def plan_of(state: Mapping[str, Any]) -> Plan:
         tile_scorer = Scorer(network).eval()
         facts = article_facts()
         return Plan(tile_scorer, example, {0: batch}, parity_samples(sizes), TOLERANCE, facts)
-    scorer, facts = area_scorer(network, state.get("calibration") or {})
+    scorer, facts = area_scorer(network, state.get("calibration") or {}, alone)
     rim = 2 * scorer.margin
     tall, wide = (torch.export.Dim(name, min=5, max=1024) for name in ("tall", "wide"))
     return Plan(
@@ -150,12 +154,12 @@ def plan_of(state: Mapping[str, Any]) -> Plan:
         parity_samples([(rim + height, rim + width) for height, width in AREAS]),
         AREA_TOLERANCE,
         facts,
-        AREA_OUTPUTS,
+        CRITIC_OUTPUTS if isinstance(network, critic.Critic) else AREA_OUTPUTS,
     )
 
 
 def area_scorer(
-    network: nn.Module, calibration: Mapping[str, Tensor]
+    network: nn.Module, calibration: Mapping[str, Tensor], alone: bool = False
 ) -> tuple[guarded.Scorer | critic.Scorer, dict[str, Any]]:
     """The scorer of a network that scores areas, calibrated, and its facts for the card.
 
@@ -165,8 +169,8 @@ def area_scorer(
     if not calibration:
         raise ModelError("the training has not ended; the same command goes on with it")
     if isinstance(network, critic.Critic):
-        judge = critic.Scorer(network).eval()
-        judge.doubt.copy_(calibration["doubt"])
+        judge = critic.Scorer(network, alone).eval()
+        judge.calibrate(calibration["platt"], calibration["doubt"])
         residual = judge.residual
     else:
         assert isinstance(network, guarded.Guarded)
@@ -178,8 +182,13 @@ def area_scorer(
     return residual, guarded_facts(residual)
 
 
-def export(run: Path, target: Path) -> ModelCard:
+def export(run: Path, target: Path, alone: bool = False) -> ModelCard:
     """Write a run's network to `target`, an ONNX file; its card.
+
+    Args:
+        run: the run's folder.
+        target: the file.
+        alone: of a critic, let the logit be all that counts in its score.
 
     Raises:
         StoreError: the run has no checkpoint.
@@ -187,7 +196,7 @@ def export(run: Path, target: Path) -> ModelCard:
             written.
     """
     state = read_checkpoint(run / CHECKPOINT)
-    plan = plan_of(state)
+    plan = plan_of(state, alone)
     graph = to_onnx(plan.scorer, plan.example, plan.dynamic, plan.outputs)
     worst = parity(plan.scorer, graph.SerializeToString(), plan.samples, plan.outputs)
     if not worst <= plan.tolerance:
@@ -276,12 +285,13 @@ def guarded_facts(scorer: guarded.Scorer) -> dict[str, Any]:
 
 def critic_facts(scorer: critic.Scorer) -> dict[str, Any]:
     """What a caller must know of `critic`."""
+    counts = "alone" if scorer.alone else "plus standardised residual"
     return guarded_facts(scorer.residual) | {
         "kind": "critic",
         "title": "Critic: guarded completion, and how much a place looks put there",
         "margin": scorer.margin,
-        "score_unit": "logit of something put there plus standardised residual, each on a "
-        "scale where 3.09 is what one position of a thousand of ordinary ground exceeds; less the "
+        "score_unit": f"logit of something put there {counts}, on a scale where "
+        f"{guarded.TAIL} is what one position of a thousand of ordinary ground exceeds; less the "
         "mean around",
     }
 
@@ -305,6 +315,7 @@ def card(run: Path, state: Mapping[str, Any], plan: Plan) -> ModelCard:
         loss=round(last_loss(run), 5),
         scenes=tuple(settings["scenes"]),
         polluted=settings["polluted"],
+        planted=planted_share(state.get("calibration") or {}),
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
         git_revision=git_revision(),
         opset=OPSET,
@@ -312,6 +323,11 @@ def card(run: Path, state: Mapping[str, Any], plan: Plan) -> ModelCard:
         parity=0.0,
         parity_checksum="",
     )
+
+
+def planted_share(calibration: Mapping[str, Tensor]) -> float | None:
+    """Which part of the blocks was planted that a critic's logit is calibrated on."""
+    return round(float(calibration["planted"]), 5) if "planted" in calibration else None
 
 
 def hardware() -> str:
@@ -326,6 +342,8 @@ def last_loss(run: Path) -> float:
     try:
         with (run / "log.csv").open(newline="") as log:
             losses = [float(row["loss"]) for row in csv.DictReader(log)]
+        if not losses:
+            raise ValueError("it is empty")
         return float(np.mean(losses[-max(1, len(losses) // 10) :]))
     except (OSError, KeyError, ValueError) as error:
         raise StoreError(f"{run / 'log.csv'}: not a training log ({error})") from error

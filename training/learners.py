@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
+from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -17,6 +19,7 @@ from training.presets import PRESETS, Preset
 
 CALIBRATED, AREAS = 256, 60  # px of an area the measures are calibrated on, and how many of them
 FIRST_AREA = 2**40  # number of the first, which no training reaches
+PLANTED = 400  # windows a critic's logits are calibrated on
 RIM = 5  # blocks at a window's border where the guarded network sees too little to be judged by
 RANKS = (0.5, 0.999)  # what is ordinary, and what one position of a thousand exceeds
 
@@ -135,7 +138,11 @@ class CriticLearner(Learner):
         return [ground, expected, *layers]
 
     def calibrate(self, sources: Sequence[Source], seed: int) -> dict[str, Tensor]:
-        """Quantiles of the residual's measures and of the logit on the training ground."""
+        """Quantiles of the residual's measures and of the logit on the training ground.
+
+        And `platt`, the line that makes the logit that of a frequency in windows of their own, of
+        whose blocks the part `planted` was.
+        """
         assert isinstance(self.network, critic.Critic)
         scorer = critic.Scorer(self.network)
         device = next(self.network.parameters()).device
@@ -145,7 +152,46 @@ class CriticLearner(Learner):
 
         ends = quantiles(logits, scorer.sees, sources, seed, device)
         measures = ordinary_measures(self.network.guarded, sources, seed)
-        return measures | {"doubt": ends[:, 0]}
+        logit, planted = judgements(self.network, Plantings(sources, seed, turns=True), PLANTED)
+        line, share = platt(logit, planted), planted.mean()
+        return measures | {"doubt": ends[:, 0], "platt": line, "planted": share}
+
+
+@torch.inference_mode()
+def judgements(
+    network: critic.Critic, windows: Plantings, count: int, first: int = FIRST_AREA
+) -> tuple[Tensor, Tensor]:
+    """A critic's logits `[n]` of the blocks of windows, and which of them were planted `[n]`.
+
+    Without blocks that do not count, and those at the rim of a window.
+    """
+    device = next(network.parameters()).device
+    logits, planted = [], []
+    for number in range(count):
+        dn, centre, scale, target, weight = windows[first + number]
+        facts = [
+            torch.tensor([fact], device=device, dtype=torch.float32) for fact in (centre, scale)
+        ]
+        ground = guarded.ground_of(dn[None].to(device), facts[0], facts[1])
+        logit = network(ground)[0].cpu()
+        inner = slice(RIM, -RIM)
+        logit, target, weight = (part[:, inner, inner] for part in (logit, target, weight))
+        logits.append(logit[weight > 0])
+        planted.append(target[weight > 0])
+    return torch.cat(logits), torch.cat(planted)
+
+
+def platt(logits: Tensor, planted: Tensor) -> Tensor:
+    """`[2]`, gain and offset that make logits those of the frequency of what was planted.
+
+    Platt 1999, "Probabilistic outputs for support vector machines": logistic regression on one
+    number. Nothing is changed where nothing was planted, or where the line would turn ranks over.
+    """
+    if planted.min() == planted.max():
+        return torch.tensor([1.0, 0.0])
+    line = LogisticRegression(C=math.inf).fit(logits[:, None].numpy(), planted.numpy())
+    gain, offset = float(line.coef_[0, 0]), float(line.intercept_[0])
+    return torch.tensor([gain, offset]) if gain > 0 else torch.tensor([1.0, 0.0])
 
 
 def ordinary_measures(

@@ -44,6 +44,7 @@ class ModelCard:
     loss: float  # of the last tenth of the training
     scenes: tuple[str, ...]  # trained on
     polluted: bool  # False: known objects were left out of the training
+    planted: float | None  # share of the blocks a critic's logit is calibrated on; None: no critic
     date: str  # ISO 8601
     git_revision: str
     opset: int
@@ -61,6 +62,11 @@ class ModelCard:
     def area(self) -> bool:
         """True where one run scores every position of an area, less its margin."""
         return self.kind != "article"
+
+    @property
+    def judges(self) -> bool:
+        """True where it gives logits too, of how much something looks put there."""
+        return self.kind == "critic"
 
     @property
     def sees(self) -> int:

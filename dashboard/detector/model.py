@@ -20,6 +20,7 @@ SUFFIX = ".onnx"
 INPUTS = {"dn", "centre", "scale"}
 OUTPUTS = {"score", "completion"}
 SURPRISE = "surprise"  # of networks whose scores stand out from it
+LOGIT = "logit"  # of critics
 
 Floats = NDArray[np.float32]
 
@@ -50,6 +51,15 @@ def find_model(name: str | Path) -> Path:
 def read_card(path: Path) -> ModelCard:
     """The card of a model file."""
     return _card_of(_session(_content(path), path), path)
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a network gives for tiles, or for areas."""
+
+    scores: Floats  # [N], of areas [N, h, w]
+    completion: Floats  # DN, [N, T/2, T/2], of areas [N, stride h, stride w]
+    logits: Floats | None  # [N, h, w], how much a critic thinks something was put there
 
 
 @dataclass(frozen=True)
@@ -128,13 +138,11 @@ class Model:
         (found,) = self._run([SURPRISE], dn, centre, scale)
         return np.asarray(found, np.float32)
 
-    def complete(self, dn: Floats, centre: float, scale: float) -> tuple[Floats, Floats]:
-        """Scores `[N]` and completions `[N, T/2, T/2]` (DN) of the same tiles.
-
-        Of a network for areas, scores as above and completions `[N, stride h, stride w]`.
-        """
-        scores, completion = self._run(["score", "completion"], dn, centre, scale)
-        return np.asarray(scores), np.asarray(completion)[:, 0]
+    def complete(self, dn: Floats, centre: float, scale: float) -> Completed:
+        """Scores, completions and a critic's logits of the same tiles or areas, as for `score`."""
+        wanted = ["score", "completion"] + [LOGIT] * self.card.judges
+        scores, completion, *logits = self._run(wanted, dn, centre, scale)
+        return Completed(scores, completion[:, 0], logits[0] if logits else None)
 
     def _try(self, batch: int, side: int) -> None:
         self.score(np.zeros((batch, 1, side, side), np.float32), 0.0, 1.0)
@@ -186,4 +194,6 @@ def _card_of(session: ort.InferenceSession, path: Path) -> ModelCard:
         raise ModelError(f"{path}: {error}") from error
     if card.around and SURPRISE not in outputs:
         raise ModelError(f"{path}: gives no {SURPRISE}, which its card speaks of; export it again")
+    if card.judges and LOGIT not in outputs:
+        raise ModelError(f"{path}: a critic that gives no {LOGIT}; export it again")
     return card

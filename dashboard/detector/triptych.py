@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dashboard.detector.card import ModelCard
 from dashboard.detector.model import Model
 from dashboard.detector.scene import Scene
 from dashboard.detector.tiling import Box
@@ -25,6 +26,7 @@ class Triptych:
     difference: Floats  # query less completion
     hole: Box  # what was hidden from the network, in px of the three pictures
     scored: Box  # what the score was taken over, likewise
+    logit: float | None  # the largest there, of a critic: how much it looks put there
 
 
 def triptychs(scene: Scene, model: Model, boxes: Sequence[Box]) -> list[Triptych]:
@@ -36,7 +38,7 @@ def triptychs(scene: Scene, model: Model, boxes: Sequence[Box]) -> list[Triptych
     side = card.tile // shrink
     rim = card.margin if card.area else 0
     dn = np.stack([scene.read_around(box.grow(rim))[None] for box in boxes])
-    _, completions = model.complete(dn, scene.centre, scene.scale)
+    seen = model.complete(dn, scene.centre, scene.scale)
     inner = dn[:, 0, rim : rim + card.tile, rim : rim + card.tile]
     queries = inner.reshape(-1, side, shrink, side, shrink).mean(axis=(2, 4))
     return [
@@ -47,9 +49,21 @@ def triptychs(scene: Scene, model: Model, boxes: Sequence[Box]) -> list[Triptych
             query - completion,
             hole=_middle(side, card.hole // shrink),
             scored=_middle(side, card.score_window // shrink),
+            logit=logit,
         )
-        for box, query, completion in zip(boxes, queries, completions, strict=True)
+        for box, query, completion, logit in zip(
+            boxes, queries, seen.completion, _strongest(seen.logits, card, len(boxes)), strict=True
+        )
     ]
+
+
+def _strongest(logits: Floats | None, card: ModelCard, count: int) -> Sequence[float | None]:
+    """The largest logit of each tile where it was scored."""
+    if logits is None:
+        return [None] * count
+    near = _middle(logits.shape[-1], card.score_window // card.stride)
+    inner = logits[:, near.y_min : near.y_max, near.x_min : near.x_max]
+    return [float(one.max()) for one in inner]
 
 
 def _middle(length: int, side: int) -> Box:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import streamlit as st
 
 from dashboard import charts, pictures, state
@@ -22,6 +24,10 @@ def why(desk: Desk, chosen: Detection) -> None:
     scan, finished = desk.scan, desk.finished
     shown = state.triptych(scan, (chosen.row, chosen.col))
     frame.quiet(reason(finished, chosen))
+    card = state.model(finished.store.record.model_path).card
+    if shown.logit is not None and card.planted:
+        measured = desks.measure_of(finished, chosen)
+        frame.quiet(judged(shown.logit, card.planted, measured, scan.scene.pixel_size))
     with st.container(key="zooms"):
         st.image(pictures.zooms(shown, scan.scene), width="stretch")
     frame.captions("ground", "completion", "difference")
@@ -48,6 +54,27 @@ def reason(finished: Finished, chosen: Detection) -> str:
         f"{_length(hidden, finished)} around a point and was compared with what is there over "
         f"{_length(record.window, finished)}. {frame.count(chosen.tiles, unit)} of this place "
         f"{'lies' if chosen.tiles == 1 else 'lie'} beyond the threshold."
+    )
+
+
+def judged(logit: float, planted: float, measured: Measure | None, pixel_size: float | None) -> str:
+    """What a critic saw, in words: its logit, and the polarity and the shape of what is there.
+
+    Args:
+        logit: the largest at the place, calibrated.
+        planted: the part of all blocks that was planted where it was calibrated.
+        measured: what stands out there.
+        pixel_size: metres.
+    """
+    share = 1 / (1 + math.exp(-logit))
+    often = f"{share:.0%}" if share >= 0.01 else "less than 1 %"
+    polarity = "something" if measured is None else "something bright"
+    if measured and measured.brightness < 0:
+        polarity = "something dark"
+    return (
+        f"The critic saw {polarity}, {size(measured, pixel_size)}, and gives it a logit of "
+        f"{logit:.1f}: of the blocks it judged so in training, {often} were part of something "
+        f"planted, where {planted:.1%} of all were."
     )
 
 

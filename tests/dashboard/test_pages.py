@@ -51,8 +51,8 @@ def store(scene_of: Scenes, model: Model) -> ScanStore:
     return store
 
 
-def page(name: str) -> AppTest:
-    """One of the pages, run once."""
+def page(name: str, **chosen: str) -> AppTest:
+    """One of the pages, run once, with what was chosen on it before."""
 
     def script(name: str) -> None:
         from dashboard.pages import frame, models, results, review, scan
@@ -60,7 +60,10 @@ def page(name: str) -> AppTest:
         frame.header()
         {"scan": scan, "review": review, "results": results, "models": models}[name].page()
 
-    return AppTest.from_function(script, args=(name,), default_timeout=SECONDS).run()
+    app = AppTest.from_function(script, args=(name,), default_timeout=SECONDS)
+    for key, value in chosen.items():
+        app.session_state[key] = value
+    return app.run()
 
 
 def text(app: AppTest) -> str:

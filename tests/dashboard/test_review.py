@@ -14,6 +14,7 @@ from streamlit.testing.v1.element_tree import TextInput
 
 from dashboard import desk as desks
 from dashboard.detector import (
+    Box,
     Change,
     Detection,
     Measure,
@@ -30,9 +31,10 @@ from dashboard.detector import (
     survey,
 )
 from dashboard.detector.strata import kinds_of_ground
+from dashboard.pages import explain
 from tests.dashboard.test_pages import page, text
 from tests.detector import rasters
-from tests.models import area_model
+from tests.models import area_model, critic_model
 
 Scenes = Callable[..., Scene]
 SPOTS = 60
@@ -368,6 +370,26 @@ def test_why_says_what_hole_window_and_sigma(store: ScanStore) -> None:
     words = text(app)
     assert "12 px (3 m)" in words
     assert "the threshold is 3 σ" in words
+
+
+def test_why_says_what_a_critic_saw(store: ScanStore, tmp_path: Path) -> None:
+    assert "The critic" not in text(page("review", explain="Why"))
+    critic = Model.load(critic_model(tmp_path / "critic.onnx"), "cpu")
+    for _ in scan(ScanStore.for_scan(store.scene(), critic), store.scene(), critic):
+        pass
+    words = text(page("review", explain="Why"))
+    assert "The critic saw something bright, " in words
+    assert "where 1.0% of all were" in words
+
+
+def test_what_a_critic_saw_is_said_with_polarity_shape_and_frequency() -> None:
+    dark = Measure(12.0, 6.0, 50, 0.02, -0.4, Box(0, 0, 12, 6))
+    said = explain.judged(2.0, 0.009, dark, 0.25)
+    assert "something dark, 3.0 x 1.5 m, and gives it a logit of 2.0" in said
+    assert "88% were part of something planted, where 0.9% of all were" in said
+    said = explain.judged(-6.0, 0.009, None, None)
+    assert "something, no clear outline, and gives it a logit of -6.0" in said
+    assert "less than 1 % were" in said
 
 
 def test_verdicts_that_cannot_be_read_are_said_and_the_page_stands(store: ScanStore) -> None:

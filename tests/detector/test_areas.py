@@ -16,6 +16,7 @@ from dashboard.detector import (
     Box,
     Finished,
     Model,
+    ModelError,
     ScanSettings,
     ScanStore,
     Scene,
@@ -29,7 +30,7 @@ from dashboard.detector import store as stores
 from dashboard.detector.devices import start
 from tests.detector import rasters
 from tests.detector.scans import whole
-from tests.models import AREA_CARD, area_model
+from tests.models import AREA_CARD, area_model, critic_model
 
 Scenes = Callable[..., Scene]
 
@@ -180,6 +181,26 @@ def test_a_triptych_is_the_ground_at_full_resolution(scene_of: Scenes, areas: Mo
     np.testing.assert_allclose(first.difference, first.query - first.completion)
     assert first.scored == Box(26, 26, 38, 38)
     assert corner.query.shape == corner.completion.shape == (64, 64)
+
+
+def test_a_critics_triptych_says_the_largest_logit_where_it_was_scored(
+    scene_of: Scenes, areas: Model, tmp_path: Path
+) -> None:
+    scene = scene_of()
+    critic = Model.load(critic_model(tmp_path / "critic.onnx"), "cpu")
+    box = Box(388, 268, 452, 332)
+    (shown,), (plain,) = (triptychs(scene, model, [box]) for model in (critic, areas))
+    blocks = np.abs(shown.query - scene.centre).reshape(16, 4, 16, 4).mean(axis=(1, 3))
+    nearest = blocks[6:10, 6:10].max() / scene.scale  # whatever of it is scored
+    assert shown.logit == pytest.approx(nearest, rel=1e-4)
+    assert blocks.max() / scene.scale > shown.logit
+    assert plain.logit is None
+
+
+def test_a_critic_without_a_logit_is_refused(tmp_path: Path) -> None:
+    path = area_model(tmp_path / "areas.onnx", kind="critic")
+    with pytest.raises(ModelError, match="gives no logit"):
+        Model.load(path, "cpu")
 
 
 def test_there_is_one_picture_a_place(scene_of: Scenes, areas: Model) -> None:

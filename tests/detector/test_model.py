@@ -29,9 +29,9 @@ from tests.models import CARD, GRAPH, area_model, plain_model
 def test_scores_are_those_of_the_graph(model: Model) -> None:
     dn = np.full((3, 1, 256, 256), 100.0, np.float32)
     np.testing.assert_allclose(model.score(dn, 90.0, 5.0), 0.5)
-    scores, completion = model.complete(dn, 90.0, 5.0)
-    np.testing.assert_allclose(scores, 0.5)
-    np.testing.assert_allclose(completion, np.full((3, 128, 128), 90.0))
+    found = model.complete(dn, 90.0, 5.0)
+    np.testing.assert_allclose(found.scores, 0.5)
+    np.testing.assert_allclose(found.completion, np.full((3, 128, 128), 90.0))
 
 
 def test_the_card_reads_back_from_the_file(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_bound_inputs_give_what_a_plain_run_gives(
     feed = {"dn": dn.copy(), "centre": np.float32([130]), "scale": np.float32([9])}
     scores, completion = model.session.run(["score", "completion"], feed)
     np.testing.assert_array_equal(model.score(dn, 130.0, 9.0), scores)
-    np.testing.assert_array_equal(model.complete(dn, 130.0, 9.0)[1], completion[:, 0])
+    np.testing.assert_array_equal(model.complete(dn, 130.0, 9.0).completion, completion[:, 0])
 
 
 def test_an_unknown_device_is_refused(tmp_path: Path) -> None:

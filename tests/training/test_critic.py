@@ -55,7 +55,8 @@ def test_tiles_with_the_derived_margin_equal_the_whole_and_without_it_do_not(
     rim, centre, scale = scorer.margin, torch.tensor([0.0]), torch.tensor([1.0])
     ground = torch.randn(1, 1, 128 + 2 * rim, 160 + 2 * rim)
     with torch.inference_mode():
-        whole, completion, _ = scorer(ground, centre, scale)
+        whole, completion, _, logits = scorer(ground, centre, scale)
+        assert logits.shape == whole.shape
         assert whole.shape == (1, 32, 40)
         assert completion.shape == (1, 1, 128, 160)
 
@@ -65,8 +66,9 @@ def test_tiles_with_the_derived_margin_equal_the_whole_and_without_it_do_not(
                 lost = torch.ones_like(part, dtype=torch.bool)
                 lost[:, :, missing:-missing, missing:-missing] = False
                 part[lost] = 0.0
-            found, _, _ = scorer(part, centre, scale)
-            return float((found - whole[:, 8:24, 16:32]).abs().max())
+            found, _, _, judged = scorer(part, centre, scale)
+            pairs = ((found, whole), (judged, logits))
+            return max(float((one - all_[:, 8:24, 16:32]).abs().max()) for one, all_ in pairs)
 
         assert difference(0) < 1e-4
         assert difference(rim) > 1e-2
@@ -92,7 +94,7 @@ def test_the_score_is_how_far_logit_and_residual_stand_out_together(network: Cri
     side = 64 + 2 * scorer.margin
     parts = (torch.randn(1, 1, side, side), torch.tensor([0.0]), torch.tensor([1.0]))
     with torch.inference_mode():
-        score, _, _ = scorer(*parts)
+        score, _, _, seen = scorer(*parts)
         inner = without(parts[0], scorer.sees - scorer.residual.sees)
         surprise, _ = scorer.residual.surprise(inner, *parts[1:])
         logit = scorer.logits(*parts)
@@ -100,6 +102,35 @@ def test_the_score_is_how_far_logit_and_residual_stand_out_together(network: Cri
     rim = guarded.AROUND // 2
     around = both[0, 3 : 3 + 2 * rim + 1, 5 : 5 + 2 * rim + 1].mean()
     torch.testing.assert_close(score[0, 3, 5], both[0, 3 + rim, 5 + rim] - around)
+    torch.testing.assert_close(seen[0, 3, 5], logit[0, 3 + rim, 5 + rim])
+
+
+def test_alone_the_logit_is_all_that_counts(network: Critic) -> None:
+    scorer = Scorer(network, alone=True).eval()
+    scorer.doubt.copy_(torch.tensor([-2.0, 4.0]))
+    side = 32 + 2 * scorer.margin
+    parts = (torch.randn(1, 1, side, side), torch.tensor([0.0]), torch.tensor([1.0]))
+    with torch.inference_mode():
+        score, _, placed, _ = scorer(*parts)
+        logit = scorer.logits(*parts)
+    torch.testing.assert_close(placed, guarded.TAIL * (logit + 2.0) / 6.0)
+    torch.testing.assert_close(score, guarded.standing_out(placed))
+
+
+def test_a_calibrated_logit_says_how_often_and_leaves_the_scores_as_they_are() -> None:
+    torch.manual_seed(1)
+    network = Critic(Guarded(ROWS), widened(LEVELS, 0.125)).eval()
+    scorer = Scorer(network).eval()
+    side = 32 + 2 * scorer.margin
+    parts = (torch.randn(1, 1, side, side), torch.tensor([0.0]), torch.tensor([1.0]))
+    doubt = torch.tensor([-5.2, -4.9])
+    scorer.calibrate(torch.tensor([1.0, 0.0]), doubt)
+    with torch.inference_mode():
+        score, _, _, logit = scorer(*parts)
+        scorer.calibrate(torch.tensor([2.0, 0.5]), doubt)
+        same, _, _, said = scorer(*parts)
+    torch.testing.assert_close(said, 2 * logit + 0.5)
+    torch.testing.assert_close(same, score, rtol=1e-3, atol=1e-3)
 
 
 def test_the_closer_look_sees_a_small_thing_alike_wherever_it_lies_in_a_block() -> None:

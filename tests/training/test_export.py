@@ -47,11 +47,12 @@ def test_onnx_runtime_computes_what_pytorch_does(run: Path, exported: Path, batc
     rng = np.random.default_rng(batch)
     dn = rng.normal(700, 60, (batch, 1, 256, 256)).astype(np.float32)
     centre, scale = 690.0, 45.0
-    scores, completion = model.complete(dn, centre, scale)
+    found = model.complete(dn, centre, scale)
     with torch.inference_mode():
         theirs = scorer(torch.from_numpy(dn), torch.tensor([centre]), torch.tensor([scale]))
-    assert np.abs(scores - theirs[0].numpy()).max() <= TOLERANCE
-    assert np.abs(completion - theirs[1].numpy()[:, 0]).max() <= TOLERANCE * 4 * scale
+    assert found.logits is None
+    assert np.abs(found.scores - theirs[0].numpy()).max() <= TOLERANCE
+    assert np.abs(found.completion - theirs[1].numpy()[:, 0]).max() <= TOLERANCE * 4 * scale
 
 
 def test_the_file_stands_alone_and_says_nothing_of_its_maker(run: Path, exported: Path) -> None:
@@ -100,9 +101,10 @@ def test_a_guarded_network_tiled_with_its_margin_equals_the_whole_and_without_it
     rim, stride = model.card.margin, model.card.stride
     rng = np.random.default_rng(0)
     dn = rng.normal(700, 60, (1, 1, 192 + 2 * rim, 160 + 2 * rim)).astype(np.float32)
-    scores, completion = model.complete(dn, 690.0, 45.0)
+    found = model.complete(dn, 690.0, 45.0)
+    scores = found.scores
     assert scores.shape == (1, 192 // stride, 160 // stride)
-    assert completion.shape == (1, 192, 160)
+    assert found.completion.shape == (1, 192, 160)
 
     def piece(missing: int) -> float:
         """Largest difference of an area of 96 x 80 px, of whose margin some px are missing."""

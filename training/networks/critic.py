@@ -197,12 +197,13 @@ class Scorer(nn.Module):
     The logit is put on the scale of the residual's surprise (`guarded.Scorer`): 0 is ordinary
     ground, `TAIL` what one position of a thousand exceeds there. Both are added, the logit counting
     `TRUST` times, so that what no critic was taught is still found by its residual; the score is
-    how far the sum stands out from what is around.
+    how far the sum stands out from what is around. `alone`, the logit is all that counts: to see
+    what either gives.
     """
 
-    def __init__(self, network: Critic) -> None:
+    def __init__(self, network: Critic, alone: bool = False) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.alone = network, alone
         self.residual = guarded.Scorer(network.guarded)
         self.doubt: Tensor
         self.register_buffer("doubt", torch.tensor([0.0, guarded.TAIL]))
@@ -217,8 +218,24 @@ class Scorer(nn.Module):
         """Pixels around an area that its logits and residuals depend on, each way."""
         return max(self.residual.sees, reach(self.network.levels) + self._seen)
 
-    def forward(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """`score [N, h, w]`, `completion [N, 1, 4 h, 4 w]` (DN) and the sum that is scored.
+    def calibrate(self, platt: Tensor, doubt: Tensor) -> None:
+        """Has the logit say how often such a block was planted, and the score know its scale.
+
+        Args:
+            platt: `[2]`, gain and offset of the logit (Platt 1999), which the network takes over.
+            doubt: `[2]`, what is ordinary and what is rare on ground, before that.
+        """
+        gain, offset = platt
+        with torch.no_grad():
+            self.network.logit.weight.mul_(gain)
+            assert self.network.logit.bias is not None
+            self.network.logit.bias.mul_(gain).add_(offset)
+            self.doubt.copy_(gain * doubt + offset)
+
+    def forward(
+        self, dn: Tensor, centre: Tensor, scale: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """`score [N, h, w]`, `completion [N, 1, 4 h, 4 w]` (DN), the sum scored, `logit [N, h, w]`.
 
         Of `dn [N, 1, 4 h + 2 margin, 4 w + 2 margin]`, `4 h` and `4 w` multiples of `step`. The sum
         reaches as far beyond the scores as they look around.
@@ -232,10 +249,12 @@ class Scorer(nn.Module):
             guarded.without(dn, rim), centre, scale, known
         )
         low, high = self.doubt[0], self.doubt[1]
-        placed = guarded.TAIL * (self._logits(blocks, predicted) - low) / (high - low)
-        both = TRUST * placed + surprise
+        logit = self._logits(blocks, predicted)
+        placed = guarded.TAIL * (logit - low) / (high - low)
+        both = placed if self.alone else TRUST * placed + surprise
         completion = guarded.without(completion, self.margin - self.sees)
-        return guarded.standing_out(both), completion, both
+        logit = guarded.without(logit, (self.margin - self.sees) // BLOCK)
+        return guarded.standing_out(both), completion, both, logit
 
     def logits(self, dn: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
         """Logits `[N, h, w]` of DN with `sees` around."""
