@@ -79,17 +79,32 @@ def test_a_critic_begins_with_the_eye_of_a_guarded_model_and_keeps_it(
 ) -> None:
     monkeypatch.setenv("NEEDLE_HOME", str(general))
     monkeypatch.setattr(learners, "AREAS", 2)
+    monkeypatch.setattr(learners, "PLANTED", 12)
     start = start_of(str(general / "general.onnx"), "critic")
     assert all(name.startswith(EYE) for name in start)
     sources = gather([general / "hills.png"], polluted=False)
     settings = TrainSettings("smoke-critic", 1, ("hills.png",), start="general")
-    after = read_checkpoint(train(tmp_path / "run", settings, lambda: sources, start))["network"]
+    state = read_checkpoint(train(tmp_path / "run", settings, lambda: sources, start))
+    after, line = state["network"], state["calibration"]["platt"]
     for name, weight in start.items():
         torch.testing.assert_close(after[name], weight, msg=name)
     export(tmp_path / "run", tmp_path / "critic.onnx")
     card, weights = weights_of(tmp_path / "critic.onnx")
     assert card.kind == "critic"
+    assert card.planted == pytest.approx(float(state["calibration"]["planted"]), abs=1e-5)
     assert weights.keys() == after.keys()
+    torch.testing.assert_close(weights["logit.weight"], line[0] * after["logit.weight"])
+
+
+def test_a_logit_is_put_on_the_line_of_what_was_planted() -> None:
+    rng = torch.Generator().manual_seed(0)
+    true = 2 * torch.randn(60_000, generator=rng) - 3
+    planted = (torch.rand(60_000, generator=rng) < torch.sigmoid(true)).float()
+    said = (true + 1.5) / 0.8  # as a network with a focal loss may
+    line = learners.platt(said, planted)
+    torch.testing.assert_close(line, torch.tensor([0.8, -1.5]), atol=0.06, rtol=0.05)
+    for bad in (torch.zeros(60_000), 1 - planted):  # nothing planted; upside down
+        assert learners.platt(said, bad).tolist() == [1.0, 0.0]
 
 
 def test_a_critic_cannot_begin_with_an_eye_of_fewer_rows(
@@ -151,6 +166,7 @@ def test_cross_fitting_never_learns_what_it_will_score(
         return read(self, box)
 
     monkeypatch.setattr(Scene, "read", noted)
+    monkeypatch.setattr("training.adapt.export", lambda run, target: None)
     adapt(picture, str(general / "general.onnx"), tmp_path / "black.onnx", black=True)
     white = squares(gather([picture], polluted=True)[0].scenes[0], black=False)
     assert len(learned) >= 64
