@@ -352,6 +352,25 @@ def _outcrop(size: float, sun: Sun, rng: Rng) -> Sheet:
     return sheet
 
 
+def _slope(size: float, sun: Sun, rng: Rng) -> Sheet:
+    """A knob or a ridge: one side in full light, of whatever texture, the other in shade."""
+    size = max(16.0, size)
+    sheet = Sheet.blank(_side(size * 2.2), sun)
+    dx, dy = sun.toward
+    turn, aspect = rng.uniform(0, math.pi), rng.uniform(0.35, 1.0)
+    u = (sheet.x * math.cos(turn) + sheet.y * math.sin(turn)) / (size / 2)
+    v = (sheet.y * math.cos(turn) - sheet.x * math.sin(turn)) / (size / 2 * aspect)
+    bumps = rng.uniform(0.1, 0.3) * _rough(u.shape, FINE * max(2.0, size / 6), rng)
+    height = np.exp(-((np.hypot(u, v) * np.maximum(1 + bumps, 0.3)) ** rng.uniform(1.2, 4.0)))
+    down, right = np.gradient(np.asarray(height), 1 / FINE)
+    light = -(right * dx + down * dy)
+    light = np.tanh(2 * light / max(float(np.abs(light).max()), 1e-6))  # wide, as a slope is even
+    light *= 1 + rng.uniform(0, 0.3) * _rough(u.shape, FINE * max(1.0, size / 25), rng)
+    bright, dark = _even_in_logarithm((1.5, 12.0), rng), _even_in_logarithm((0.5, 6.0), rng)
+    sheet.stain += np.where(light > 0, bright * light, dark * light).astype(np.float32)
+    return sheet
+
+
 def _ripples(size: float, sun: Sun, rng: Rng) -> Sheet:
     """A field of ripples or a small dune, shaded by the sun."""
     sheet = Sheet.blank(_side(max(16.0, size) * 1.8), sun)
@@ -397,6 +416,7 @@ NATURAL = (
     _ripples,
     _streak,
     _patch,
+    _slope,
     _spot,
     _outcrop,
 )
