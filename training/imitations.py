@@ -29,8 +29,7 @@ BRIGHT = 0.8  # odds of a thing brighter than the ground: metal and cloth are
 BLAST, BLASTED = 0.15, 8.0  # odds of ground blown off with a thing; px across from which it can be
 BLOWN = 0.45  # of a blast's depth, from which on the ground counts as the object
 OBJECTS = (0.15, 0.35, 0.3, 0.2)  # odds of none, one, two, three in a window
-LOOKALIKES = (0.25, 0.3, 0.25, 0.2)  # the same of natural things that must not count
-BOULDER, SPOT = 30.0, 40.0  # px across at most: a boulder, a spot of dark sand
+LOOKALIKES = (0.5, 0.2, 0.2, 0.1)  # the same of natural things that must not count
 COVERED = 0.25  # of a block, from which on it counts as the object
 DOUBTFUL = 3  # blocks around an object that are not judged
 JPEG, SEAM, GRAIN = 0.25, 0.1, 0.2  # odds of artefacts in a window
@@ -73,7 +72,7 @@ class Sheet:
         """Darkens the ground away from the sun, `length` px long."""
         dx, dy = self.sun.toward
         dark = np.zeros_like(inside)
-        for way in np.linspace(0, length * FINE, max(2, min(16, round(length * FINE)))):
+        for way in np.linspace(0, length * FINE, max(2, min(12, round(length * FINE)))):
             dark |= _moved(inside, round(-dy * way), round(-dx * way))
         self.stain[dark & ~inside] -= depth
 
@@ -137,7 +136,7 @@ def thing(size: float, sun: Sun, rng: Rng) -> Sheet:
         whole |= _shape(sheet, part, (away * math.cos(turn), away * math.sin(turn)), rng)
     if rng.random() < 0.75:
         length = min(size, 24) * rng.uniform(0.1, 0.9)
-        sheet.shadow(whole, max(0.6, length), _even_in_logarithm((0.8, 8.0), rng))
+        sheet.shadow(whole, max(0.6, length), rng.uniform(0.8, 4.0))
     sheet.cover(whole, (contrast * _texture(sheet, size, rng)).astype(np.float32))
     if rng.random() < 0.25:
         _strew(sheet, size, contrast, rng)
@@ -146,23 +145,18 @@ def thing(size: float, sun: Sun, rng: Rng) -> Sheet:
 
 def lookalike(size: float, sun: Sun, rng: Rng) -> Sheet:
     """Something natural that completion cannot foresee either."""
-    return NATURAL[int(rng.integers(len(NATURAL)))](size, sun, rng)
+    draw = (_crater, _boulders, _ripples, _streak, _patch)[int(rng.integers(5))]
+    return draw(size, sun, rng)
 
 
-def _shape(
-    sheet: Sheet,
-    size: float,
-    middle: tuple[float, float],
-    rng: Rng,
-    kinds: tuple[int, ...] = (0, 1, 2, 3),
-) -> Mask:
-    """One body: an ellipse (0), a rectangle, a lobed blob or a polygon (3), `size` px across."""
+def _shape(sheet: Sheet, size: float, middle: tuple[float, float], rng: Rng) -> Mask:
+    """One body: a polygon, an ellipse, a rectangle or a lobed blob, `size` px across."""
     x, y = sheet.x - np.float32(middle[0]), sheet.y - np.float32(middle[1])
     turn, aspect = rng.uniform(0, math.pi), rng.uniform(0.3, 1.0)
     u = x * math.cos(turn) + y * math.sin(turn)
     v = (y * math.cos(turn) - x * math.sin(turn)) / aspect
     half = size / 2
-    kind = kinds[int(rng.integers(len(kinds)))]
+    kind = int(rng.integers(4))
     if kind == 0:
         return np.asarray(np.hypot(u, v) < half)
     if kind == 1:
@@ -265,112 +259,6 @@ def _boulders(size: float, sun: Sun, rng: Rng) -> Sheet:
     return sheet
 
 
-def _fresh_crater(size: float, sun: Sun, rng: Rng) -> Sheet:
-    """A deep bowl: a shadow with an edge, the far wall in full light, rubble and rays around."""
-    sheet = Sheet.blank(_side(size * 2.6), sun)
-    dx, dy = sun.toward
-    half = size / 2
-    angle, r = np.arctan2(sheet.y, sheet.x), np.hypot(sheet.x, sheet.y) / half
-    r /= _lobes(angle, (2, 3, 5, 8), 0.15, rng)
-    reach = rng.uniform(0.5, 1.4)  # how far the shadow of the rim falls into the bowl
-    out = np.hypot(sheet.x + reach * half * dx, sheet.y + reach * half * dy) / half
-    facing = -(sheet.x * dx + sheet.y * dy) / half
-    bowl, ends = r < 1, _even_in_logarithm((1.5, 10.0), rng)
-    lit = np.clip(facing, -0.3, 1) + 0.15 * _rough(r.shape, FINE * max(0.7, size / 12), rng)
-    rim = np.exp(-(((r - 1.05) / rng.uniform(0.06, 0.2)) ** 2))
-    rays = _lobes(angle, tuple(int(wave) for wave in rng.integers(3, 24, 5)), 4.0, rng)
-    thrown = rng.normal(0, 0.8) * np.exp(-np.maximum(r - 1, 0) / 0.35) * np.clip(rays, 0, 2.5)
-    sheet.stain += np.where(bowl, ends * lit, -0.3 * ends * facing * rim + thrown)
-    sheet.cover(bowl & (out > 1), -rng.uniform(0.5, 1.0) * ends)
-    return sheet
-
-
-def _boulder(size: float, sun: Sun, rng: Rng) -> Sheet:
-    """One large rock of flat faces, each as bright as it faces the sun, and its long shadow."""
-    size = min(size, BOULDER)
-    low, high = math.radians(18), math.radians(60)
-    long = size * rng.uniform(0.3, 0.9) / math.tan(rng.uniform(low, high))
-    sheet = Sheet.blank(_side(1.2 * size + 2 * min(long, 1.2 * size)), sun)
-    inside = _shape(sheet, size, (0.0, 0.0), rng, kinds=(2, 3))
-    dx, dy = sun.toward
-    way = rng.uniform(0, 2 * math.pi)
-    faces = np.full(inside.shape, -np.inf, np.float32)
-    value = np.zeros_like(faces)
-    for number in range(int(rng.integers(2, 6))):
-        turn = way + number * 2.4 + rng.normal(0, 0.3)
-        u, v = math.cos(turn), math.sin(turn)
-        height = sheet.x * u + sheet.y * v + rng.uniform(-0.2, 0.2) * size
-        light = max(-0.4, u * dx + v * dy) + rng.uniform(0.0, 0.4)
-        value = np.where(height > faces, light, value).astype(np.float32)
-        faces = np.maximum(faces, height)
-    value += 0.12 * _rough(value.shape, FINE * max(0.7, size / 8), rng)
-    sheet.shadow(inside, min(long, 1.2 * size), _even_in_logarithm((1.0, 8.0), rng))
-    sheet.cover(inside, _even_in_logarithm((1.5, 14.0), rng) * value)
-    return sheet
-
-
-def _spot(size: float, sun: Sun, rng: Rng) -> Sheet:
-    """Dark sand or a vent: ragged, evenly dark, with fingers or a tail that the wind drew."""
-    size = min(size, SPOT)
-    sheet = Sheet.blank(_side(size * 2.4), sun)
-    turn, aspect = rng.uniform(0, 2 * math.pi), rng.uniform(0.35, 1.0)
-    u = (sheet.x * math.cos(turn) + sheet.y * math.sin(turn)) / (size / 2)
-    v = (sheet.y * math.cos(turn) - sheet.x * math.sin(turn)) / (size / 2 * aspect)
-    r = np.hypot(u, v)
-    waves = tuple(int(wave) for wave in rng.integers(2, 30, 6))
-    r /= np.maximum(_lobes(np.arctan2(v, u), waves, rng.uniform(0.2, 3.0), rng), 0.3)
-    soft = rng.uniform(0.03, 0.35)
-    shade = 1 / (1 + np.exp(np.clip((r - 1) / soft, -30, 30)))
-    if rng.random() < 0.5:
-        tail = np.exp(-((v / (0.3 + 0.25 * np.abs(u))) ** 2)) * np.clip(1 - u / 2.2, 0, 1)
-        shade = np.maximum(shade, rng.uniform(0.2, 0.7) * np.where(u > 0, tail, 0))
-    mottle = 1 + 0.12 * _rough(r.shape, FINE * max(1.0, size / 10), rng)
-    amount = _even_in_logarithm((1.5, 10.0), rng) * (-1 if rng.random() < 0.85 else 0.6)
-    sheet.stain += (amount * shade * mottle).astype(np.float32)
-    return sheet
-
-
-def _outcrop(size: float, sun: Sun, rng: Rng) -> Sheet:
-    """Rubble or a ledge: rough relief in the sun's light, within a ragged patch or along a line."""
-    size = max(12.0, size)
-    sheet = Sheet.blank(_side(size * 1.8), sun)
-    dx, dy = sun.toward
-    turn, aspect = rng.uniform(0, math.pi), rng.uniform(0.15, 1.0)
-    u = (sheet.x * math.cos(turn) + sheet.y * math.sin(turn)) / (0.6 * size)
-    v = (sheet.y * math.cos(turn) - sheet.x * math.sin(turn)) / (0.6 * size * aspect)
-    relief = sum(
-        spread * _rough(sheet.x.shape, FINE * spread, rng)
-        for spread in (1.0, rng.uniform(1.5, 3.0), rng.uniform(3.0, 8.0))
-    )
-    down, right = np.gradient(np.asarray(relief), 1 / FINE)
-    light = -(right * dx + down * dy)
-    light /= max(float(light.std()), 1e-6)
-    ragged = 1 + 0.3 * _rough(sheet.x.shape, FINE * max(1.5, size / 8), rng)
-    within = np.exp(-((np.hypot(u, v) * np.maximum(ragged, 0.2)) ** 4))
-    amount = _even_in_logarithm((0.7, 5.0), rng)
-    sheet.stain += (amount * within * np.clip(light, -2.0, 2.5)).astype(np.float32)
-    return sheet
-
-
-def _slope(size: float, sun: Sun, rng: Rng) -> Sheet:
-    """A knob or a ridge: one side in full light, of whatever texture, the other in shade."""
-    size = max(16.0, size)
-    sheet = Sheet.blank(_side(size * 2.2), sun)
-    dx, dy = sun.toward
-    turn, aspect = rng.uniform(0, math.pi), rng.uniform(0.35, 1.0)
-    u = (sheet.x * math.cos(turn) + sheet.y * math.sin(turn)) / (size / 2)
-    v = (sheet.y * math.cos(turn) - sheet.x * math.sin(turn)) / (size / 2 * aspect)
-    bumps = rng.uniform(0.1, 0.3) * _rough(u.shape, FINE * max(2.0, size / 6), rng)
-    height = np.exp(-((np.hypot(u, v) * np.maximum(1 + bumps, 0.3)) ** rng.uniform(1.2, 4.0)))
-    down, right = np.gradient(np.asarray(height), 1 / FINE)
-    light = -(right * dx + down * dy)
-    light = np.tanh(2 * light / max(float(np.abs(light).max()), 1e-6))  # wide, as a slope is even
-    light *= 1 + rng.uniform(0, 0.3) * _rough(u.shape, FINE * max(1.0, size / 25), rng)
-    bright, dark = _even_in_logarithm((1.5, 12.0), rng), _even_in_logarithm((0.5, 6.0), rng)
-    sheet.stain += np.where(light > 0, bright * light, dark * light).astype(np.float32)
-    return sheet
-
-
 def _ripples(size: float, sun: Sun, rng: Rng) -> Sheet:
     """A field of ripples or a small dune, shaded by the sun."""
     sheet = Sheet.blank(_side(max(16.0, size) * 1.8), sun)
@@ -406,20 +294,6 @@ def _patch(size: float, sun: Sun, rng: Rng) -> Sheet:
     amount = _even_in_logarithm((0.5, 4.0), rng) * (-1 if rng.random() < 0.6 else 1)
     sheet.stain += (amount * shade).astype(np.float32)
     return sheet
-
-
-NATURAL = (
-    _crater,
-    _fresh_crater,
-    _boulders,
-    _boulder,
-    _ripples,
-    _streak,
-    _patch,
-    _slope,
-    _spot,
-    _outcrop,
-)
 
 
 def sun_over(dn: Floats, rng: Rng) -> Sun:
