@@ -67,7 +67,7 @@ def judged(logit: float, planted: float, measured: Measure | None, pixel_size: f
         pixel_size: metres.
     """
     share = 1 / (1 + math.exp(-logit))
-    often = f"{share:.0%}" if share >= 0.01 else "less than 1 %"
+    often = "less than 1%" if share < 0.01 else "more than 99%" if share > 0.99 else f"{share:.0%}"
     polarity = "something" if measured is None else "something bright"
     if measured and measured.brightness < 0:
         polarity = "something dark"

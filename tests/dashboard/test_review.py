@@ -389,7 +389,8 @@ def test_what_a_critic_saw_is_said_with_polarity_shape_and_frequency() -> None:
     assert "88% were part of something planted, where 0.9% of all were" in said
     said = explain.judged(-6.0, 0.009, None, None)
     assert "something, no clear outline, and gives it a logit of -6.0" in said
-    assert "less than 1 % were" in said
+    assert "less than 1% were" in said
+    assert "more than 99% were" in explain.judged(9.8, 0.009, None, None)
 
 
 def test_verdicts_that_cannot_be_read_are_said_and_the_page_stands(store: ScanStore) -> None:
