@@ -169,6 +169,8 @@ def area_scorer(
     if not calibration:
         raise ModelError("the training has not ended; the same command goes on with it")
     if isinstance(network, critic.Critic):
+        if "platt" not in calibration:
+            raise ModelError("an earlier version's critic; train's same command calibrates it")
         judge = critic.Scorer(network, alone).eval()
         judge.calibrate(calibration["platt"], calibration["doubt"])
         residual = judge.residual

@@ -158,17 +158,15 @@ class CriticLearner(Learner):
 
 
 @torch.inference_mode()
-def judgements(
-    network: critic.Critic, windows: Plantings, count: int, first: int = FIRST_AREA
-) -> tuple[Tensor, Tensor]:
-    """A critic's logits `[n]` of the blocks of windows, and which of them were planted `[n]`.
+def judgements(network: critic.Critic, windows: Plantings, count: int) -> tuple[Tensor, Tensor]:
+    """A critic's logits `[n]` of the blocks of so many windows, and which were planted `[n]`.
 
     Without blocks that do not count, and those at the rim of a window.
     """
     device = next(network.parameters()).device
     logits, planted = [], []
     for number in range(count):
-        dn, centre, scale, target, weight = windows[first + number]
+        dn, centre, scale, target, weight = windows[FIRST_AREA + number]
         facts = [
             torch.tensor([fact], device=device, dtype=torch.float32) for fact in (centre, scale)
         ]

@@ -68,12 +68,10 @@ def judged(logit: float, planted: float, measured: Measure | None, pixel_size: f
     """
     share = 1 / (1 + math.exp(-logit))
     often = "less than 1%" if share < 0.01 else "more than 99%" if share > 0.99 else f"{share:.0%}"
-    polarity = "something" if measured is None else "something bright"
-    if measured and measured.brightness < 0:
-        polarity = "something dark"
+    polarity = "" if measured is None else " dark" if measured.brightness < 0 else " bright"
     return (
-        f"The critic saw {polarity}, {size(measured, pixel_size)}, and gives it a logit of "
-        f"{logit:.1f}: of the blocks it judged so in training, {often} were part of something "
+        f"The critic saw something{polarity}, {size(measured, pixel_size)}, and gives it a logit "
+        f"of {logit:.1f}: of the blocks it judged so in training, {often} were part of something "
         f"planted, where {planted:.1%} of all were."
     )
 

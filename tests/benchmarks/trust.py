@@ -15,7 +15,6 @@ import argparse
 import json
 import math
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from training.evaluate.contestants import Network, Scored
 from training.evaluate.measures import average_precision
 from training.evaluate.planted import Planted
 from training.evaluate.subjects import Labelled, labelled
+from training.networks.critic import TRUST
 
 WEIGHTS = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0, math.inf)
 
@@ -55,7 +55,7 @@ class Weighed:
         """The scores, at once."""
         if math.isinf(self.weight):
             return Scored(self.alone, 0.0, "")
-        values = self.both.values + (self.weight - 1) * self.alone.values
+        values = self.both.values + (self.weight - TRUST) * self.alone.values
         return Scored(replace(self.both, values=values.astype(np.float32)), 0.0, "")
 
 
@@ -82,14 +82,14 @@ def compare(trial: Labelled | Planted, both: Network, alone: Network) -> None:
                 print(line(case, weight), flush=True)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     """Compares the weights on each scene."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("scenes", nargs="+", type=Path)
     parser.add_argument("--model", default="critic")
     parser.add_argument("--alone", required=True, help="the same, exported alone")
     parser.add_argument("--seeds", type=int, default=5)
-    given = parser.parse_args(arguments)
+    given = parser.parse_args()
     both, alone = Network.load(given.model), Network.load(given.alone)
     known = labelled(given.scenes)
     planted = [Planted(scene, seed) for scene in given.scenes for seed in range(given.seeds)]

@@ -94,6 +94,9 @@ def test_a_critic_begins_with_the_eye_of_a_guarded_model_and_keeps_it(
     assert card.planted == pytest.approx(float(state["calibration"]["planted"]), abs=1e-5)
     assert weights.keys() == after.keys()
     torch.testing.assert_close(weights["logit.weight"], line[0] * after["logit.weight"])
+    torch.save(state | {"calibration": {"doubt": line}}, tmp_path / CHECKPOINT)
+    with pytest.raises(ModelError, match="an earlier version's critic"):
+        export(tmp_path, tmp_path / "other.onnx")
 
 
 def test_a_logit_is_put_on_the_line_of_what_was_planted() -> None:
