@@ -8,6 +8,7 @@ from pathlib import Path
 import onnx
 
 from dashboard.detector import ModelCard
+from training.pair import either
 
 CARD = ModelCard(
     kind="article",
@@ -19,6 +20,7 @@ CARD = ModelCard(
     strides=(16, 48, 256),
     margin=104,
     around=0,
+    square=0,
     input_range="any DN",
     bands=1,
     score_unit="mean absolute difference from the median, in 4 robust sigma",
@@ -124,6 +126,18 @@ plain (float[N,1,H,W] dn, float[1] centre, float[1] scale)
     completion = Slice (whole, eight, less, plane)
 }
 """
+
+
+def pair_model(path: Path, square: int, **facts: object) -> Path:
+    """Writes two networks as one: on black that of `around_model`, on white twice its surprise."""
+    other = AROUND_GRAPH.replace(
+        "residual = Abs (scaled)", "once = Abs (scaled)\n    residual = Add (once, once)"
+    )
+    graph = either(*(onnx.parser.parse_model(text) for text in (AROUND_GRAPH, other)))
+    card = replace(AROUND_CARD, square=square, **facts)
+    onnx.helper.set_model_props(graph, card.to_metadata())
+    onnx.save(graph, path)
+    return path
 
 
 def around_model(path: Path, **facts: object) -> Path:

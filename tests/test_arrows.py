@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 UI = {"streamlit", "plotly"}
 LEARNING = {"torch", "onnx", "onnxscript", "tensorboard", "sklearn"}
 # What training reads pixels and writes cards with; `evaluate` alone sees the whole public face.
-SHARED = {"scene", "ingest", "tiling", "card", "errors"}
+SHARED = {"scene", "ingest", "tiling", "chessboard", "card", "errors", "locks"}
 
 
 def loaded_by(module: str, root: Path = ROOT) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -64,6 +65,15 @@ def parser() -> argparse.ArgumentParser:
     adapt.add_argument("--model", default="guarded", help="a name in exported/, or a file")
     adapt.add_argument("--out", required=True, type=Path, metavar="NAME.onnx")
     adapt.add_argument("--epochs", type=int, help="of 4,800 windows (default 1: a minute or two)")
+    adapt.add_argument(
+        "--fit",
+        choices=("whole", "halves"),
+        help="learn all of the scene, or let two networks learn half each and score the other, so "
+        "that nothing is learned where it is scored (default: halves for a critic, else whole)",
+    )
+    adapt.add_argument(
+        "--report", action="store_true", help="print progress as lines of JSON, for programs"
+    )
     adapt.set_defaults(command=run_adapt)
 
     plant = commands.add_parser("plant", help="plant hardware in a scene, with its truth")
@@ -141,9 +151,18 @@ def run_export(options: argparse.Namespace) -> None:
 def run_adapt(options: argparse.Namespace) -> None:
     """`adapt`: a model that has learned the scene's own ground."""
     from training.adapt import adapt
+    from training.train import nobody
 
-    card = adapt(options.scene, options.model, options.out, options.epochs)
-    print(f"{options.out}: {card.windows_seen:,} windows, parity {card.parity:.1e}")
+    def say(doing: str, part: float) -> None:
+        try:
+            print(json.dumps({"doing": doing, "part": round(part, 4)}), flush=True)
+        except BrokenPipeError as error:  # who asked for it is gone
+            raise KeyboardInterrupt from error
+
+    report = say if options.report else nobody
+    card = adapt(options.scene, options.model, options.out, options.epochs, options.fit, report)
+    if not options.report:
+        print(f"{options.out}: {card.windows_seen:,} windows, parity {card.parity:.1e}")
 
 
 def run_plant(options: argparse.Namespace) -> None:

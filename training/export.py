@@ -30,6 +30,7 @@ from dashboard.detector.card import ModelCard
 from dashboard.detector.errors import ModelError, StoreError
 from training.learners import network_of
 from training.networks import article, critic, guarded
+from training.pair import BLACK, either
 from training.presets import PRESETS
 from training.train import CHECKPOINT, read_checkpoint
 
@@ -93,17 +94,22 @@ def parity_samples(sizes: Sequence[tuple[int, int]], seed: int = 0) -> list[Samp
 
 
 def parity(
-    scorer: nn.Module, graph: bytes, samples: list[Sample], outputs: tuple[str, ...] = OUTPUTS
+    scorer: nn.Module,
+    graph: bytes,
+    samples: list[Sample],
+    outputs: tuple[str, ...] = OUTPUTS,
+    fixed: Mapping[str, Any] | None = None,
 ) -> float:
     """Largest absolute difference of ONNX Runtime from PyTorch over all samples and outputs.
 
-    Of scores in their own units, of completions in units of 4 robust sigma.
+    Of scores in their own units, of completions in units of 4 robust sigma. `fixed` are inputs that
+    the graph alone takes.
     """
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     worst = 0.0
     for sample in samples:
         feed = sample.feed()
-        theirs = session.run(list(outputs), feed)
+        theirs = session.run(list(outputs), feed | dict(fixed or {}))
         with torch.inference_mode():
             ours = scorer(*(torch.from_numpy(feed[name]) for name in INPUTS))
         units = (1.0, article.SPAN * sample.scale, 1.0, 1.0)[: len(outputs)]
@@ -184,6 +190,46 @@ def area_scorer(
     return residual, guarded_facts(residual)
 
 
+@dataclass(frozen=True)
+class Made:
+    """A run's network as a graph that has been compared with PyTorch."""
+
+    state: Mapping[str, Any]  # of the checkpoint
+    plan: Plan
+    graph: onnx.ModelProto
+    card: ModelCard
+
+
+def made_of(run: Path, alone: bool = False) -> Made:
+    """A run's network as a graph with its card.
+
+    Raises:
+        StoreError: the run has no checkpoint.
+        ModelError: ONNX Runtime and PyTorch disagree, or the training has not ended.
+    """
+    state = read_checkpoint(run / CHECKPOINT)
+    plan = plan_of(state, alone)
+    graph = to_onnx(plan.scorer, plan.example, plan.dynamic, plan.outputs)
+    worst = agreed(plan, graph)
+    found = replace(card(run, state, plan), parity=worst, parity_checksum=checksum(plan.samples))
+    return Made(state, plan, graph, found)
+
+
+def agreed(plan: Plan, graph: onnx.ModelProto, fixed: Mapping[str, Any] | None = None) -> float:
+    """The parity of a plan's network and a graph, given what else the graph takes.
+
+    Raises:
+        ModelError: ONNX Runtime and PyTorch disagree.
+    """
+    worst = parity(plan.scorer, graph.SerializeToString(), plan.samples, plan.outputs, fixed)
+    if not worst <= plan.tolerance:
+        raise ModelError(
+            f"ONNX Runtime and PyTorch differ by {worst:.2e}; at most {plan.tolerance:.0e} is "
+            "allowed, so nothing was written"
+        )
+    return worst
+
+
 def export(run: Path, target: Path, alone: bool = False) -> ModelCard:
     """Write a run's network to `target`, an ONNX file; its card.
 
@@ -197,20 +243,45 @@ def export(run: Path, target: Path, alone: bool = False) -> ModelCard:
         ModelError: ONNX Runtime and PyTorch disagree, or the training has not ended; nothing is
             written.
     """
-    state = read_checkpoint(run / CHECKPOINT)
-    plan = plan_of(state, alone)
-    graph = to_onnx(plan.scorer, plan.example, plan.dynamic, plan.outputs)
-    worst = parity(plan.scorer, graph.SerializeToString(), plan.samples, plan.outputs)
-    if not worst <= plan.tolerance:
-        raise ModelError(
-            f"ONNX Runtime and PyTorch differ by {worst:.2e}; at most {plan.tolerance:.0e} is "
-            "allowed, so nothing was written"
-        )
-    made = card(run, state, plan)
-    made = replace(made, parity=worst, parity_checksum=checksum(plan.samples))
-    onnx.helper.set_model_props(graph, made.to_metadata())
+    made = made_of(run, alone)
+    onnx.helper.set_model_props(made.graph, made.card.to_metadata())
+    write(target, made.graph.SerializeToString())
+    return made.card
+
+
+def export_pair(of_black: Path, of_white: Path, square: int, target: Path) -> ModelCard:
+    """Write the networks of two runs to one ONNX file, each for squares of its colour; its card.
+
+    The figures of the card are those of both together, its loss their mean.
+
+    Args:
+        of_black: the run that scores the black squares of a chessboard, and has not learned them.
+        of_white: the other.
+        square: px, their side.
+        target: the file.
+
+    Raises:
+        StoreError: a run has no checkpoint.
+        ModelError: ONNX Runtime and PyTorch disagree, or a training has not ended; nothing is
+            written.
+    """
+    black, white = made_of(of_black), made_of(of_white)
+    graph = either(black.graph, white.graph)
+    worst = max(agreed(one.plan, graph, {BLACK: np.array(one is black)}) for one in (black, white))
+    both = (black.card, white.card)
+    joined = replace(
+        black.card,
+        square=square,
+        parameters=sum(one.parameters for one in both),
+        windows_seen=sum(one.windows_seen for one in both),
+        epochs=round(sum(one.epochs for one in both), 2),
+        hours=round(sum(one.hours for one in both), 2),
+        loss=round(float(np.mean([one.loss for one in both])), 5),
+        parity=worst,
+    )
+    onnx.helper.set_model_props(graph, joined.to_metadata())
     write(target, graph.SerializeToString())
-    return made
+    return joined
 
 
 def to_onnx(
@@ -305,6 +376,7 @@ def card(run: Path, state: Mapping[str, Any], plan: Plan) -> ModelCard:
     windows = state["step"] * recipe.batch
     return ModelCard(
         **plan.facts,
+        square=0,
         input_range="any DN, 8 or 16 bit or float, with the scene's median and 1.4826 MAD",
         bands=1,
         parameters=sum(weight.numel() for weight in plan.scorer.parameters()),

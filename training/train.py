@@ -6,9 +6,11 @@ import csv
 import json
 import math
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,9 +31,15 @@ from training.presets import PRESETS, Preset
 from training.preview import save_preview
 
 CHECKPOINT = "checkpoint.pt"
-SAVE_SECONDS = 300.0  # a killed run loses five minutes at most
+SAVE_SECONDS = 60.0  # a killed run loses a minute at most; one that is asked to stop nothing
 PREVIEWS = 6  # tiles in the picture of each epoch
 SMOOTHING = 0.02  # share of the newest loss in the one shown
+
+Report = Callable[[str, float], None]  # what is done now, and which part of it is
+
+
+def nobody(doing: str, part: float) -> None:
+    """A report that nobody asked for."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +113,11 @@ class Trainer:
         settings: TrainSettings,
         team: Team,
         start: Mapping[str, Tensor] | None = None,
+        report: Report = nobody,
     ) -> None:
         self.folder, self.settings, self.team = folder, settings, team
+        self.report = report
+        self.stop = threading.Event()
         self.recipe = settings.recipe
         if self.recipe.batch % team.world:
             raise OptionError(
@@ -144,6 +155,9 @@ class Trainer:
         """Train to the last epoch, measure what is ordinary; the path of the checkpoint.
 
         That is measured on the ground learned from where no other is given.
+
+        Raises:
+            KeyboardInterrupt: it was asked to stop; all it has learned is kept.
         """
         windows = self.learner.windows(sources, self.settings.seed, self.recipe.turns)
         if self.team.leads:
@@ -156,10 +170,11 @@ class Trainer:
                 unit=" tiles",
                 disable=None if self.team.leads else True,
             )
-            with bar:
+            with bar, asked_to_stop(self.stop):
                 self._epochs(windows, fixed, log, bar)
         if self.team.leads and not self.calibration:
             seed = self.settings.seed
+            self.report("measuring", 0.0)
             self.calibration = self.learner.eval().calibrate(ordinary or sources, seed)
             self._save()
         return self.folder / CHECKPOINT
@@ -177,12 +192,17 @@ class Trainer:
                 smooth = value if math.isnan(smooth) else smooth + SMOOTHING * (value - smooth)
                 bar.set_postfix(loss=f"{smooth:.4f}", refresh=False)
                 log.write(self, value)
+                self.report("learning", self.step / self.steps)
             ended = self.step % self.steps_per_epoch == 0
             if self.team.leads and (ended or time.monotonic() - saved > SAVE_SECONDS):
                 saved = time.monotonic()
                 self._save()
             if self.team.leads and ended:
                 self._preview(fixed)
+            if self.stop.is_set():
+                if self.team.leads:
+                    self._save()
+                raise KeyboardInterrupt
 
     def _learn(self, batch: list[Tensor]) -> Tensor:
         rate = learning_rate(self.step, self.steps, self.recipe)
@@ -304,12 +324,37 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise StoreError(f"{path}: not a readable checkpoint ({error})") from error
 
 
+@contextmanager
+def asked_to_stop(stop: threading.Event) -> Iterator[None]:
+    """Sets `stop` when the process is interrupted or asked to end; a second time it ends at once.
+
+    Signals reach the main thread alone; from another nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def heed(number: int, _: object) -> None:
+        stop.set()
+        signal.signal(number, before[signal.Signals(number)])
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, heed)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def train(
     folder: Path,
     settings: TrainSettings,
     sources: Callable[[], Sequence[Source]],
     start: Mapping[str, Tensor] | None = None,
     ordinary: Callable[[], Sequence[Source]] | None = None,
+    report: Report = nobody,
 ) -> Path:
     """Run a recipe, or go on with it, in `folder`; the path of the checkpoint.
 
@@ -319,11 +364,15 @@ def train(
         sources: what it learns from.
         start: weights to begin with; random ones otherwise.
         ordinary: ground to measure what is ordinary on; `sources` otherwise.
+        report: told how far it is.
+
+    Raises:
+        KeyboardInterrupt: it was asked to stop; the same call goes on where it was.
     """
     team = Team.assemble()
     try:
         measured = ordinary() if ordinary else None
-        return Trainer(folder, settings, team, start).run(sources(), measured)
+        return Trainer(folder, settings, team, start, report).run(sources(), measured)
     finally:
         if team.world > 1:
             dist.destroy_process_group()

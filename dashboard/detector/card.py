@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from dashboard.detector.chessboard import Chessboard
 from dashboard.detector.errors import ModelError
 
 PREFIX = "needle."
@@ -31,6 +32,7 @@ class ModelCard:
     strides: tuple[int, ...]  # strides worth offering
     margin: int  # context beyond the scored window, or beyond an area, that is read, each way
     around: int  # positions: side of the square of surprise a score stands out from; 0: of none
+    square: int  # px: side of the squares that two networks share out among them; 0: one network
     input_range: str  # what DN may be
     bands: int
     score_unit: str
@@ -72,6 +74,16 @@ class ModelCard:
     def sees(self) -> int:
         """Pixels around an area that its surprise depends on, each way: less than the margin."""
         return self.margin - self.around // 2 * self.stride
+
+    @property
+    def board(self) -> Chessboard | None:
+        """How two networks share a scene; None where there is one.
+
+        Squares of a multiple of what is scored at a time begin and end with that.
+        """
+        if not self.square:
+            return None
+        return Chessboard(self.square, (self.tile - self.stride) // 2 - self.margin + self.sees)
 
     def to_metadata(self) -> dict[str, str]:
         """The card as ONNX metadata: one JSON value a key."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -18,6 +19,7 @@ from dashboard.detector.pace import BATCH, best_batch
 EXPORTED = Path(__file__).resolve().parents[2] / "exported"
 SUFFIX = ".onnx"
 INPUTS = {"dn", "centre", "scale"}
+BLACK = "black"  # input of two cross-fitted networks: which of them is asked
 OUTPUTS = {"score", "completion"}
 SURPRISE = "surprise"  # of networks whose scores stand out from it
 LOGIT = "logit"  # of critics
@@ -121,36 +123,42 @@ class Model:
     def fallback_reason(self) -> str | None:
         return self.device.note
 
-    def score(self, dn: Floats, centre: float, scale: float) -> Floats:
+    def score(self, dn: Floats, centre: float, scale: float, black: bool = False) -> Floats:
         """Scores `[N]` of tiles `dn [N, 1, T, T]` of a scene with this centre and scale (DN).
 
         Of a network for areas, scores `[N, h, w]`, one every `stride` px, of areas with their
-        margin `[N, 1, stride h + 2 margin, stride w + 2 margin]`.
+        margin `[N, 1, stride h + 2 margin, stride w + 2 margin]`. Of two cross-fitted networks
+        `black` asks the one that scores black squares.
         """
-        (scores,) = self._run(["score"], dn, centre, scale)
+        (scores,) = self._run(["score"], dn, centre, scale, black)
         return np.asarray(scores, np.float32)
 
-    def surprise(self, dn: Floats, centre: float, scale: float) -> Floats:
+    def surprise(self, dn: Floats, centre: float, scale: float, black: bool = False) -> Floats:
         """What scores are the standing out of, `[N, h, w]`, of areas with less of a margin.
 
         `dn [N, 1, stride h + 2 sees, stride w + 2 sees]`. Only of a network for areas.
         """
-        (found,) = self._run([SURPRISE], dn, centre, scale)
+        (found,) = self._run([SURPRISE], dn, centre, scale, black)
         return np.asarray(found, np.float32)
 
-    def complete(self, dn: Floats, centre: float, scale: float) -> Completed:
+    def complete(self, dn: Floats, centre: float, scale: float, black: bool = False) -> Completed:
         """Scores, completions and a critic's logits of the same tiles or areas, as for `score`."""
         wanted = ["score", "completion"] + [LOGIT] * self.card.judges
-        scores, completion, *logits = self._run(wanted, dn, centre, scale)
+        scores, completion, *logits = self._run(wanted, dn, centre, scale, black)
         return Completed(scores, completion[:, 0], logits[0] if logits else None)
 
     def _try(self, batch: int, side: int) -> None:
         self.score(np.zeros((batch, 1, side, side), np.float32), 0.0, 1.0)
 
-    def _run(self, outputs: list[str], dn: Floats, centre: float, scale: float) -> list[Floats]:
+    def _run(
+        self, outputs: list[str], dn: Floats, centre: float, scale: float, black: bool = False
+    ) -> list[Floats]:
         """Outputs of the session, its inputs put where it computes before it begins."""
         bound = self.session.io_binding()
-        for name, values in _feed(dn, centre, scale).items():
+        feed = _feed(dn, centre, scale)
+        if self.card.square:
+            feed[BLACK] = np.array(black)
+        for name, values in feed.items():
             bound.bind_cpu_input(name, np.ascontiguousarray(values))
         for name in outputs:
             bound.bind_output(name)
@@ -158,7 +166,7 @@ class Model:
         return list(bound.copy_outputs_to_cpu())
 
 
-def _feed(dn: Floats, centre: float, scale: float) -> dict[str, Floats]:
+def _feed(dn: Floats, centre: float, scale: float) -> dict[str, NDArray[Any]]:
     return {
         "dn": dn,
         "centre": np.array([centre], np.float32),
@@ -183,7 +191,7 @@ def _session(content: bytes, path: Path) -> ort.InferenceSession:
 def _card_of(session: ort.InferenceSession, path: Path) -> ModelCard:
     names = {node.name for node in session.get_inputs()}
     outputs = {node.name for node in session.get_outputs()}
-    if names != INPUTS or not outputs >= OUTPUTS:
+    if names - {BLACK} != INPUTS or not outputs >= OUTPUTS:
         raise ModelError(
             f"{path}: takes {', '.join(sorted(names))} and gives {', '.join(sorted(outputs))}; "
             f"needed are {', '.join(sorted(INPUTS))} and {', '.join(sorted(OUTPUTS))}"
@@ -194,6 +202,8 @@ def _card_of(session: ort.InferenceSession, path: Path) -> ModelCard:
         raise ModelError(f"{path}: {error}") from error
     if card.around and SURPRISE not in outputs:
         raise ModelError(f"{path}: gives no {SURPRISE}, which its card speaks of; export it again")
+    if (BLACK in names) != bool(card.square):
+        raise ModelError(f"{path}: graph and card disagree on how many networks it holds")
     if card.judges and LOGIT not in outputs:
         raise ModelError(f"{path}: a critic that gives no {LOGIT}; export it again")
     return card

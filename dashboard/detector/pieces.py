@@ -16,6 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from dashboard.detector.card import ModelCard
 from dashboard.detector.model import Model
 from dashboard.detector.region import Region
 from dashboard.detector.scene import Patch, Scene, continued
@@ -162,7 +163,22 @@ def look(reading: Reading, scene: Scene, model: Model) -> Scores:
     if reading.empty:
         return np.zeros((rows, cols), np.float32)
     say = model.surprise if model.card.around else model.score
-    return say(reading.dn, scene.centre, scene.scale)[0, :rows, :cols]
+    blacks = _blacks(reading.piece, model.card)
+    said = {
+        black: say(reading.dn, scene.centre, scene.scale, black)[0, :rows, :cols]
+        for black in np.unique(blacks).tolist()
+    }
+    (one, *others) = said.values()
+    return np.where(blacks, said[True], said[False]) if others else one
+
+
+def _blacks(piece: Piece, card: ModelCard) -> Mask:
+    """Which positions `[rows, cols]` of what is fresh lie on black; none without a board."""
+    rows, cols = (np.arange(part.start, part.stop) for part in piece.fresh)
+    if card.board is None:
+        return np.zeros((len(rows), len(cols)), bool)
+    y, x = (card.board.first + card.stride * part + card.stride // 2 for part in (rows, cols))
+    return card.board.black(x, y)
 
 
 def standing_out(surprise: Scores, around: int) -> Scores:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.detector.card import ModelCard
-from dashboard.detector.model import Model
+from dashboard.detector.model import Completed, Model
 from dashboard.detector.scene import Scene
 from dashboard.detector.tiling import Box
 
@@ -38,7 +38,7 @@ def triptychs(scene: Scene, model: Model, boxes: Sequence[Box]) -> list[Triptych
     side = card.tile // shrink
     rim = card.margin if card.area else 0
     dn = np.stack([scene.read_around(box.grow(rim))[None] for box in boxes])
-    seen = model.complete(dn, scene.centre, scene.scale)
+    seen = _seen(scene, model, boxes, dn)
     inner = dn[:, 0, rim : rim + card.tile, rim : rim + card.tile]
     queries = inner.reshape(-1, side, shrink, side, shrink).mean(axis=(2, 4))
     return [
@@ -55,6 +55,25 @@ def triptychs(scene: Scene, model: Model, boxes: Sequence[Box]) -> list[Triptych
             boxes, queries, seen.completion, _strongest(seen.logits, card, len(boxes)), strict=True
         )
     ]
+
+
+def _seen(scene: Scene, model: Model, boxes: Sequence[Box], dn: Floats) -> Completed:
+    """What the network gives for tiles; of two networks each what it scores."""
+    board = model.card.board
+    if board is None:
+        return model.complete(dn, scene.centre, scene.scale)
+    said = [
+        model.complete(one[None], scene.centre, scene.scale, board.is_black(*box.centre))
+        for one, box in zip(dn, boxes, strict=True)
+    ]
+    scores, completion, logits = (
+        [getattr(one, part) for one in said] for part in ("scores", "completion", "logits")
+    )
+    return Completed(
+        np.concatenate(scores),
+        np.concatenate(completion),
+        np.concatenate(logits) if model.card.judges else None,
+    )
 
 
 def _strongest(logits: Floats | None, card: ModelCard, count: int) -> Sequence[float | None]:

@@ -3,30 +3,59 @@
 from __future__ import annotations
 
 import csv
+import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from subprocess import PIPE
 from types import SimpleNamespace
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import numpy_helper
 
-from dashboard.detector import Box, ModelError, OptionError, Scene, read_card
+from dashboard.detector import (
+    Box,
+    Model,
+    ModelError,
+    OptionError,
+    Scene,
+    StoreError,
+    read_card,
+)
+from dashboard.detector.locks import alone
 from dashboard.detector.scene import Patch
+from dashboard.detector.store import SIDE
 from tests.detector import rasters
-from tests.models import plain_model
+from tests.models import CARD, plain_model
 from training import learners
 from training.__main__ import main
-from training.adapt import RECIPES, adapt, squares
+from training.adapt import HALVES, RECIPES, adapt, board_of
 from training.data import gather
 from training.export import export
 from training.networks.article import TILE
 from training.networks.critic import EYE
 from training.presets import PRESETS
-from training.train import CHECKPOINT, TrainSettings, read_checkpoint, train
+from training.train import CHECKPOINT, Trainer, TrainSettings, read_checkpoint, train
 from training.weights import model_file, start_of, weights_of
 
-PRESET = RECIPES["guarded"]
+PRESET = RECIPES["guarded"].preset
+ROOT = Path(__file__).resolve().parents[2]
+# The command line with a recipe of a hundred small steps.
+SMALL = f"""
+import sys
+from dataclasses import replace
+from training import learners
+from training.__main__ import main
+from training.presets import PRESETS
+learners.AREAS = 2
+PRESETS["{PRESET}"] = replace(PRESETS["{PRESET}"], width=0.25, windows=400, batch=4)
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -146,31 +175,114 @@ def test_an_article_model_cannot_learn_a_scene(tmp_path: Path) -> None:
         weights_of(tmp_path / "text.onnx")
 
 
-def test_the_halves_of_a_chessboard_cover_the_scene_once() -> None:
-    scene = SimpleNamespace(width=2000, height=1700)
-    count = np.zeros((scene.height, scene.width), int)
-    for black in (True, False):
-        for box in squares(scene, black):  # type: ignore[arg-type]
-            count[box.y_min : box.y_max, box.x_min : box.x_max] += 1
-    assert (count == 1).all()
+@pytest.mark.parametrize(
+    ("width", "height", "side"),
+    [(25_516, 45_788, 1536), (3072, 3072, 1536), (3071, 9999, 768), (600, 1024, 512)],
+)
+def test_squares_are_what_a_scan_looks_at_at_a_time_or_a_part_of_it(
+    width: int, height: int, side: int
+) -> None:
+    scene = SimpleNamespace(name="x.png", width=width, height=height)
+    assert board_of(scene, replace(CARD, margin=200, around=65)).side == side  # type: ignore[arg-type]
+    assert SIDE * 4 % side == 0
 
 
-def test_cross_fitting_never_learns_what_it_will_score(
+def test_a_scene_too_small_for_halves_is_said() -> None:
+    scene = SimpleNamespace(name="x.png", width=800, height=1023)
+    with pytest.raises(OptionError, match=r"no room for two halves of 512 px; .* \(--fit whole\)"):
+        board_of(scene, CARD)  # type: ignore[arg-type]
+
+
+def test_halves_are_scored_by_what_has_not_learned_them(
     general: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learn_little(monkeypatch, windows=64)
     picture = rasters.write(tmp_path / "scene.png", rasters.ground(1600, 1600))
-    learned: list[Box] = []
-    read = Scene.read
+    scene = gather([picture], polluted=True)[0].scenes[0]
+    learned: dict[str, list[Box]] = {"black": [], "white": []}
+    read, save = Scene.read, Trainer._save
+    now = ["black"]
 
     def noted(self: Scene, box: Box) -> Patch:
         if box.width == box.height == TILE:
-            learned.append(box)
+            learned[now[0]].append(box)
         return read(self, box)
 
+    def saved(self: Trainer) -> None:
+        save(self)
+        now[0] = "white" if self.calibration else self.folder.name
+
     monkeypatch.setattr(Scene, "read", noted)
-    monkeypatch.setattr("training.adapt.export", lambda run, target: None)
-    adapt(picture, str(general / "general.onnx"), tmp_path / "black.onnx", black=True)
-    white = squares(gather([picture], polluted=True)[0].scenes[0], black=False)
-    assert len(learned) >= 64
-    assert not any(box.overlaps(out) for box in learned for out in white)
+    monkeypatch.setattr(Trainer, "_save", saved)
+    told: list[tuple[str, float]] = []
+    target = tmp_path / "pair.onnx"
+    card = adapt(
+        picture,
+        str(general / "general.onnx"),
+        target,
+        fit=HALVES,
+        report=lambda doing, part: told.append((doing, part)),
+    )
+    assert card == read_card(target)
+    assert (card.square, card.windows_seen) == (768, 2 * 64)
+    board = card.board
+    assert board is not None
+    for colour, boxes in learned.items():
+        left_out = board.squares(scene.width, scene.height, black=colour == "black")
+        assert len(boxes) >= 64
+        assert not any(box.overlaps(out) for box in boxes for out in left_out)
+    assert [doing for doing, _ in told] == sorted(
+        [doing for doing, _ in told], key=lambda doing: doing == "exporting"
+    )
+    parts = [part for _, part in told]
+    assert parts == sorted(parts)
+    assert 0 < parts[0] < parts[-1] < 1
+    model = Model.load(target, "cpu")
+    side = 2 * card.margin + 64
+    dn = np.random.default_rng(0).normal(128, 20, (1, 1, side, side)).astype(np.float32)
+    of_black, of_white = (model.score(dn, 128.0, 20.0, black) for black in (True, False))
+    assert np.abs(of_black - of_white).max() > 1e-3
+    (node,) = onnx.load(target).graph.node
+    for branch, half in (("then_branch", "black"), ("else_branch", "white")):
+        (graph,) = (part.g for part in node.attribute if part.name == branch)
+        kept = {part.name.split(".", 2)[-1]: part for part in graph.initializer}
+        after = read_checkpoint(tmp_path / "pair.run" / half / CHECKPOINT)["network"]
+        for name, weight in after.items():
+            np.testing.assert_array_equal(numpy_helper.to_array(kept[name]), weight, name)
+    with pytest.raises(ModelError, match="has learned a scene already"):
+        adapt(picture, str(target), tmp_path / "again.onnx")
+
+
+def test_a_scene_that_is_being_learned_is_not_learned_twice(general: Path, tmp_path: Path) -> None:
+    picture = rasters.write(tmp_path / "scene.png", rasters.ground(600, 600))
+    run = tmp_path / "learned.run"
+    run.mkdir()
+    with alone(run / "lock"), pytest.raises(StoreError, match="being learned there already"):
+        adapt(picture, str(general / "general.onnx"), tmp_path / "learned.onnx")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have no such signal")
+def test_learning_that_is_asked_to_stop_keeps_what_it_has_and_goes_on(
+    general: Path, tmp_path: Path
+) -> None:
+    """By a process of its own, as the dashboard does it: its lines of JSON, then a signal."""
+    picture = rasters.write(tmp_path / "scene.png", rasters.ground(800, 800))
+    target = tmp_path / "learned.onnx"
+    command = [sys.executable, "-c", SMALL, "adapt", str(picture), "--report"]
+    command += ["--model", str(general / "general.onnx"), "--out", str(target)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=PIPE, stderr=PIPE, text=True) as process:
+        assert process.stdout and process.stderr
+        first = json.loads(process.stdout.readline())
+        assert (first["doing"], first["part"] > 0) == ("learning", True)
+        process.terminate()
+        said = process.stderr.read()
+    assert process.returncode == 130, said
+    assert "the same command goes on where it was" in said
+    step = read_checkpoint(tmp_path / "learned.run" / CHECKPOINT)["step"]
+    assert 10 <= step < 100
+    assert not target.exists()
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    again = json.loads(done.stdout.splitlines()[0])
+    assert first["part"] < again["part"]
+    assert json.loads(done.stdout.splitlines()[-1])["doing"] == "exporting"
+    assert read_card(target).windows_seen == 400
