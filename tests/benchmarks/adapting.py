@@ -3,9 +3,9 @@
     python -m tests.benchmarks.adapting pathfinder.png --model guarded --work DIR [--seed 1]
 
 Scores a scene with a model as it is, after `adapt` has learned the whole scene, and after it has
-learned halves: each half of a chessboard scored by a network that has learned the other. With `--seed` the article's
-six pieces are planted first. One line of JSON each, with the false places above each object; the
-models stay in DIR, and the same command goes on with them.
+learned halves: each half of a chessboard scored by a network that has learned the other. With
+`--seed` the article's six pieces are planted first. One line of JSON each, with the false places
+above each object; the models stay in DIR, and the same command goes on with them.
 """
 
 from __future__ import annotations
