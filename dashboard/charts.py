@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from dashboard.detector import Histogram, Tail, Triptych
+from dashboard.learning import Curve
 from dashboard.pictures import MAGMA, RUST
 
 INK, FAINT, PAPER = "#E4E1DC", "#8C8883", "rgba(0,0,0,0)"
@@ -14,7 +18,8 @@ QUIET = "#6E6A66"  # bars of what is not flagged
 AS_BEFORE = {"marker": {"opacity": 1}}  # a click chooses a find; it dims no bar
 # Streamlit takes #000004, where magma begins, for a colour of its theme; it knows no rgb().
 HEAT = [f"rgb{tuple(colour)}" for colour in MAGMA[np.linspace(0, 255, 16).astype(int)].tolist()]
-HISTOGRAM = 260  # px, its height
+HISTOGRAM, CURVES = 260, 200  # px, their heights
+SMOOTH = 3.0  # logged losses: deviation of the Gaussian they are smoothed with
 CONFIG = {"displaylogo": False, "displayModeBar": False}
 
 
@@ -149,6 +154,29 @@ def neighbours(sigmas: NDArray[np.float64], stride: int, metres: float | None) -
     figure.update_layout(layout)
     figure.update_xaxes(title=f"{unit} from the find", constrain="domain", zeroline=False)
     figure.update_yaxes(autorange="reversed", scaleanchor="x", zeroline=False)
+    return figure
+
+
+def losses(curves: Sequence[Curve]) -> go.Figure:
+    """The loss of networks as they learn: as it was logged, and smoothed."""
+    figure = go.Figure()
+    for curve, colour in zip(curves, (RUST, INK), strict=False):
+        smooth = ndimage.gaussian_filter1d(curve.losses, SMOOTH, mode="nearest")
+        for y, opacity, width in ((curve.losses, 0.25, 1), (smooth, 1.0, 1.5)):
+            figure.add_scatter(
+                x=curve.windows,
+                y=y,
+                name=curve.name,
+                mode="lines",
+                line={"color": colour, "width": width},
+                opacity=opacity,
+                showlegend=bool(curve.name) and opacity == 1,
+                hovertemplate="%{x:,} windows<br>loss %{y:.3f}<extra></extra>",
+            )
+    legend = {"orientation": "h", "y": 1.2, "x": 0}
+    figure.update_layout(_layout(CURVES), legend=legend)
+    figure.update_xaxes(title="windows seen", gridcolor="#262524", zeroline=False)
+    figure.update_yaxes(title="loss", gridcolor="#262524", zeroline=False)
     return figure
 
 

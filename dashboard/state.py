@@ -34,6 +34,7 @@ from dashboard.detector import (
 )
 from dashboard.downloads import Downloads
 from dashboard.jobs import Worker
+from dashboard.learning import list_learned
 
 DEFAULT_MODEL = "critic"
 SIGMA = 3.0  # the article's
@@ -68,6 +69,18 @@ def model_names() -> list[str]:
     """The models there are, the default first."""
     names = [path.stem for path in list_models()]
     return sorted(names, key=lambda name: (name != DEFAULT_MODEL, name))
+
+
+def models() -> dict[str, str]:
+    """The models there are by name, those of `exported/` first, then what has learned a scene.
+
+    To a name that several scenes have, a part of what the scene is kept under is added.
+    """
+    found = {name: name for name in model_names()}
+    for path in list_learned():
+        name = path.stem if path.stem not in found else f"{path.stem} {path.parent.name[:6]}"
+        found[name] = str(path)
+    return found
 
 
 def open_scan(store: ScanStore) -> None:

@@ -12,10 +12,16 @@ from streamlit.navigation.page import StreamlitPage
 
 from dashboard import address, state
 from dashboard.detector import NeedleError, ScanStore, Scene
+from dashboard.jobs import Job
 
 POLL = 0.25  # s between two looks at work that is waited for
 # What Markdown would take for more than letters in a path, a name or an address.
 MARKUP = re.compile(r"[\\`*$\[<~]|(?<!\w)_|_(?!\w)|:(?=//)")
+DOING = {
+    "learning": "Learning {}",
+    "measuring": "Measuring what is ordinary in {}",
+    "exporting": "Writing down what was learned of {}",
+}
 NOTICE = 640  # px, of what a page says that has nothing else to show
 
 
@@ -146,6 +152,15 @@ def scene_facts(scene: Scene) -> dict[str, str]:
         rows["scale"] = f"{scene.pixel_size:.3g} m a pixel"
     rows["CRS"] = scene.crs_name or "none: positions in pixels only"
     return rows
+
+
+def learning_words(job: Job) -> str:
+    """How far the learning of a scene is."""
+    name, step = plain(job.name), job.learning
+    if step is None:
+        return f"Beginning to learn {name}"
+    words = f"{DOING[step.doing].format(name)}: {step.part:.0%}"
+    return words + (f", {duration(step.left)} left" if step.left else "")
 
 
 def duration(seconds: float) -> str:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import streamlit as st
 
-from dashboard import state
-from dashboard.detector import ModelCard, NeedleError, ScanStore, ScoreMap, find_model
+from dashboard import charts, learning, state
+from dashboard.detector import (
+    Model,
+    ModelCard,
+    NeedleError,
+    ScanSettings,
+    ScanStore,
+    ScoreMap,
+)
+from dashboard.jobs import Job, State
 from dashboard.pages import frame
 
 PICKS = {"best": 0.0, "typical": 0.5, "poor": 0.99, "worst": 1.0}
 
 
 def page() -> None:
-    """The card of one of the models in `exported/`; at first that of the open scan."""
-    names = state.model_names()
+    """The card of one of the models there are; at first that of the open scan."""
+    models = state.models()
+    names = list(models)
     if not names:
         st.subheader("No model yet")
         frame.quiet("Train one with `python -m training train`, then export it to exported/.")
@@ -23,7 +34,7 @@ def page() -> None:
     name = _chosen(names, store)
     state.keep_address(store, card=name)
     try:
-        model = state.model(name)
+        model = state.model(models[name])
     except NeedleError as error:
         frame.trouble(error, frame.NOTICE)
         return
@@ -33,12 +44,13 @@ def page() -> None:
         frame.quiet(model.card.title)
         frame.facts(_made(model.card), "made")
         st.subheader("What it does")
-        file = {"file": find_model(name).name, "SHA-256": model.sha256[:24] + " …"}
+        file = {"file": model.path.name, "SHA-256": model.sha256[:24] + " …"}
         frame.facts(_does(model.card) | file, "does")
+        _learning(model, store)
     with right:
         _completions(model.sha256)
         with st.container(key="remake"):
-            _remake(name, model.card)
+            _remake(model.name, model.card)
 
 
 def _chosen(names: list[str], store: ScanStore | None) -> str:
@@ -62,7 +74,7 @@ def _made(card: ModelCard) -> dict[str, str]:
     objects = "known objects left in" if card.polluted else "known objects left out"
     return {
         "trained on": ", ".join(card.scenes) + f" ({objects})",
-        "how long": f"{card.windows_seen:,} windows, {card.epochs:g} epochs, {card.hours:g} h",
+        "how long": f"{card.windows_seen:,} windows, {card.hours:g} h",
         "on": card.hardware,
         "last loss": f"{card.loss:.4f}",
         "size": f"{card.parameters:,} parameters, preset {card.preset}",
@@ -124,6 +136,15 @@ def _picked(key: str, done: int, _scores: ScoreMap) -> list[tuple[int, int]]:
 def _remake(name: str, card: ModelCard) -> None:
     st.subheader("Made with")
     scenes = " ".join(card.scenes)
+    if card.preset.endswith("-adapt"):
+        fit = "halves" if card.square else "whole"
+        st.code(
+            f"python -m training adapt {scenes} --model {card.start} --fit {fit} \\\n"
+            f"    --out {name}.onnx",
+            language=None,
+            wrap_lines=True,
+        )
+        return
     start = f" --start {card.start}.onnx" if card.start else ""
     st.code(
         f"python -m training train --preset {card.preset} --epochs {card.epochs:g}{start} \\\n"
@@ -132,3 +153,102 @@ def _remake(name: str, card: ModelCard) -> None:
         language=None,
         wrap_lines=True,
     )
+
+
+def _learning(model: Model, store: ScanStore | None) -> None:
+    """How a model learned the scene it has learned; else how it may learn that of the open scan."""
+    if learning.has_learned(model):
+        curves = learning.curves(model.path)
+        if curves:
+            st.subheader("How it learned the scene")
+            _curves(model.path)
+        return
+    if store is None or not learning.can_learn(model):
+        return
+    st.subheader("Learn this scene")
+    try:
+        lesson = learning.Lesson(store.scene(), model)
+    except NeedleError as error:
+        frame.trouble(error)
+        return
+    with st.container(key="learning"):
+        _lesson(lesson)
+
+
+def _lesson(lesson: learning.Lesson) -> None:
+    """A scene that is learned already, is being learned, or may be."""
+    job = _job(lesson)
+    if lesson.learned:
+        frame.quiet(f"{lesson.path.stem} has learned {lesson.scene.name}.")
+        _curves(lesson.path)
+        if st.button("Scan with it", type="primary", key="scan_learned"):
+            _scan(lesson)
+    elif job and job.active:
+        _under_way(job.number, lesson)
+    else:
+        _may_be(lesson, job)
+
+
+def _may_be(lesson: learning.Lesson, job: Job | None) -> None:
+    """What learning is, and the button; what went wrong, or where it was stopped before."""
+    name = lesson.scene.name
+    if job and job.error:
+        frame.trouble(job.error)
+    begun = learning.curves(lesson.path)
+    if begun:
+        frame.quiet(f"Stopped while it learned {name}; what is learned is kept.")
+        _curves(lesson.path)
+    else:
+        frame.quiet(
+            f"Every terrain differs: a copy of {lesson.model.name} learns the ground of {name} for "
+            "some minutes. A critic does so by halves, each scored by what has learned the other."
+        )
+    if learning.lacking():
+        frame.quiet(f"Learning needs PyTorch: {learning.INSTALL}")
+        return
+    label = "Resume" if begun else "Learn this scene"
+    if st.button(label, type="primary", key="learn"):
+        job = state.worker().learn(lesson.scene, str(lesson.model.path))
+        st.rerun()
+
+
+@st.fragment(run_every=1.0)
+def _under_way(number: int, lesson: learning.Lesson) -> None:
+    """The learning under way, drawn anew each second."""
+    job = state.worker().jobs[number]
+    if not job.active:
+        st.rerun()
+    waits = job.state in (State.WAITING, State.READING)
+    words = f"{frame.plain(job.name)} waits for its turn" if waits else frame.learning_words(job)
+    with st.container(horizontal=True, vertical_alignment="center", key="progress"):
+        st.progress(round(100 * (job.learning.part if job.learning else 0.0)), words)
+        st.button("Cancel", on_click=job.cancel, disabled=job.cancelled.is_set(), key="cancel")
+    _curves(lesson.path)
+
+
+def _curves(model: Path) -> None:
+    """The losses of a model as it learned, or learns."""
+    found = learning.curves(model)
+    if found:
+        st.plotly_chart(charts.losses(found), config=charts.CONFIG, key="losses")
+
+
+def _job(lesson: learning.Lesson) -> Job | None:
+    """The last job that had this model learn this scene, by itself or before a scan."""
+    known = (job for job in reversed(state.worker().jobs.values()) if job.learner)
+    return next((job for job in known if _is_about(job, lesson)), None)
+
+
+def _is_about(job: Job, lesson: learning.Lesson) -> bool:
+    if job.lesson:
+        return job.lesson.path == lesson.path
+    return (job.path, job.learner) == (lesson.scene.path, str(lesson.model.path))
+
+
+def _scan(lesson: learning.Lesson) -> None:
+    """Scan the scene with what has learned it, and look on."""
+    scene = lesson.scene
+    settings = ScanSettings(str(lesson.path))
+    job = state.worker().submit(scene.path, scene.name, settings, scene=scene)
+    st.session_state["watched"] = [job.number]
+    frame.go_to("scan")

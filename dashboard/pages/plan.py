@@ -1,4 +1,4 @@
-"""How to scan: model, stride, area of interest, and what that will take on this machine."""
+"""How to scan: model, learning, stride, area of interest, and what that takes on this machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import state
+from dashboard import learning, state
 from dashboard.detector import (
     Grid,
     Model,
@@ -28,6 +28,7 @@ class Plan:
     model: Model
     stride: int
     region: Region | None
+    learn_first: bool
     place: DeltaGenerator
 
     @property
@@ -49,6 +50,7 @@ def plan(scene: Scene, alone: bool) -> Plan | None:
     name = st.selectbox("Model", names, key="model") if len(names) > 1 else names[0]
     try:
         model = state.model(name)
+        learn_first = _learn_first(model)
         stride = _stride(model)
         _check_size(scene, model, stride)
         region = _region(scene) if alone else None
@@ -57,7 +59,24 @@ def plan(scene: Scene, alone: bool) -> Plan | None:
         return None
     place = st.empty()
     place.html('<div class="needle-quiet">about … on this machine</div>')
-    return Plan(model, stride, region, place)
+    return Plan(model, stride, region, learn_first, place)
+
+
+def _learn_first(model: Model) -> bool:
+    """Whether the model is to learn the scene before it scans it."""
+    if not learning.can_learn(model):
+        return False
+    missing = learning.lacking()
+    chosen = st.checkbox(
+        "Learn this scene first",
+        key="learn_first",
+        disabled=missing,
+        help="Every terrain differs. Some minutes of training on this scene's own ground, kept "
+        "for the next time; nothing is learned where it is scored.",
+    )
+    if missing:
+        frame.quiet(f"Learning needs PyTorch: {learning.INSTALL}")
+    return chosen and not missing
 
 
 def _check_size(scene: Scene, model: Model, stride: int) -> None:
@@ -101,13 +120,18 @@ def _region(scene: Scene) -> Region | None:
 
 def show_estimate(scene: Scene, planned: Plan) -> None:
     """How long the scan would take, in the place kept for it."""
-    if state.worker().scans():
+    to_learn = planned.learn_first and not learning.Lesson(scene, planned.model).learned
+    if state.worker().busy():
         text = "timed when the machine is free"
     else:
         area = planned.region.text if planned.region else ""
         key = (scene.sha256, planned.model.sha256, planned.stride, area)
         text = f"about {frame.duration(_seconds(key, scene, planned))}"
         text += f" on this machine ({planned.model.device_label})"
+        if to_learn:
+            text = f"some minutes to learn the scene, then {text}"
+        elif planned.learn_first:
+            text += ", the scene learned already"
     planned.place.html(f'<div class="needle-quiet">{text}</div>')
 
 

@@ -17,11 +17,13 @@ from dashboard.detector import (
     list_scans,
 )
 from dashboard.jobs import Job, State
+from dashboard.learning import Step
 from dashboard.pages import frame
 from dashboard.pages.choose import Choice, choose
 from dashboard.pages.plan import Plan, plan, show_estimate
 
 PREVIEW = (1000, 630)  # px; the whole picture is in sight, whatever its shape
+LEARNING = "What the model learns here is the ground; then it scans, and looks for what is not."
 EMPTY = "Choose a picture on the left. Nothing leaves this machine."
 OUTLINED_EARLY = 8  # while scanning
 OUTLINED = 40  # strongest places drawn on the picture; more would hide it
@@ -97,7 +99,10 @@ def _scan_button(choices: list[Choice], planned: Plan) -> None:
     good = [c for c in choices if _reading(c).state is not State.FAILED]
     label = "Scan" if len(good) == 1 else f"Scan {len(good)} pictures"
     if st.button(label, type="primary", width="stretch", key="scan_button"):
-        jobs = [state.worker().submit(c.path, c.name, planned.settings) for c in good]
+        jobs = [
+            state.worker().submit(c.path, c.name, planned.settings, planned.learn_first)
+            for c in good
+        ]
         st.session_state["watched"] = [job.number for job in jobs]
         st.rerun()
 
@@ -111,8 +116,11 @@ def _stage(job: Job | None, planned: Plan | None) -> None:
     if running and running.settings:
         _running(running.number)
         return
-    if stopped:
-        _stopped_at(stopped)
+    if stopped and stopped.store:
+        _stopped_at(stopped.store)
+        return
+    if stopped and stopped.learning and stopped.scene:
+        _stopped_learning(stopped, stopped.learning, stopped.scene)
         return
     for one in watched:
         if one.error:
@@ -134,10 +142,10 @@ def _watched() -> list[Job]:
     return [state.worker().jobs[n] for n in numbers if n in state.worker().jobs]
 
 
-def _stopped() -> ScanStore | None:
-    """The scan that this session has stopped last, where it can be gone on with."""
+def _stopped() -> Job | None:
+    """The job that this session has stopped last, where it can be gone on with."""
     last = next(reversed(_watched()), None)
-    return last.store if last and last.state is State.CANCELLED else None
+    return last if last and last.state is State.CANCELLED else None
 
 
 def _preview(scene: Scene, planned: Plan | None) -> None:
@@ -178,6 +186,10 @@ def _running(number: int) -> None:
     if scene is None:
         st.space(420)
         return
+    if job.state is State.LEARNING:
+        st.image(state.overview(scene.sha256, PREVIEW, scene))
+        frame.quiet(LEARNING)
+        return
     _heated(scene, job.store if job.progress else None)
 
 
@@ -208,16 +220,31 @@ def _stopped_at(store: ScanStore) -> None:
     _heated(store.scene(), store)
 
 
+def _stopped_learning(job: Job, step: Step, scene: Scene) -> None:
+    """The scene whose learning was stopped, and how to go on with that."""
+    with _bar(step.part, f"Stopped at {step.part:.0%} of learning; what is learned is kept"):
+        if st.button("Resume", key="resume"):
+            again = state.worker().submit(job.path, job.name, job.settings, learn_first=True)
+            st.session_state["watched"] = [again.number]
+            st.rerun()
+    st.image(state.overview(scene.sha256, PREVIEW, scene))
+    frame.quiet(_caption(scene))
+
+
 def _part(job: Job) -> float:
-    """How far a job is with what it is at: reading, or scanning."""
+    """How far a job is with what it is at: reading, learning, or scanning."""
     if job.progress:
         return job.progress.fraction
+    if job.state is State.LEARNING:
+        return job.learning.part if job.learning else 0.0
     return 0.0 if job.scene else job.read
 
 
 def _words(job: Job, waiting: int) -> str:
     if job.state is State.WAITING:
         return f"{frame.plain(job.name)} waits for its turn"
+    if job.state is State.LEARNING:
+        return frame.learning_words(job)
     step = job.progress
     if step is None and job.scene:
         return f"Beginning with {frame.plain(job.name)}"
@@ -253,7 +280,8 @@ def _open(store: ScanStore) -> None:
 
 def _recent() -> None:
     """Earlier scans: finished ones to open, unfinished ones to go on with."""
-    above = {store.key for store in (*_scanning(), _stopped()) if store}
+    stopped = _stopped()
+    above = {store.key for store in (*_scanning(), stopped and stopped.store) if store}
     stores = [store for store in list_scans() if store.key not in above][:6]
     if not stores:
         return

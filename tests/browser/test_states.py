@@ -110,6 +110,35 @@ def test_a_scan_under_way_stopped_and_resumed(page: Page) -> None:
     expect_calm(page)
 
 
+def test_learning_under_way_stopped_and_resumed(page: Page) -> None:
+    """The real training, which takes minutes: it is stopped as soon as it has begun."""
+    expect(page.get_by_text("on this machine (")).to_be_visible()
+    page.get_by_role("combobox", name="Model").click()
+    page.get_by_role("option", name="guarded", exact=True).click()
+    page.get_by_test_id("stCheckbox").filter(has_text="Learn this scene first").click()
+    expect(page.get_by_text("some minutes to learn the scene, then about")).to_be_visible()
+    rest(page)
+    expect_calm(page)
+    page.get_by_role("button", name="Scan", exact=True).click()
+    learns = re.compile(r"^Learning landing-site\.jp2: \d+%, .+ left$")
+    expect(page.get_by_text(learns)).to_be_visible()
+    expect_calm(page)
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    stopped = page.get_by_text(
+        re.compile(r"^Stopped at \d+% of learning; what is learned is kept$")
+    )
+    expect(stopped).to_be_visible()
+    rest(page)
+    words, part = page.evaluate(BAR)
+    assert round(100 * part, 3) == int(re.findall(r"\d+", words)[0])
+    expect_calm(page)
+    page.get_by_role("button", name="Resume", exact=True).click()
+    expect(page.get_by_text(learns)).to_be_visible()
+    assert int(re.findall(r"(\d+)%", page.get_by_text(learns).inner_text())[0]) >= 100 * part
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    expect(stopped).to_be_visible()
+
+
 def test_a_scan_that_fails_says_why_and_can_be_tried_again(page: Page, home: Path) -> None:
     expect(page.get_by_text("on this machine (")).to_be_visible()
     choose(page, "article")
