@@ -13,7 +13,7 @@ run: .venv/dashboard
 	$(BIN)/python -m dashboard --port $(PORT)
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: .venv/developer
 	$(BIN)/ruff check .
