@@ -101,6 +101,11 @@ def parser() -> argparse.ArgumentParser:
         help="plant hardware on each scene too, N times; without --scenes on the real ground in "
         "../shared/data, or on synthetic ground",
     )
+    evaluate.add_argument(
+        "--adapt",
+        action="store_true",
+        help="the models after they have learned each scene, too: minutes for each",
+    )
     evaluate.add_argument("--peers", action="store_true", help="other detectors in the same table")
     evaluate.add_argument(
         "--story",
@@ -191,6 +196,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
         device=options.device,
         planted=options.planted,
         peers=options.peers,
+        adapt=options.adapt,
         story=options.scale if options.story else None,
     )
     for path in evaluate(settings, trials_tracked):

@@ -17,6 +17,7 @@ from typing import Any
 from dashboard import __version__
 from dashboard.detector import NeedleError, NoGround, OptionError, SceneError
 from training.evaluate import story
+from training.evaluate.adapted import Adapted
 from training.evaluate.cases import Case, Cases, case_of, write
 from training.evaluate.contestants import Contestant, Network
 from training.evaluate.peers import peers
@@ -39,6 +40,7 @@ class EvaluateSettings:
     device: str = "auto"
     planted: int = 0  # seeds on each ground
     peers: bool = False
+    adapt: bool = False  # the networks after they have learned each scene, too
     story: str | None = None  # the scale of the article's experiment
 
     def __post_init__(self) -> None:
@@ -81,7 +83,8 @@ def evaluate(settings: EvaluateSettings, track: Track = iter) -> list[Path]:
 def contestants_of(settings: EvaluateSettings) -> list[Contestant]:
     """The contestants that the settings name, the models first."""
     networks = [Network.load(name, settings.stride, settings.device) for name in settings.models]
-    return [*networks, *(peers() if settings.peers else [])]
+    adapted = [Adapted(one, settings.device) for one in networks] if settings.adapt else []
+    return [*networks, *adapted, *(peers() if settings.peers else [])]
 
 
 def trials_of(settings: EvaluateSettings) -> list[Trial]:

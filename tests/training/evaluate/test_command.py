@@ -7,13 +7,14 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import onnx
 import pytest
 
 from dashboard.detector import Box, Scene
 from tests.detector import rasters
 from tests.models import area_model, plain_model
 from training.__main__ import main
-from training.evaluate import command
+from training.evaluate import adapted, command
 from training.evaluate.cases import Case, Cases
 from training.evaluate.contestants import Network
 from training.truth import KnownObject, Truth
@@ -153,3 +154,38 @@ def test_bad_input_gets_one_line(
     assert main(["evaluate", *arguments]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert says in line
+
+
+def test_models_can_learn_each_scene_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has learned here scores upside down, so that it is told from what has not."""
+    taught: list[tuple[str, str]] = []
+
+    def learn(picture: Path, model: str, target: Path) -> None:
+        taught.append((Scene.open(picture).name, Path(model).name))
+        target.parent.mkdir(parents=True)
+        graph = onnx.load(model)
+        for node in graph.graph.node:
+            node.op_type = {"Abs": "Neg"}.get(node.op_type, node.op_type)
+        onnx.save(graph, target)
+
+    monkeypatch.setattr(adapted, "adapt", learn)
+    (folder / "tiles.onnx").unlink()
+    how = ["evaluate", str(folder / "areas.onnx"), "--scenes", str(folder / "scenes"), "--adapt"]
+    how += ["--out", str(folder / "report.json")]
+    assert main(how) == 0
+    assert taught == [("plain.png", "areas.onnx")]
+    record = json.loads((folder / "report.json").read_text())
+    as_it_is, learned = record["cases"]
+    assert (as_it_is["contestant"], learned["contestant"]) == ("areas", "areas, adapted")
+    assert (as_it_is["sample"], learned["sample"]) == ("out", "own")
+    assert as_it_is["review_cost"] == 0
+    assert learned["review_cost"] != 0
+    assert main(how) == 0
+    assert len(taught) == 1
+
+
+def test_a_model_that_cannot_learn_is_said(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(folder, "--adapt") == 2
+    assert "kind article cannot learn a scene; leave out --adapt" in capsys.readouterr().err
