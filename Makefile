@@ -1,4 +1,5 @@
 # make run   opens the dashboard on http://localhost:8501
+# make learn installs what learning a scene needs: PyTorch
 # make test  checks the code and runs every test; CI calls exactly this
 # make check checks the code only: style, format, types
 
@@ -7,10 +8,12 @@ PORT ?= 8501
 BIN := .venv/bin
 REQUIREMENTS := requirements.txt training/requirements.txt dashboard/requirements.txt constraints.txt
 
-.PHONY: run test check clean
+.PHONY: run learn test check clean
 
 run: .venv/dashboard
 	$(BIN)/python -m dashboard --port $(PORT)
+
+learn: .venv/training
 
 test: check
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
@@ -24,9 +27,13 @@ check: .venv/developer
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --requirement dashboard/requirements.txt
 	touch $@
 
+.venv/training: training/requirements.txt dashboard/requirements.txt constraints.txt | .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --requirement training/requirements.txt
+	touch $@ .venv/dashboard
+
 .venv/developer: $(REQUIREMENTS) | .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --requirement requirements.txt
-	touch $@ .venv/dashboard
+	touch $@ .venv/dashboard .venv/training
 
 .venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -29,7 +29,7 @@ from dashboard.detector import Model, NeedleError, Scene, needle_home
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[1]
 NEEDED = ("torch", "onnx", "onnxscript", "tensorboard", "sklearn")
-INSTALL = "pip install -c constraints.txt -r training/requirements.txt"
+INSTALL = "make learn installs it, or pip install -r training/requirements.txt"
 PAUSE = 0.25  # s between two looks at whether to stop
 GRACE = 30.0  # s for a process to put on disk what it has learned
 HALVES = {"white": "of black squares", "black": "of white squares"}  # by what is left out
