@@ -162,6 +162,6 @@ def _report(report: Report, number: int, of: int, doing: str, part: float) -> No
     names = list(UNTIL)
     before = UNTIL[names[names.index(doing) - 1]] if doing != names[0] else 0.0
     done = before + part * (UNTIL[doing] - before)
-    if of > 1 and doing != EXPORTING:
-        done = UNTIL[MEASURING] * (number + done / UNTIL[MEASURING]) / of
+    if doing != EXPORTING:  # which is done once, when all have been trained
+        done = (UNTIL[MEASURING] * number + done) / of
     report(doing, done)

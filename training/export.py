@@ -194,7 +194,6 @@ def area_scorer(
 class Made:
     """A run's network as a graph that has been compared with PyTorch."""
 
-    state: Mapping[str, Any]  # of the checkpoint
     plan: Plan
     graph: onnx.ModelProto
     card: ModelCard
@@ -212,7 +211,7 @@ def made_of(run: Path, alone: bool = False) -> Made:
     graph = to_onnx(plan.scorer, plan.example, plan.dynamic, plan.outputs)
     worst = agreed(plan, graph)
     found = replace(card(run, state, plan), parity=worst, parity_checksum=checksum(plan.samples))
-    return Made(state, plan, graph, found)
+    return Made(plan, graph, found)
 
 
 def agreed(plan: Plan, graph: onnx.ModelProto, fixed: Mapping[str, Any] | None = None) -> float:

@@ -12,7 +12,7 @@ from streamlit.navigation.page import StreamlitPage
 
 from dashboard import address, state
 from dashboard.detector import NeedleError, ScanStore, Scene
-from dashboard.jobs import Job
+from dashboard.jobs import Job, State
 
 POLL = 0.25  # s between two looks at work that is waited for
 # What Markdown would take for more than letters in a path, a name or an address.
@@ -157,6 +157,8 @@ def scene_facts(scene: Scene) -> dict[str, str]:
 def learning_words(job: Job) -> str:
     """How far the learning of a scene is."""
     name, step = plain(job.name), job.learning
+    if job.state in (State.WAITING, State.READING):
+        return f"{name} waits for its turn"
     if step is None:
         return f"Beginning to learn {name}"
     words = f"{DOING[step.doing].format(name)}: {step.part:.0%}"

@@ -16,7 +16,7 @@ from dashboard.detector import (
     ScanStore,
     ScoreMap,
 )
-from dashboard.jobs import Job, State
+from dashboard.jobs import Job
 from dashboard.pages import frame
 
 PICKS = {"best": 0.0, "typical": 0.5, "poor": 0.99, "worst": 1.0}
@@ -50,7 +50,7 @@ def page() -> None:
     with right:
         _completions(model.sha256)
         with st.container(key="remake"):
-            _remake(model.name, model.card)
+            _remake(model)
 
 
 def _chosen(names: list[str], store: ScanStore | None) -> str:
@@ -133,10 +133,11 @@ def _picked(key: str, done: int, _scores: ScoreMap) -> list[tuple[int, int]]:
     return [(int(row), int(col)) for row, col in places]
 
 
-def _remake(name: str, card: ModelCard) -> None:
+def _remake(model: Model) -> None:
     st.subheader("Made with")
+    name, card = model.name, model.card
     scenes = " ".join(card.scenes)
-    if card.preset.endswith("-adapt"):
+    if learning.has_learned(model):
         fit = "halves" if card.square else "whole"
         st.code(
             f"python -m training adapt {scenes} --model {card.start} --fit {fit} \\\n"
@@ -218,8 +219,7 @@ def _under_way(number: int, lesson: learning.Lesson) -> None:
     job = state.worker().jobs[number]
     if not job.active:
         st.rerun()
-    waits = job.state in (State.WAITING, State.READING)
-    words = f"{frame.plain(job.name)} waits for its turn" if waits else frame.learning_words(job)
+    words = frame.learning_words(job)
     with st.container(horizontal=True, vertical_alignment="center", key="progress"):
         st.progress(round(100 * (job.learning.part if job.learning else 0.0)), words)
         st.button("Cancel", on_click=job.cancel, disabled=job.cancelled.is_set(), key="cancel")
