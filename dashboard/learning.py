@@ -24,14 +24,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dashboard.detector import Model, NeedleError, Scene, needle_home
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[1]
+LAST = "critic-last"  # the card's preset where a critic's last layer was fitted
 NEEDED = ("torch", "onnx", "onnxscript", "tensorboard", "sklearn")
 INSTALL = "make learn installs it, or pip install -r training/requirements.txt"
 PAUSE = 0.25  # s between two looks at whether to stop
 GRACE = 30.0  # s for a process to put on disk what it has learned
+KEPT = ("checkpoint.pt", "*.npz")  # in a run's folder, to go on with it
 HALVES = {"white": "of black squares", "black": "of white squares"}  # by what is left out
 
 
@@ -43,7 +48,7 @@ class LearningError(NeedleError):
 class Step:
     """How far learning is."""
 
-    doing: str  # "learning", "measuring" or "exporting"
+    doing: str  # "looking", "planting", "learning", "measuring" or "exporting"
     part: float  # of all
     left: float | None  # s; None while nobody can know
 
@@ -55,6 +60,14 @@ class Curve:
     name: str
     windows: list[int]
     losses: list[float]
+
+
+@dataclass(frozen=True)
+class Separation:
+    """The scores of ground and of things put on it, before a scene was learned and after."""
+
+    ground: NDArray[np.float32]  # [n, 2]
+    things: NDArray[np.float32]  # [m, 2]
 
 
 @dataclass(frozen=True)
@@ -88,13 +101,19 @@ def can_learn(model: Model) -> bool:
 
 def has_learned(model: Model) -> bool:
     """Whether a model has learned a scene."""
-    return model.card.preset.endswith("-adapt")
+    return model.card.preset == LAST or model.card.preset.endswith("-adapt")
 
 
 def list_learned() -> list[Path]:
     """The models that have learned a scene, the newest first."""
     found = (needle_home() / "learned").glob("*/*.onnx")
     return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+
+
+def begun(model: Path) -> bool:
+    """Whether learning began before, and goes on with what is kept."""
+    run = model.with_suffix(".run")
+    return any(next(run.rglob(kept), None) for kept in KEPT)
 
 
 def curves(model: Path) -> list[Curve]:
@@ -111,6 +130,18 @@ def _curve(name: str, path: Path) -> Curve | None:
     except (OSError, KeyError, ValueError, TypeError):  # not there yet, or its last line half so
         return None
     return Curve(name, [tiles for tiles, _ in rows], [loss for _, loss in rows]) if rows else None
+
+
+def separation(model: Path) -> Separation | None:
+    """What a critic tells apart since its last layer was fitted; None of all other models."""
+    try:
+        with (model.with_suffix(".run") / "separation.csv").open(newline="") as file:
+            rows = [(row["put"], row["before"], row["after"]) for row in csv.DictReader(file)]
+        known = np.array(rows, np.float32)
+        put = known[:, 0] > 0
+    except (OSError, KeyError, ValueError, TypeError, IndexError):
+        return None
+    return Separation(known[~put, 1:], known[put, 1:])
 
 
 def learn(lesson: Lesson, on_progress: Callable[[Step | None], None]) -> Path:
@@ -139,9 +170,10 @@ def learn(lesson: Lesson, on_progress: Callable[[Step | None], None]) -> Path:
         if process.wait() != 0:
             trouble.seek(0)
             raise LearningError(_reason(trouble.read(), lesson))
-    for checkpoint in lesson.path.with_suffix(".run").rglob("checkpoint.pt"):
-        with suppress(OSError):
-            checkpoint.unlink()  # the model holds the weights
+    for kept in KEPT:
+        for path in lesson.path.with_suffix(".run").rglob(kept):
+            with suppress(OSError):
+                path.unlink()  # the model holds what was learned
     return lesson.path
 
 

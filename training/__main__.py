@@ -67,9 +67,9 @@ def parser() -> argparse.ArgumentParser:
     adapt.add_argument("--epochs", type=int, help="of 4,800 windows (default 1: a minute or two)")
     adapt.add_argument(
         "--fit",
-        choices=("whole", "halves"),
-        help="learn all of the scene, or let two networks learn half each and score the other, so "
-        "that nothing is learned where it is scored (default: halves for a critic, else whole)",
+        choices=("whole", "halves", "last"),
+        help="learn all of the scene; or let two networks learn half each and score the other; or "
+        "fit the last layer of a critic alone, in minutes (default: last for a critic, else whole)",
     )
     adapt.add_argument(
         "--report", action="store_true", help="print progress as lines of JSON, for programs"

@@ -2,18 +2,20 @@
 
 Every terrain differs. What stands on the scene is seen too, but only as often as its few pixels
 come into a random window: the article trained on its own scene in the same way. A critic, which is
-taught what does not count, would learn all the same that what stands there is ground. It is
-cross-fitted: two networks learn half of a chessboard each, and either scores what the other has
-learned (`dashboard/detector/chessboard.py`).
+taught what does not count, would learn all the same that what stands there is ground. So its last
+layer alone is fitted (`last_layer.py`), or it is cross-fitted: two networks learn half of a
+chessboard each, and either scores what the other has learned (`dashboard/detector/chessboard.py`).
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from rasterio.errors import NotGeoreferencedWarning
 from torch import Tensor
 
 from dashboard.detector.card import ModelCard
@@ -23,18 +25,21 @@ from dashboard.detector.ingest import ingest
 from dashboard.detector.locks import alone
 from dashboard.detector.scene import Scene
 from dashboard.detector.tiling import Box
+from training import last_layer
 from training.data import Source
-from training.export import export, export_pair
+from training.export import export, export_pair, write
 from training.presets import PRESETS
 from training.train import Report, TrainSettings, nobody, train
 from training.weights import model_file, weights_of
 
-WHOLE, HALVES = "whole", "halves"
+WHOLE, HALVES, LAST = "whole", "halves", "last"
+FITS = (WHOLE, HALVES, LAST)
 # px. A square is what a scan looks at at a time, so that one network is asked and not both; a part
 # of that where a scene has no room for several, but always twice as wide as a window of training.
 SQUARES = (1536, 768, 512)
 ROOM = 2  # squares along the shorter side of a scene, for squares of that size to be taken
 LEARNING, MEASURING, EXPORTING = "learning", "measuring", "exporting"
+LOOKED = 0.97  # of the fitting of a last layer is looking at the scene
 UNTIL = {LEARNING: 0.8, MEASURING: 0.88, EXPORTING: 1.0}  # parts of the work, about
 
 
@@ -43,12 +48,12 @@ class Recipe:
     """How a kind of network learns a scene."""
 
     preset: str
-    fit: str  # the whole, or halves, where nothing else is asked for
+    fit: str  # one of FITS, where nothing else is asked for
 
 
 RECIPES = {  # by the kind of the model
     "guarded": Recipe("guarded-adapt", WHOLE),
-    "critic": Recipe("critic-adapt", HALVES),
+    "critic": Recipe("critic-adapt", LAST),
 }
 
 
@@ -83,14 +88,14 @@ def adapt(
         picture: the scene to learn, a picture or one that is ingested already.
         model: a name in `exported/`, or a file.
         target: an ONNX file.
-        epochs: instead of the recipe's.
-        fit: `whole`, or `halves`; as suits the kind of the model where None.
+        epochs: instead of the recipe's; none of a last layer.
+        fit: `whole`, `halves`, or `last` for a critic's last layer; as suits the kind where None.
         report: told what is done and which part of all is.
 
     Raises:
         SceneError: the picture cannot be used.
         ModelError: the model cannot learn, or PyTorch and ONNX Runtime disagree in the end.
-        OptionError: the scene is too small for halves.
+        OptionError: the scene is too small for halves, or the model has no last layer.
         StoreError: the run cannot be written, belongs to another scene, or is under way.
         KeyboardInterrupt: it was asked to stop; the same call goes on where it was.
     """
@@ -99,8 +104,13 @@ def adapt(
     recipe = RECIPES.get(card.kind)
     if recipe is None:
         raise ModelError(f"{path.name}: a network of kind {card.kind} cannot learn a scene")
-    if not start:
+    if not start or card.preset == last_layer.PRESET:
         raise ModelError(f"{path.name}: has learned a scene already; give the model it was before")
+    fit = fit or recipe.fit
+    if fit == LAST and not card.judges:
+        raise OptionError(f"{path.name}: only a critic's last layer can be fitted; leave out --fit")
+    if fit == LAST and epochs:
+        raise OptionError("a last layer is fitted without epochs; leave out --epochs")
     scene = _scene_of(picture)
     preset = recipe.preset
     settings = TrainSettings(
@@ -114,7 +124,12 @@ def adapt(
             error
         )
     with alone(run / "lock", waiting=partial(_taken, run)):
-        if (fit or recipe.fit) == WHOLE:
+        if fit == LAST:
+            graph, learned = last_layer.learn(path, card, scene, run, partial(_looked, report))
+            report(EXPORTING, LOOKED)
+            write(target, graph)
+            return learned
+        if fit == WHOLE:
             lesson.learn(run, (), partial(_report, report, 0, 1))
             _report(report, 0, 1, EXPORTING, 0.0)
             return export(run, target)
@@ -147,14 +162,21 @@ def board_of(scene: Scene, card: ModelCard) -> Chessboard:
 
 
 def _scene_of(picture: Path) -> Scene:
-    try:
-        return Scene.open(picture)
-    except DamagedScene:  # not an ingested one
-        return ingest(picture)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # any TIFF may be none of ours
+        try:
+            return Scene.open(picture)
+        except DamagedScene:
+            return ingest(picture)
 
 
 def _taken(run: Path) -> None:
     raise StoreError(f"{run}: the scene is being learned there already; wait for that to end")
+
+
+def _looked(report: Report, doing: str, part: float) -> None:
+    """Says of what part of the looking is done how far all is."""
+    report(doing, LOOKED * part)
 
 
 def _report(report: Report, number: int, of: int, doing: str, part: float) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from dashboard.detector.tiling import Box
 from training.ground import Sun
 from training.networks.guarded import BLOCK
 from training.sensor import noise_of
@@ -115,6 +116,32 @@ def plant(dn: Floats, scale: float, rng: Rng) -> Planted:
                 _mark(target, weight, covered, at)
     _spoil(dn, ends, noise, rng)
     return Planted(dn, target, weight)
+
+
+def put(dn: Floats, scale: float, count: int, rng: Rng) -> list[Box]:
+    """Puts so many things on ground `[H, W]` in place, where there is room; the boxes they cover.
+
+    The ground is lit as a window of training would be; nothing is spoiled, nothing looks alike.
+
+    Args:
+        dn: multiples of 4 high and wide.
+        scale: the scene's robust standard deviation, DN.
+        count: of things.
+        rng: decides everything.
+    """
+    taken, boxes = np.zeros(dn.shape, bool), list[Box]()
+    noise, sun = noise_of(dn), sun_over(dn, rng)
+    for _ in range(count):
+        sheet = thing(_even_in_logarithm(SIZES, rng), sun, rng)
+        at = _free(taken, len(sheet.x) // FINE, rng)
+        if at is None:
+            continue
+        covered = _press(dn, sheet, at, (scale, noise), rng)
+        inside = covered >= min(COVERED, 0.6 * float(covered.max()))
+        y, x = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+        box = Box(int(x[0]), int(y[0]), int(x[-1]) + 1, int(y[-1]) + 1)
+        boxes.append(box.moved(at[1], at[0]))
+    return boxes
 
 
 def thing(size: float, sun: Sun, rng: Rng) -> Sheet:

@@ -18,6 +18,8 @@ POLL = 0.25  # s between two looks at work that is waited for
 # What Markdown would take for more than letters in a path, a name or an address.
 MARKUP = re.compile(r"[\\`*$\[<~]|(?<!\w)_|_(?!\w)|:(?=//)")
 DOING = {
+    "looking": "Looking at the ground of {}",
+    "planting": "Comparing {} with things put on it",
     "learning": "Learning {}",
     "measuring": "Measuring what is ordinary in {}",
     "exporting": "Writing down what was learned of {}",

@@ -138,7 +138,7 @@ def _remake(model: Model) -> None:
     name, card = model.name, model.card
     scenes = " ".join(card.scenes)
     if learning.has_learned(model):
-        fit = "halves" if card.square else "whole"
+        fit = "halves" if card.square else "last" if card.preset == learning.LAST else "whole"
         st.code(
             f"python -m training adapt {scenes} --model {card.start} --fit {fit} \\\n"
             f"    --out {name}.onnx",
@@ -159,8 +159,7 @@ def _remake(model: Model) -> None:
 def _learning(model: Model, store: ScanStore | None) -> None:
     """How a model learned the scene it has learned; else how it may learn that of the open scan."""
     if learning.has_learned(model):
-        curves = learning.curves(model.path)
-        if curves:
+        if learning.curves(model.path) or learning.separation(model.path):
             st.subheader("How it learned the scene")
             _curves(model.path)
         return
@@ -195,14 +194,15 @@ def _may_be(lesson: learning.Lesson, job: Job | None) -> None:
     name = lesson.scene.name
     if job and job.error:
         frame.trouble(job.error)
-    begun = learning.curves(lesson.path)
+    begun = learning.begun(lesson.path)
     if begun:
         frame.quiet(f"Stopped while it learned {name}; what is learned is kept.")
         _curves(lesson.path)
     else:
         frame.quiet(
             f"Every terrain differs: a copy of {lesson.model.name} learns the ground of {name} for "
-            "some minutes. A critic does so by halves, each scored by what has learned the other."
+            "some minutes. Of a critic the last layer alone learns: to tell what stands out there "
+            "from things that are put on a copy of the picture."
         )
     if learning.lacking():
         frame.quiet(f"Learning needs PyTorch: {learning.INSTALL}")
@@ -227,10 +227,12 @@ def _under_way(number: int, lesson: learning.Lesson) -> None:
 
 
 def _curves(model: Path) -> None:
-    """The losses of a model as it learned, or learns."""
-    found = learning.curves(model)
+    """The losses of a model as it learned, or learns; or what it tells apart since then."""
+    found, apart = learning.curves(model), learning.separation(model)
     if found:
         st.plotly_chart(charts.losses(found), config=charts.CONFIG, key="losses")
+    if apart:
+        st.plotly_chart(charts.separation(apart), config=charts.CONFIG, key="separation")
 
 
 def _job(lesson: learning.Lesson) -> Job | None:

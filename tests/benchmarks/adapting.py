@@ -2,8 +2,9 @@
 
     python -m tests.benchmarks.adapting pathfinder.png --model guarded --work DIR [--seed 1]
 
-Scores a scene with a model as it is, after `adapt` has learned the whole scene, and after it has
-learned halves: each half of a chessboard scored by a network that has learned the other. With
+Scores a scene with a model as it is, after `adapt` has learned the whole scene, after it has
+learned halves (each half of a chessboard scored by a network that has learned the other), and after
+the last layer alone was fitted, which a critic has. With
 `--seed` the article's six pieces are planted first. One line of JSON each, with the false places
 above each object; the models stay in DIR, and the same command goes on with them.
 """
@@ -16,7 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from training.adapt import HALVES, WHOLE, adapt
+from training.adapt import FITS, HALVES, WHOLE, adapt
 from training.evaluate.cases import Case, case_of
 from training.evaluate.contestants import Contestant, Network
 from training.evaluate.measures import review_cost
@@ -57,7 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("picture", type=Path)
     parser.add_argument("--model", default="guarded")
-    parser.add_argument("--fits", nargs="+", choices=(WHOLE, HALVES), default=(WHOLE, HALVES))
+    parser.add_argument("--fits", nargs="+", choices=FITS, default=(WHOLE, HALVES))
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--seed", type=int, help="plant on the picture first")
     given = parser.parse_args()

@@ -7,14 +7,15 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 from dashboard.detector import ModelError, Scene
-from training.adapt import RECIPES, adapt
+from training import last_layer
+from training.adapt import LAST, RECIPES, adapt
 from training.evaluate.contestants import OWN_GROUND, Network, Scored
 from training.presets import PRESETS
 
 
 @dataclass(frozen=True)
 class Adapted:
-    """A network after `adapt`: of a critic two, either for what the other has learned.
+    """A network after `adapt`: a critic with another last layer, a guarded network anew.
 
     Raises:
         ModelError: the network is of a kind that cannot learn a scene.
@@ -38,7 +39,8 @@ class Adapted:
     @property
     def key(self) -> str:
         recipe = RECIPES[self.network.model.card.kind]
-        return f"{self.network.key} {recipe.fit} {astuple(PRESETS[recipe.preset])}"
+        how = last_layer.recipe() if recipe.fit == LAST else astuple(PRESETS[recipe.preset])
+        return f"{self.network.key} {recipe.fit} {how}"
 
     def sample(self, *names: str) -> str:
         """It learns from the scene itself."""

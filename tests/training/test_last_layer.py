@@ -1,0 +1,245 @@
+"""A critic's last layer fitted to a scene: what it learns, and that the graph does just that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from dashboard.detector import (
+    Box,
+    Model,
+    ModelError,
+    NoGround,
+    OptionError,
+    ScanStore,
+    StoreError,
+    ingest,
+    read_card,
+    scan,
+)
+from dashboard.detector.pieces import Piece
+from dashboard.learning import LAST, begun, curves, has_learned, separation
+from tests.detector import rasters
+from training import last_layer
+from training.adapt import adapt
+from training.graft import RIM
+from training.last_layer import PRESET, Eye, Places, fitted, put, rescored
+from training.weights import model_file
+
+DEMO = Path(__file__).resolve().parents[2] / "dashboard" / "demo" / "landing-site.jp2"
+CROP = Box(1504, 1536, 2144, 2176)
+CRITIC = model_file("critic")
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A part of the demo scene."""
+    dn = np.asarray(ingest(DEMO).read(CROP).dn).astype(np.uint16)
+    return rasters.write(tmp_path_factory.mktemp("crop") / "crop.tif", dn)
+
+
+@pytest.fixture(scope="module")
+def learned(picture: Path) -> Path:
+    """The shipped critic after it has learned that part, its run beside it."""
+    target = picture.parent / "learned.onnx"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(last_layer, "PASSES", 2)
+        adapt(picture, "critic", target)
+    return target
+
+
+def drawn(count: int, level: float, moved: float, seed: int) -> Places:
+    """Places whose third of four features says what the score does not."""
+    rng = np.random.default_rng(seed)
+    features = rng.normal(5, 2, (count, 4))
+    features[:, 2] += moved
+    return Places(rng.normal(level, 1, count).astype(np.float32), features.astype(np.float32))
+
+
+def test_a_layer_finds_what_tells_things_from_ground() -> None:
+    ground, things = drawn(3_000, 0.0, 0.0, seed=0), drawn(400, 2.0, 4.0, seed=1)
+    layer = fitted(ground, things)
+    assert np.abs(layer.weight).argmax() == 2
+    assert layer.weight[2] > 0
+    other = drawn(400, 2.0, 4.0, seed=2)
+    strongest = ground.part(np.argsort(-ground.score)[: last_layer.STRONGEST])
+    before = np.mean(other.score[:, None] > strongest.score)
+    after = np.mean(
+        (other.score + layer.change(other))[:, None] > strongest.score + layer.change(strongest)
+    )
+    assert after > before + 0.05
+
+
+def test_the_scores_of_ground_keep_their_mean_and_spread() -> None:
+    ground, things = drawn(1_000, 3.0, 0.0, seed=0), drawn(400, 5.0, 4.0, seed=1)
+    layer = fitted(ground, things)
+    after = ground.score + layer.change(ground)
+    assert after.mean() == pytest.approx(ground.score.mean(), abs=1e-3)
+    assert after.std() == pytest.approx(ground.score.std(), rel=1e-3)
+    assert np.mean(layer.change(ground) < layer.least) == pytest.approx(last_layer.LEAST, abs=0.01)
+
+
+def test_one_object_among_the_ground_is_hardly_learned_as_ground() -> None:
+    ground, things = drawn(1_500, 0.0, 0.0, seed=0), drawn(400, 2.0, 4.0, seed=1)
+    thing = drawn(1, 3.0, 4.0, seed=3)
+    with_it = Places.of([ground.part(np.arange(1_499)), thing])
+    changes = [float(fitted(one, things).change(thing)[0]) for one in (ground, with_it)]
+    assert changes[1] == pytest.approx(changes[0], rel=0.1)
+
+
+def test_things_that_no_ground_scores_less_than_teach_nothing() -> None:
+    ground, things = drawn(1_000, 3.0, 0.0, seed=0), drawn(400, 5.0, 4.0, seed=1)
+    weak = drawn(400, -50.0, -9.0, seed=2)
+    one, other = (fitted(ground, some) for some in (things, Places.of([things, weak])))
+    np.testing.assert_array_equal(one.weight, other.weight)
+    with pytest.raises(NoGround, match="stands out"):
+        fitted(ground, weak)
+    with pytest.raises(NoGround, match="stands out"):
+        fitted(Places(ground.score[:0], ground.features[:0]), things)
+
+
+def test_a_place_stays_where_it_was_and_what_is_around_goes_with_it() -> None:
+    y, x = np.mgrid[-20:21, -20:21]
+    hill = (10 - np.hypot(x, y)).astype(np.float32)
+    change = np.full_like(hill, 99.0)  # of no place, but for its top
+    change[20, 20] = -6.0
+    found = rescored(hill, change, least=-2.0)
+    inner = hill[RIM:-RIM, RIM:-RIM]
+    near = np.maximum(np.abs(x), np.abs(y))[RIM:-RIM, RIM:-RIM] <= 2
+    np.testing.assert_allclose(found[near], inner[near] - 6)
+    np.testing.assert_allclose(found[~near], inner[~near] - 2)
+
+
+def test_of_two_places_that_are_near_the_stronger_change_counts() -> None:
+    flat = np.zeros((21, 24), np.float32)
+    flat[10, 10], flat[10, 13] = 5.0, 4.0
+    change = np.zeros_like(flat)
+    change[10, 10], change[10, 13] = -3.0, 1.0
+    found = rescored(flat, change, least=-9.0)[10 - RIM]
+    assert found[13 - RIM] == 5.0
+    assert found[10 - RIM] == 2.0
+    assert found[11 - RIM] == 1.0
+
+
+def test_things_are_put_as_a_file_would_hold_them(picture: Path) -> None:
+    scene = ingest(picture)
+    before = np.asarray(scene.read(Box(0, 0, scene.width, scene.height)).dn)
+    dn = before.copy()
+    boxes = put(dn, scene, np.random.default_rng(0))
+    assert len(boxes) > 6
+    changed = np.zeros(dn.shape, bool)
+    for box in boxes:
+        changed[box.y_min : box.y_max, box.x_min : box.x_max] = True
+        assert 0 <= box.x_min < box.x_max <= scene.width
+        assert 0 <= box.y_min < box.y_max <= scene.height
+    assert np.abs(dn - before)[changed].mean() > 5 * np.abs(dn - before)[~changed].mean()
+    np.testing.assert_array_equal(dn, np.rint(dn))
+    assert (dn.min() >= 0, dn.max() <= 2**scene.bits - 1) == (True, True)
+
+
+def test_the_card_says_what_was_learned(learned: Path) -> None:
+    card, before = read_card(learned), read_card(CRITIC)
+    assert (card.preset, card.start, card.scenes) == (PRESET, "critic", ("crop.tif",))
+    assert (card.around, card.margin, card.sees) == (0, before.margin + 32, card.margin)
+    assert card.windows_seen >= 10
+    assert card.judges
+    assert before.parity <= card.parity <= last_layer.TOLERANCE
+    assert PRESET == LAST
+    model = Model.load(learned, "cpu")
+    assert has_learned(model)
+
+
+def test_the_graph_scores_as_the_layer_says(
+    picture: Path, learned: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reckoned anew from what the critic gives: scores everywhere, other outputs as they were."""
+    scene, model, before = ingest(picture), Model.load(learned, "cpu"), Model.load(CRITIC, "cpu")
+    margin, more = before.card.margin, 4 * RIM
+    rng = np.random.default_rng(5)
+    size = 2 * model.card.margin + 96
+    dn = scene.read_around(Box(40, 60, 40 + size, 60 + size))[None, None]
+    dn = (dn + rng.normal(0, 2, dn.shape)).astype(np.float32)
+    shown = model.complete(dn, scene.centre, scene.scale)
+    inner = dn[:, :, more:-more, more:-more]
+    known = before.complete(inner, scene.centre, scene.scale)
+    assert known.logits is not None
+    assert shown.logits is not None
+    np.testing.assert_allclose(shown.logits, known.logits, atol=1e-3)
+    np.testing.assert_allclose(shown.completion, known.completion, atol=0.05 * scene.scale)
+    assert shown.scores.shape == known.scores.shape
+    assert margin + more == model.card.margin
+    assert np.abs(shown.scores - known.scores).max() > 0.1
+
+
+def test_places_of_a_scan_stay_where_they_were(
+    picture: Path, learned: Path, tmp_path: Path
+) -> None:
+    def maxima(name: str | Path) -> NDArray[np.bool_]:
+        scene, model = ingest(picture), Model.load(name, "cpu")
+        store = ScanStore.for_scan(scene, model, home=tmp_path)
+        for _ in scan(store, scene, model):
+            pass
+        values = store.scores().values
+        return np.asarray(values == ndimage.maximum_filter(values, 13))
+
+    before, after = maxima("critic"), maxima(learned)
+    near = after[2:-2, 2:-2] & ~before[2:-2, 2:-2]
+    assert after.sum() > 20
+    assert near.sum() < 0.5 * after.sum()
+
+
+def test_learning_goes_on_with_what_it_has_seen(
+    picture: Path, learned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(last_layer, "PASSES", 2)
+    looked: list[Piece] = []
+    things = Eye.things
+
+    def stopped(self: Eye, square: Piece, rng: np.random.Generator) -> Places:
+        looked.append(square)
+        if len(looked) == 2:
+            raise KeyboardInterrupt
+        return things(self, square, rng)
+
+    monkeypatch.setattr(Eye, "things", stopped)
+    target = tmp_path / "again.onnx"
+    with pytest.raises(KeyboardInterrupt):
+        adapt(picture, "critic", target)
+    assert begun(target)
+    assert not target.exists()
+    monkeypatch.setattr(Eye, "ground", lambda *_: pytest.fail("it has been looked at"))
+    told: list[tuple[str, float]] = []
+    adapt(picture, "critic", target, report=lambda doing, part: told.append((doing, part)))
+    assert len(looked) == 3
+    assert [doing for doing, _ in told] == ["looking", "planting", "planting", "exporting"]
+    parts = [part for _, part in told]
+    assert parts == sorted(parts)
+    one, other = (onnx.load(path).graph.initializer for path in (learned, target))
+    assert [part.raw_data for part in one] == [part.raw_data for part in other]
+
+
+def test_what_was_learned_can_be_seen(learned: Path) -> None:
+    found = separation(learned)
+    assert found is not None
+    assert len(found.things) == read_card(learned).windows_seen
+    after, before = (np.median(found.things[:, column]) for column in (1, 0))
+    assert after > before
+    assert curves(learned) == []
+    assert separation(CRITIC) is None
+
+
+def test_what_cannot_be_fitted_is_said(picture: Path, learned: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="has learned a scene already"):
+        adapt(picture, str(learned), tmp_path / "x.onnx")
+    with pytest.raises(OptionError, match="only a critic's last layer"):
+        adapt(picture, "guarded", tmp_path / "x.onnx", fit="last")
+    with pytest.raises(OptionError, match="leave out --epochs"):
+        adapt(picture, "critic", tmp_path / "x.onnx", epochs=2)
+    other = rasters.write(tmp_path / "other.png", rasters.ground(600, 600))
+    with pytest.raises(StoreError, match="of another scene, model or version"):
+        adapt(other, "critic", learned)
