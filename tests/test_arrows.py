@@ -12,8 +12,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 UI = {"streamlit", "plotly"}
 LEARNING = {"torch", "onnx", "onnxscript", "tensorboard", "sklearn"}
-# What training reads pixels and writes cards with; `evaluate` alone sees the whole public face.
+# What training reads pixels and writes cards with, and goes through a scene with as a scan does;
+# `evaluate` alone sees the whole public face.
 SHARED = {"scene", "ingest", "tiling", "chessboard", "card", "errors", "locks"}
+SHARED |= {"pieces", "store", "devices"}
 
 
 def loaded_by(module: str, root: Path = ROOT) -> set[str]:
