@@ -1,4 +1,4 @@
-"""Learning a scene: `python -m training adapt` as a process of its own, for it needs PyTorch.
+"""Learning a scene: `python -m training adapt` as a process of its own, which may need PyTorch.
 
 What is learned is kept by scene and model, beside the stored scans: `learned/KEY/NAME.onnx`, with
 the run's checkpoints and losses in `learned/KEY/NAME.run`. A run that was stopped goes on.
@@ -32,7 +32,7 @@ from dashboard.detector import Model, NeedleError, Scene, needle_home
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[1]
 LAST = "critic-last"  # the card's preset where a critic's last layer was fitted
-NEEDED = ("torch", "onnx", "onnxscript", "tensorboard", "sklearn")
+NEEDED = ("torch", "onnx", "onnxscript", "tensorboard", "sklearn")  # for all but a critic
 INSTALL = "make learn installs it, or pip install -r training/requirements.txt"
 PAUSE = 0.25  # s between two looks at whether to stop
 GRACE = 30.0  # s for a process to put on disk what it has learned
@@ -89,9 +89,9 @@ class Lesson:
         return self.path.is_file()
 
 
-def lacking() -> bool:
-    """True where learning cannot be done here until PyTorch is installed."""
-    return any(importlib.util.find_spec(name) is None for name in NEEDED)
+def lacking(model: Model) -> bool:
+    """True where a model cannot learn here until PyTorch is installed; a critic needs none."""
+    return not model.card.judges and any(importlib.util.find_spec(name) is None for name in NEEDED)
 
 
 def can_learn(model: Model) -> bool:
@@ -156,7 +156,7 @@ def learn(lesson: Lesson, on_progress: Callable[[Step | None], None]) -> Path:
     """
     if lesson.learned:
         return lesson.path
-    if lacking():
+    if lacking(lesson.model):
         raise LearningError(f"learning a scene needs PyTorch: {INSTALL}")
     try:
         lesson.path.parent.mkdir(parents=True, exist_ok=True)

@@ -78,6 +78,12 @@ def test_the_command_line_starts_without_torch_and_streamlit() -> None:
     assert forbidden(loaded_by("dashboard.__main__"), UI | LEARNING | {"training"}) == set()
 
 
+def test_a_last_layer_is_fitted_without_torch() -> None:
+    loaded = loaded_by("training.__main__") | loaded_by("training.adapt")
+    assert "training.last_layer" in loaded
+    assert forbidden(loaded, {"torch", "onnxscript", "tensorboard"} | UI) == set()
+
+
 def test_every_import_follows_the_arrows() -> None:
     assert strays(ROOT) == []
 

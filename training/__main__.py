@@ -156,7 +156,7 @@ def run_export(options: argparse.Namespace) -> None:
 def run_adapt(options: argparse.Namespace) -> None:
     """`adapt`: a model that has learned the scene's own ground."""
     from training.adapt import adapt
-    from training.train import nobody
+    from training.progress import nobody
 
     def say(doing: str, part: float) -> None:
         try:

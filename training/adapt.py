@@ -10,37 +10,25 @@ chessboard each, and either scores what the other has learned (`dashboard/detect
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from rasterio.errors import NotGeoreferencedWarning
-from torch import Tensor
 
 from dashboard.detector.card import ModelCard
-from dashboard.detector.chessboard import Chessboard
 from dashboard.detector.errors import DamagedScene, ModelError, OptionError, StoreError
 from dashboard.detector.ingest import ingest
 from dashboard.detector.locks import alone
 from dashboard.detector.scene import Scene
-from dashboard.detector.tiling import Box
 from training import last_layer
-from training.data import Source
-from training.export import export, export_pair, write
+from training.files import graph_of, model_file, write
 from training.presets import PRESETS
-from training.train import Report, TrainSettings, nobody, train
-from training.weights import model_file, weights_of
+from training.progress import EXPORTING, Report, nobody
 
 WHOLE, HALVES, LAST = "whole", "halves", "last"
 FITS = (WHOLE, HALVES, LAST)
-# px. A square is what a scan looks at at a time, so that one network is asked and not both; a part
-# of that where a scene has no room for several, but always twice as wide as a window of training.
-SQUARES = (1536, 768, 512)
-ROOM = 2  # squares along the shorter side of a scene, for squares of that size to be taken
-LEARNING, MEASURING, EXPORTING = "learning", "measuring", "exporting"
 LOOKED = 0.97  # of the fitting of a last layer is looking at the scene
-UNTIL = {LEARNING: 0.8, MEASURING: 0.88, EXPORTING: 1.0}  # parts of the work, about
 
 
 @dataclass(frozen=True)
@@ -55,21 +43,6 @@ RECIPES = {  # by the kind of the model
     "guarded": Recipe("guarded-adapt", WHOLE),
     "critic": Recipe("critic-adapt", LAST),
 }
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What is to be learned: a scene, from weights to begin with."""
-
-    scene: Scene
-    start: Mapping[str, Tensor]
-    settings: TrainSettings
-
-    def learn(self, run: Path, left_out: tuple[Box, ...], report: Report) -> None:
-        """Train in the folder of a run on what lies in no box; the whole says what is ordinary."""
-        whole = Source(self.scene.name, (self.scene,), ((),))
-        part = replace(whole, left_out=(left_out,))
-        train(run, self.settings, lambda: [part], self.start, lambda: [whole], report)
 
 
 def adapt(
@@ -100,23 +73,18 @@ def adapt(
         KeyboardInterrupt: it was asked to stop; the same call goes on where it was.
     """
     path = model_file(model)
-    card, start = weights_of(path)
+    _, card = graph_of(path)
     recipe = RECIPES.get(card.kind)
     if recipe is None:
         raise ModelError(f"{path.name}: a network of kind {card.kind} cannot learn a scene")
-    if not start or card.preset == last_layer.PRESET:
+    if card.preset == last_layer.PRESET or card.square:
         raise ModelError(f"{path.name}: has learned a scene already; give the model it was before")
     fit = fit or recipe.fit
     if fit == LAST and not card.judges:
         raise OptionError(f"{path.name}: only a critic's last layer can be fitted; leave out --fit")
     if fit == LAST and epochs:
         raise OptionError("a last layer is fitted without epochs; leave out --epochs")
-    scene = _scene_of(picture)
-    preset = recipe.preset
-    settings = TrainSettings(
-        preset, epochs or PRESETS[preset].epochs, (scene.name,), polluted=True, start=path.stem
-    )
-    lesson, run = Lesson(scene, start, settings), target.with_suffix(".run")
+    scene, run = _scene_of(picture), target.with_suffix(".run")
     try:
         run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -125,40 +93,15 @@ def adapt(
         )
     with alone(run / "lock", waiting=partial(_taken, run)):
         if fit == LAST:
-            graph, learned = last_layer.learn(path, card, scene, run, partial(_looked, report))
+            graph, learned = last_layer.learn(path, scene, run, partial(_looked, report))
             report(EXPORTING, LOOKED)
             write(target, graph)
             return learned
-        if fit == WHOLE:
-            lesson.learn(run, (), partial(_report, report, 0, 1))
-            _report(report, 0, 1, EXPORTING, 0.0)
-            return export(run, target)
-        board = board_of(scene, card)
-        halves = {black: run / ("black" if black else "white") for black in (True, False)}
-        for number, (black, half) in enumerate(halves.items()):  # is left out and scored
-            squares = board.squares(scene.width, scene.height, black)
-            lesson.learn(half, squares, partial(_report, report, number, 2))
-        _report(report, 1, 2, EXPORTING, 0.0)
-        return export_pair(halves[True], halves[False], board.side, target)
+        from training.fine_tune import fine_tune  # PyTorch, which a last layer does without
 
-
-def board_of(scene: Scene, card: ModelCard) -> Chessboard:
-    """The chessboard whose halves two networks of this kind learn of a scene.
-
-    Raises:
-        OptionError: the scene is too small to have halves.
-    """
-    shorter, longer = sorted((scene.width, scene.height))
-    fitting = (side for side in SQUARES if shorter >= ROOM * side)
-    side = next(fitting, SQUARES[-1])
-    if longer < ROOM * side:
-        raise OptionError(
-            f"{scene.name}: {scene.width} x {scene.height} px have no room for two halves of "
-            f"{side} px; learn it as a whole (--fit {WHOLE})"
-        )
-    board = replace(card, square=side).board
-    assert board is not None
-    return board
+        preset = PRESETS[recipe.preset]
+        preset = replace(preset, epochs=epochs or preset.epochs)
+        return fine_tune(scene, path, preset, fit == HALVES, target, report)
 
 
 def _scene_of(picture: Path) -> Scene:
@@ -177,13 +120,3 @@ def _taken(run: Path) -> None:
 def _looked(report: Report, doing: str, part: float) -> None:
     """Says of what part of the looking is done how far all is."""
     report(doing, LOOKED * part)
-
-
-def _report(report: Report, number: int, of: int, doing: str, part: float) -> None:
-    """Says of what is done in one of several trainings how far all is."""
-    names = list(UNTIL)
-    before = UNTIL[names[names.index(doing) - 1]] if doing != names[0] else 0.0
-    done = before + part * (UNTIL[doing] - before)
-    if doing != EXPORTING:  # which is done once, when all have been trained
-        done = (UNTIL[MEASURING] * number + done) / of
-    report(doing, done)

@@ -12,8 +12,6 @@ import hashlib
 import logging
 import os
 import platform
-import subprocess
-import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,8 +26,9 @@ from torch import Tensor, nn
 
 from dashboard.detector.card import ModelCard
 from dashboard.detector.errors import ModelError, StoreError
+from training.files import git_revision, write
 from training.learners import network_of
-from training.networks import article, critic, guarded
+from training.networks import BLOCK, article, critic, guarded
 from training.pair import BLACK, either
 from training.presets import PRESETS
 from training.train import CHECKPOINT, read_checkpoint
@@ -345,8 +344,8 @@ def guarded_facts(scorer: guarded.Scorer) -> dict[str, Any]:
         "tile": AREA_TILE,
         "hole": guarded.hole_side(min(scorer.network.guards)),
         "score_window": guarded.hole_side(max(scorer.network.guards)),
-        "stride": guarded.BLOCK,
-        "strides": (guarded.BLOCK,),
+        "stride": BLOCK,
+        "strides": (BLOCK,),
         "margin": scorer.margin,
         "around": guarded.AROUND,
         "score_unit": f"standardised residual, the mean over {len(guarded.WINDOWS)} windows and "
@@ -422,26 +421,9 @@ def last_loss(run: Path) -> float:
         raise StoreError(f"{run / 'log.csv'}: not a training log ({error})") from error
 
 
-def git_revision() -> str:
-    """The revision of the code, marked where it has uncommitted changes; empty outside git."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    root = Path(__file__).resolve().parent
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    return done.stdout.strip()
-
-
 def checksum(samples: list[Sample]) -> str:
     """SHA-256 over the parity samples' pixels."""
     digest = hashlib.sha256()
     for sample in samples:
         digest.update(np.ascontiguousarray(sample.dn).tobytes())
     return digest.hexdigest()
-
-
-def write(target: Path, content: bytes) -> None:
-    """Write a file in one step: it is whole or not there."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as part:
-        part.write(content)
-    Path(part.name).chmod(0o644)
-    Path(part.name).replace(target)

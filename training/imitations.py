@@ -19,7 +19,7 @@ from scipy import ndimage
 
 from dashboard.detector.tiling import Box
 from training.ground import Sun
-from training.networks.guarded import BLOCK
+from training.networks import BLOCK
 from training.sensor import noise_of
 
 FINE = 3  # canvas positions in a pixel, each way

@@ -37,11 +37,11 @@ from dashboard.detector.scene import Scene
 from dashboard.detector.store import ScanRecord
 from dashboard.detector.tiling import Box
 from training import graft, imitations
-from training.export import git_revision, hardware, write
+from training.files import git_revision, graph_of, write
 from training.graft import FURTHEST, NOWHERE, RIM, TOP, Anatomy, judging, seeing
+from training.progress import LOOKING, PLANTING, Report
 
 PRESET = "critic-last"  # of the card of what has been fitted
-LOOKING, PLANTING = "looking", "planting"
 SQUARE = 256  # positions along a side of what is looked at at a time: 1,024 px
 POSITIONS = 1_000_000  # of ground that are looked at: 16 Mpx, or all of a smaller scene
 STRONGEST = 1_500  # places taken for ground
@@ -57,7 +57,6 @@ TOLERANCE = 1e-3  # of the graph's scores
 SEPARATION = "separation.csv"  # in the run's folder
 
 Floats = NDArray[np.float32]
-Report = Callable[[str, float], None]
 Look = Callable[[Piece, np.random.Generator], "Places"]
 
 
@@ -153,13 +152,14 @@ class Eye:
     session: onnxruntime.InferenceSession
     card: ModelCard
     scene: Scene
+    device: str  # in words
 
     @classmethod
     def of(cls, model: onnx.ModelProto, card: ModelCard, scene: Scene) -> Self:
         """That of a critic's graph, on the GPU where there is one."""
         graph = seeing(model, Anatomy.of(model, card))
-        session, _, _ = start(graph.SerializeToString(), "auto")
-        return cls(session, card, scene)
+        session, _, device = start(graph.SerializeToString(), "auto")
+        return cls(session, card, scene, device.label)
 
     def look(self, dn: Floats) -> tuple[Floats, Floats]:
         """Scores `[h, w]` and features `[C, h, w]` of `dn [1, 1, H, W]` with a margin."""
@@ -294,14 +294,11 @@ def recipe() -> str:
     return digest.hexdigest()[:16]
 
 
-def learn(
-    path: Path, card: ModelCard, scene: Scene, folder: Path, report: Report
-) -> tuple[bytes, ModelCard]:
+def learn(path: Path, scene: Scene, folder: Path, report: Report) -> tuple[bytes, ModelCard]:
     """The ONNX file of a critic whose last layer is fitted to a scene, and its card.
 
     Args:
         path: of the critic.
-        card: its own.
         scene: to be learned.
         folder: keeps what has been seen; the same call goes on with it.
         report: told what is done, and which part of the looking is.
@@ -311,10 +308,10 @@ def learn(
         NoGround: the scene is too small, or nothing put on it stands out.
         StoreError: the folder is that of another scene or model.
     """
-    began, content = time.monotonic(), path.read_bytes()
-    model = onnx.load_from_string(content)
+    began = time.monotonic()
+    model, card = graph_of(path)
     eye, run = Eye.of(model, card, scene), Run(folder)
-    digest = hashlib.sha256(content).hexdigest()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     run.claim({"recipe": recipe(), "scene": scene.sha256, "model": digest})
     looking = Looking(eye, run, report)
     places, things = looking.ground(), looking.things()
@@ -332,7 +329,7 @@ def learn(
         epochs=0.0,
         windows_seen=len(things.score),
         hours=round((time.monotonic() - began) / 3600, 2),
-        hardware=hardware(),
+        hardware=eye.device,
         loss=round(layer.loss, 5),
         scenes=(scene.name,),
         polluted=True,

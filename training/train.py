@@ -29,17 +29,12 @@ from training.learners import learner_of
 from training.networks.critic import EYE
 from training.presets import PRESETS, Preset
 from training.preview import save_preview
+from training.progress import Report, nobody
 
 CHECKPOINT = "checkpoint.pt"
 SAVE_SECONDS = 60.0  # a killed run loses a minute at most; one that is asked to stop nothing
 PREVIEWS = 6  # tiles in the picture of each epoch
 SMOOTHING = 0.02  # share of the newest loss in the one shown
-
-Report = Callable[[str, float], None]  # what is done now, and which part of it is
-
-
-def nobody(doing: str, part: float) -> None:
-    """A report that nobody asked for."""
 
 
 @dataclass(frozen=True)

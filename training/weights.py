@@ -4,30 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import onnx
 from onnx import numpy_helper
 from torch import Tensor, from_numpy
 
 from dashboard.detector.card import ModelCard
 from dashboard.detector.errors import ModelError
+from training.files import graph_of, model_file
 from training.networks.critic import EYE
 
 # Names in the graph begin with where the exported scorer holds the network. A critic's scorer holds
 # its guarded network twice, and the exporter names it by the second place.
 PLACES = {"network.": "", "residual.network.": EYE}
-EXPORTED = Path(__file__).resolve().parents[1] / "exported"
-
-
-def model_file(model: str) -> Path:
-    """The file that a name (`guarded`) or a path (`runs/mine.onnx`) means.
-
-    Raises:
-        ModelError: there is none.
-    """
-    path = Path(model) if model.endswith(".onnx") else EXPORTED / f"{model}.onnx"
-    if not path.is_file():
-        raise ModelError(f"{path}: no such model; give a name in exported/, or a file")
-    return path
 
 
 def weights_of(path: Path) -> tuple[ModelCard, dict[str, Tensor]]:
@@ -36,11 +23,7 @@ def weights_of(path: Path) -> tuple[ModelCard, dict[str, Tensor]]:
     Raises:
         ModelError: it is none of Needle's.
     """
-    try:
-        graph = onnx.load(path)
-    except Exception as error:  # protobuf's own, which onnx does not name
-        raise ModelError(f"{path.name}: not a network") from error
-    card = ModelCard.from_metadata({entry.key: entry.value for entry in graph.metadata_props})
+    graph, card = graph_of(path)
     weights = {
         own + weight.name.removeprefix(place): from_numpy(numpy_helper.to_array(weight).copy())
         for place, own in PLACES.items()

@@ -204,8 +204,8 @@ def _may_be(lesson: learning.Lesson, job: Job | None) -> None:
             "some minutes. Of a critic the last layer alone learns: to tell what stands out there "
             "from things that are put on a copy of the picture."
         )
-    if learning.lacking():
-        frame.quiet(f"Learning needs PyTorch: {learning.INSTALL}")
+    if learning.lacking(lesson.model):
+        frame.quiet(f"Learning by {lesson.model.name} needs PyTorch: {learning.INSTALL}")
         return
     label = "Resume" if begun else "Learn this scene"
     if st.button(label, type="primary", key="learn"):

@@ -66,16 +66,16 @@ def _learn_first(model: Model) -> bool:
     """Whether the model is to learn the scene before it scans it."""
     if not learning.can_learn(model):
         return False
-    missing = learning.lacking()
+    missing = learning.lacking(model)
     chosen = st.checkbox(
         "Learn this scene first",
         key="learn_first",
         disabled=missing,
-        help="Every terrain differs. Some minutes of training on this scene's own ground, kept "
-        "for the next time; nothing is learned where it is scored.",
+        help="Every terrain differs. The model learns this scene's own ground for some minutes, "
+        "which is kept for the next time.",
     )
     if missing:
-        frame.quiet(f"Learning needs PyTorch: {learning.INSTALL}")
+        frame.quiet(f"Learning by {model.name} needs PyTorch: {learning.INSTALL}")
     return chosen and not missing
 
 

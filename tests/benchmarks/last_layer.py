@@ -39,11 +39,11 @@ from dashboard.detector.pieces import Pieces, read
 from training.evaluate.measures import EVERY, Outcome, average_precision, judge
 from training.evaluate.planted import Planted
 from training.evaluate.subjects import Labelled, labelled
+from training.files import model_file
 from training.graft import RIM
 from training.last_layer import Eye, Looking, Places, Run, fitted, rescored
-from training.train import nobody
+from training.progress import nobody
 from training.truth import Truth
-from training.weights import model_file
 
 AS_IT_IS, FITTED = "as it is", "fitted"
 RULES = {"": "mean", ", among look-alikes": "alike"}

@@ -18,10 +18,11 @@ import torch
 from numpy.typing import NDArray
 
 from training.data import Plantings, gather
+from training.files import model_file
 from training.learners import judgements, network_of
 from training.networks.critic import Critic
 from training.presets import PRESETS
-from training.weights import model_file, weights_of
+from training.weights import weights_of
 
 EDGES = (0.0, 0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 1.0)
 SEED = 1_000  # of windows: none that training has seen

@@ -1,11 +1,12 @@
 """What judging ground by its kind saves: false places at equal recall of planted hardware.
 
-    python -m tests.benchmarks.strata SCENE [--model guarded] [--first 0] [--seeds 10]
+    python -m tests.benchmarks.strata SCENE [--model guarded] [--first 0] [--seeds 10] [--learn]
 
 The article's six pieces are planted in the scene with each seed and the scene is scanned anew. For
 each rule, thresholds are set that find a given part of all the pieces, and the false places beyond
 them are counted, a scene. Places in a piece's box grown by 24 px find it; places in boxes to ignore
-do not count. One line of JSON a rule.
+do not count. With `--learn` the model learns each planted scene too, objects and all, and is
+compared with what it was at the same recalls. One line of JSON a rule.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from dashboard.detector import (
     Detection,
     Model,
     ScanStore,
+    Scene,
     ingest,
     looks,
     scan,
     sigma_map,
     survey,
 )
+from training.adapt import adapt
 from training.planting import plant_scene
 from training.truth import Truth, truth_of
 
@@ -35,9 +38,12 @@ NEAR = 24  # px: half of the article's scored window
 RECALLS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 LOWEST = -1.0  # sigma: weaker places are not asked for
 NEVER = -9.0  # the sigma of a piece that no place met
+AS_IT_IS, LEARNED = "as it is", "learned"
+
+Measured = tuple[list[float], list[float]]  # sigma of the best place of each object, of all false
 
 
-def measured(found: list[Detection], truth: Truth) -> tuple[list[float], list[float]]:
+def measured(found: list[Detection], truth: Truth) -> Measured:
     """Sigma of the best place of each object, and of all false ones."""
     objects = [one.box.grow(NEAR) for one in truth.objects]
     apart = [*objects, *truth.ignore]
@@ -45,13 +51,27 @@ def measured(found: list[Detection], truth: Truth) -> tuple[list[float], list[fl
     return best, [p.sigma for p in found if not any(box.holds(p.x, p.y) for box in apart)]
 
 
-def planted(picture: Path, model: Model, seed: int) -> dict[str, tuple[list[float], list[float]]]:
-    """The same for each rule, on the scene with hardware planted in it."""
+def planted(picture: Path, model: Model, seed: int, learn: bool) -> dict[tuple[str, str], Measured]:
+    """The same for each model and rule, on the scene with hardware planted in it."""
     with tempfile.TemporaryDirectory() as work:
         path, _ = plant_scene(picture, seed, Path(work))
         scene = ingest(path)
         truth = truth_of(path, scene)
         assert truth is not None
+        models = {AS_IT_IS: model}
+        if learn:
+            learned = Path(work) / "learned.onnx"
+            adapt(path, str(model.path), learned)
+            models[LEARNED] = Model.load(learned)
+    return {
+        (word, rule): found
+        for word, one in models.items()
+        for rule, found in ruled(scene, one, truth).items()
+    }
+
+
+def ruled(scene: Scene, model: Model, truth: Truth) -> dict[str, Measured]:
+    """The same for each rule, by one model."""
     store = ScanStore.for_scan(scene, model)
     for _ in scan(store, scene, model):
         pass
@@ -68,22 +88,24 @@ def main() -> None:
     parser.add_argument("--model", default="guarded")
     parser.add_argument("--first", type=int, default=0, help="seed")
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--learn", action="store_true", help="learn each planted scene too")
     given = parser.parse_args()
     model = Model.load(given.model)
     seeds = range(given.first, given.first + given.seeds)
-    trials = [planted(given.scene, model, seed) for seed in seeds]
-    plain = np.concatenate([trial["mean"][0] for trial in trials])
+    trials = [planted(given.scene, model, seed, given.learn) for seed in seeds]
+    plain = np.concatenate([trial[AS_IT_IS, "mean"][0] for trial in trials])
     usual = float((plain > 3).mean())  # what the article's threshold finds
-    for rule in RULES:
-        best = np.concatenate([trial[rule][0] for trial in trials])
-        false = np.concatenate([trial[rule][1] for trial in trials])
+    for way in trials[0]:
+        best = np.concatenate([trial[way][0] for trial in trials])
+        false = np.concatenate([trial[way][1] for trial in trials])
         limits = {
             part: np.quantile(best, 1 - part, method="lower")
             for part in sorted({*RECALLS, round(usual, 2)})
         }
         line = {
             "scene": given.scene.name,
-            "rule": rule,
+            "model": way[0],
+            "rule": way[1],
             "objects": len(best),
             "found_at_3_sigma": round(float((best > 3).mean()), 2),
             "false_at_3_sigma": round(float((false > 3).sum() / len(trials)), 1),

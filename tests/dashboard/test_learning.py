@@ -160,6 +160,7 @@ def test_without_torch_the_line_that_installs_it_is_said(
     monkeypatch.setattr(learning, "NEEDED", ("no_such_package",))
     with pytest.raises(LearningError, match=r"PyTorch: make learn installs it, or pip install -r "):
         learn(lesson, lambda _: None)
+    assert not learning.lacking(Model.load("critic", "cpu"))  # its last layer needs none
 
 
 def test_a_scan_that_learns_first_scans_with_what_has_learned(

@@ -34,14 +34,16 @@ from tests.detector import rasters
 from tests.models import CARD, plain_model
 from training import learners
 from training.__main__ import main
-from training.adapt import HALVES, RECIPES, adapt, board_of
+from training.adapt import HALVES, RECIPES, adapt
 from training.data import gather
 from training.export import export
+from training.files import model_file
+from training.fine_tune import board_of
 from training.networks.article import TILE
 from training.networks.critic import EYE
 from training.presets import PRESETS
 from training.train import CHECKPOINT, Trainer, TrainSettings, read_checkpoint, train
-from training.weights import model_file, start_of, weights_of
+from training.weights import start_of, weights_of
 
 PRESET = RECIPES["guarded"].preset
 ROOT = Path(__file__).resolve().parents[2]

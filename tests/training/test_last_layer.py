@@ -27,9 +27,9 @@ from dashboard.learning import LAST, begun, curves, has_learned, separation
 from tests.detector import rasters
 from training import last_layer
 from training.adapt import adapt
+from training.files import model_file
 from training.graft import RIM
 from training.last_layer import PRESET, Eye, Places, fitted, put, rescored
-from training.weights import model_file
 
 DEMO = Path(__file__).resolve().parents[2] / "dashboard" / "demo" / "landing-site.jp2"
 CROP = Box(1504, 1536, 2144, 2176)

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.networks import guarded
-from training.networks.guarded import BLOCK, Guarded, Prediction, blocks_of
+from training.networks import BLOCK, guarded
+from training.networks.guarded import Guarded, Prediction, blocks_of
 
 KERNEL = 3
 AROUND = 15  # blocks: side of the surroundings that a pixel's contrast is measured against

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-BLOCK = 4  # px; a block is predicted as a whole
+from training.networks import BLOCK
+
 SPAN = 4.0  # DN are divided by SPAN * scale, as `article` does
 ROTATIONS = 4
 FLOOR = -7.0  # of the logarithm of a predicted scale: no ground is smoother than its own rounding
