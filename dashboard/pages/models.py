@@ -72,9 +72,10 @@ def _chosen(names: list[str], store: ScanStore | None) -> str:
 
 def _made(card: ModelCard) -> dict[str, str]:
     objects = "known objects left in" if card.polluted else "known objects left out"
+    seen = "things put on it" if card.preset == learning.LAST else "windows"
     return {
         "trained on": ", ".join(card.scenes) + f" ({objects})",
-        "how long": f"{card.windows_seen:,} windows, {card.hours:g} h",
+        "how long": f"{card.windows_seen:,} {seen}, {card.hours:g} h",
         "on": card.hardware,
         "last loss": f"{card.loss:.4f}",
         "size": f"{card.parameters:,} parameters, preset {card.preset}",
