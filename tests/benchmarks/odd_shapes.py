@@ -1,10 +1,11 @@
 """Shapes that no planter draws, neither for training nor for evaluation: are they found?
 
-    python -m tests.benchmarks.odd_shapes SCENE [SCENE ...] [--models guarded critic] [--each 24]
+    python -m tests.benchmarks.odd_shapes SCENE [SCENE ...] [--models guarded critic] [--learn]
 
 Lays thin cables, rings, and patches of changed texture at equal brightness on real ground, seen
 through a point spread and with the ground's own noise, and counts which of them rank above so many
-false places per 10 Mpx. Models are compared at equal false alarms. One line of JSON each.
+false places per 10 Mpx. Models are compared at equal false alarms, with `--learn` after they have
+learned the scene too, shapes and all. One line of JSON each.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from numpy.typing import NDArray
 
 from dashboard.detector import Box, Scene, ingest
 from training import sensor
+from training.evaluate.adapted import Adapted
 from training.evaluate.cases import Case, Subject, case_of
-from training.evaluate.contestants import Network
+from training.evaluate.contestants import Contestant, Network
 from training.planting import write_planted
 from training.site import Site
 from training.truth import KnownObject, Truth, truth_of
@@ -159,6 +161,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["guarded", "critic"])
     parser.add_argument("--each", type=int, default=24, help="of each shape on a scene")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--learn", action="store_true", help="learn each scene too")
     given = parser.parse_args()
     for picture in given.scenes:
         with tempfile.TemporaryDirectory() as folder:
@@ -167,9 +170,12 @@ def main() -> None:
             scene: Scene = ingest(path, home=work)
             subject = Subject(path.stem, picture.name, "", given.seed, scene.width, scene.height)
             for name in given.models:
-                case = case_of(subject, scene, truth, Network.load(name), work)
-                line = {"scene": picture.name, "model": Path(name).stem} | recalls(case)
-                print(json.dumps(line), flush=True)
+                network = Network.load(name)
+                tried: list[Contestant] = [network] + [Adapted(network)] * given.learn
+                for contestant in tried:
+                    case = case_of(subject, scene, truth, contestant, work)
+                    line = {"scene": picture.name, "model": contestant.name} | recalls(case)
+                    print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":
