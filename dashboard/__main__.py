@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from dashboard.batch import EXECUTORS, SUMMARY, batch
 from dashboard.detector import (
     DEVICES,
     RULES,
+    Model,
     NeedleError,
     ScanSettings,
     ScanStore,
@@ -23,6 +25,7 @@ from dashboard.detector import (
     ingest,
     run,
 )
+from dashboard.learning import Lesson, Step, learn
 
 ROOT = Path(__file__).resolve().parents[1]
 BAD_INPUT, STOPPED = 2, 130
@@ -55,6 +58,12 @@ def parser() -> argparse.ArgumentParser:
     scans = commands.add_parser("scan", help="scan a picture and write what was found")
     scans.add_argument("scene", help="a PNG, JPEG, TIFF or JPEG 2000 picture")
     _scan_options(scans)
+    scans.add_argument(
+        "--learn",
+        action="store_true",
+        help="let a copy of the model learn the scene's own ground first, for some minutes; kept "
+        "for the next time",
+    )
     scans.set_defaults(command=run_scan)
 
     many = commands.add_parser("batch", help="scan many pictures, a folder of results each")
@@ -132,6 +141,9 @@ def serve(options: argparse.Namespace) -> None:
 
 def run_scan(options: argparse.Namespace) -> None:
     """`scan`: ingest, score what is not scored yet, write the results."""
+    settings = _settings(options)
+    if options.learn:
+        settings = replace(settings, model=str(_learned(options.scene, settings)))
     with progress("Reading", 100, " %") as reading, progress("Scanning", 0, "") as scanning:
 
         def scored(store: ScanStore) -> None:
@@ -142,7 +154,7 @@ def run_scan(options: argparse.Namespace) -> None:
         finished = run(
             options.scene,
             options.out,
-            _settings(options),
+            settings,
             lambda part: _advance(reading, round(100 * part)),
             scored,
         )
@@ -150,6 +162,19 @@ def run_scan(options: argparse.Namespace) -> None:
     flags = f"{len(finished.flagged)} flagged {store.unit}s"
     print(f"{finished.scene.name}: {found} detections, {flags} ({store.device_label})")
     print(options.out / "detections.csv")
+
+
+def _learned(picture: str, settings: ScanSettings) -> Path:
+    """The model that has learned a picture's ground: now, where it has not before."""
+    with progress("Reading", 100, " %") as reading, progress("Learning", 100, " %") as bar:
+        scene = ingest(picture, on_progress=lambda part: _advance(reading, round(100 * part)))
+        reading.close()
+        model = Model.load(settings.model, settings.device)
+
+        def told(step: Step | None) -> None:
+            _advance(bar, round(100 * step.part) if step else 0)
+
+        return learn(Lesson(scene, model), told)
 
 
 def run_batch(options: argparse.Namespace) -> None:

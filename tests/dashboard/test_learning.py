@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import textwrap
@@ -13,12 +14,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import charts, learning, state
+from dashboard.__main__ import main
 from dashboard.detector import Model, ScanSettings, ScanStore, Scene, list_scans, scan
 from dashboard.jobs import Job, State, Worker
 from dashboard.learning import Curve, LearningError, Lesson, Step, curves, learn
 from dashboard.pages import frame
 from tests.dashboard.test_jobs import ended
 from tests.dashboard.test_pages import page, text
+from tests.detector import rasters
 from tests.models import area_model, around_model, plain_model
 
 Scenes = Callable[..., Scene]
@@ -161,6 +164,20 @@ def test_without_torch_the_line_that_installs_it_is_said(
     with pytest.raises(LearningError, match=r"PyTorch: make learn installs it, or pip install -r "):
         learn(lesson, lambda _: None)
     assert not learning.lacking(Model.load("critic", "cpu"))  # its last layer needs none
+
+
+def test_the_command_line_scans_with_what_has_learned_the_scene(
+    lesson: Lesson, learner: Path, stand_in: Callable[..., Path], tmp_path: Path
+) -> None:
+    stand_in()
+    picture = rasters.write(tmp_path / "scene.png", rasters.ground(300, 400))
+    for _ in range(2):  # the second time it is known
+        scanned = ["scan", str(picture), "--out", str(tmp_path / "out"), "--model", str(learner)]
+        assert main([*scanned, "--learn"]) == 0
+        run = json.loads((tmp_path / "out" / "run.json").read_text())
+        assert "areas-scene" in json.dumps(run["model"])
+        stand_in(end="raise RuntimeError")
+    assert main([*scanned, "--learn", "--area", "0,0,9999,9"]) == 2
 
 
 def test_a_scan_that_learns_first_scans_with_what_has_learned(
