@@ -1,17 +1,19 @@
 """Whether a threshold that promises N false alarms keeps its word.
 
-    python -m tests.benchmarks.false_alarms SCENE [SCENE ...] [--model guarded] [--seed 0]
+    python -m tests.benchmarks.false_alarms SCENE [SCENE ...] [--model guarded] [--seed 0] [--learn]
 
 Scenes are scored once. From each, random crops of the score map are taken, and cut into blocks like
 a chessboard; what is fitted on the white blocks sets thresholds that promise 1, 10 and 100 places
 on the black ones, where they are counted. Boxes of known objects (`STEM.truth.json`), grown by a
-tile, are left out. One line of JSON a scene and rule, and one for all.
+tile, are left out. With `--learn` the model learns each scene first. One line of JSON a scene and
+rule, and one for all.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +36,7 @@ from dashboard.detector import (
     sigma_map,
     survey,
 )
+from training.adapt import adapt
 
 PROMISES = (1, 10, 100)
 SIDE = 1536  # px of a crop
@@ -47,6 +50,14 @@ class Trial:
     counted: tuple[int, ...]  # for each promise
     doubts: tuple[str, ...]
     shape: float
+
+
+def learned(picture: Path, model: str) -> Model:
+    """A model after it has learned a picture's ground."""
+    with tempfile.TemporaryDirectory() as work:
+        target = Path(work) / "learned.onnx"
+        adapt(picture, model, target)
+        return Model.load(target)
 
 
 def crops(scores: ScoreMap, number: int, seed: int) -> Iterator[ScoreMap]:
@@ -126,11 +137,12 @@ def main() -> None:
     parser.add_argument("--crops", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0, help="of the crops")
     parser.add_argument("--rules", nargs="+", choices=RULES, default=RULES)
+    parser.add_argument("--learn", action="store_true", help="learn each scene first")
     given = parser.parse_args()
-    model = Model.load(given.model)
     everything: dict[str, list[Trial]] = {rule: [] for rule in given.rules}
     for number, picture in enumerate(given.scenes):
         scene = ingest(picture)
+        model = learned(picture, given.model) if given.learn else Model.load(given.model)
         store = ScanStore.for_scan(scene, model)
         for _ in scan(store, scene, model):
             pass
