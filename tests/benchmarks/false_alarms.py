@@ -52,7 +52,7 @@ class Trial:
     shape: float
 
 
-def learned(picture: Path, model: str) -> Model:
+def having_learned(picture: Path, model: str) -> Model:
     """A model after it has learned a picture's ground."""
     with tempfile.TemporaryDirectory() as work:
         target = Path(work) / "learned.onnx"
@@ -142,7 +142,7 @@ def main() -> None:
     everything: dict[str, list[Trial]] = {rule: [] for rule in given.rules}
     for number, picture in enumerate(given.scenes):
         scene = ingest(picture)
-        model = learned(picture, given.model) if given.learn else Model.load(given.model)
+        model = having_learned(picture, given.model) if given.learn else Model.load(given.model)
         store = ScanStore.for_scan(scene, model)
         for _ in scan(store, scene, model):
             pass
