@@ -325,7 +325,7 @@ def learn(path: Path, scene: Scene, folder: Path, report: Report) -> tuple[bytes
         start=path.stem,
         margin=card.margin + RIM * card.stride,
         around=0,
-        score_unit=f"{card.score_unit}; judged anew at places by what the scene's own ground is",
+        score_unit=f"{card.score_unit}; fitted anew to the scene",
         epochs=0.0,
         windows_seen=len(things.score),
         hours=round((time.monotonic() - began) / 3600, 2),

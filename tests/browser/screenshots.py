@@ -3,7 +3,8 @@
     python -m tests.browser.screenshots [--picture FILE] [--show RANK] [--out DIR]
 
 Starts a dashboard with an empty home, chooses the demo scene (or uploads a picture), scans it with
-the shipped model, moves the threshold, and takes a picture of every page on the way.
+the shipped model, moves the threshold, takes a picture of every page on the way, and at last has
+the model learn the scene.
 """
 
 from __future__ import annotations
@@ -77,6 +78,16 @@ def drive(page: Page, picture: Path | None, sigma: float, show: int, out: Path) 
     page.get_by_role("link", name="Models", exact=True).click()
     expect(page.get_by_text("Completions, good and bad")).to_be_visible()
     take(page, out, "7-models")
+    page.get_by_role("button", name="Learn this scene", exact=True).click()
+    with_it = page.get_by_role("button", name="Scan with it", exact=True)
+    expect(with_it).to_be_visible(timeout=SCAN_SECONDS * 1000)
+    with_it.click()
+    expect(page.get_by_text("beyond 3 sigma in")).to_be_visible(timeout=SCAN_SECONDS * 1000)
+    page.get_by_role("link", name="Models", exact=True).click()
+    expect(page.get_by_text("How it learned the scene")).to_be_visible()
+    page.mouse.move(300, 700)
+    page.mouse.wheel(0, 330)
+    take(page, out, "9-learning")
 
 
 def main() -> None:
