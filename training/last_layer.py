@@ -46,7 +46,8 @@ SQUARE = 256  # positions along a side of what is looked at at a time: 1,024 px
 POSITIONS = 1_000_000  # of ground that are looked at: 16 Mpx, or all of a smaller scene
 STRONGEST = 1_500  # places taken for ground
 PLACE = 13  # positions: side of the square in which one place is the strongest
-THINGS, PASSES = 1_000, 8  # put on the ground at least, in so many passes at most
+THINGS, PASSES = 1_000, 40  # put on the ground at least, in so many passes at most
+FEWEST = 50  # places, and things that stand out among them, that can teach anything
 USUAL, SEED = 3, 7  # passes that are usual; of what is put
 WINDOW, EACH = 512, 9  # px of ground under one light, and how many things are put on it
 SLACK = 2  # positions around what a thing covers, among which the strongest is its place
@@ -106,12 +107,15 @@ def fitted(places: Places, things: Places) -> Layer:
     the same. The scores of that ground keep their mean and their spread.
 
     Raises:
-        NoGround: there are too few places, or too few things stand out from them.
+        NoGround: there are too few places, or too few things stand out among them.
     """
     ground = places.part(np.argsort(-places.score, kind="stable")[:STRONGEST])
     put = things.part(things.score > ground.score.min(initial=np.inf))
-    if min(len(ground.score), len(put.score)) < 2:
-        raise NoGround("nothing that was put on this ground stands out from it")
+    if min(len(ground.score), len(put.score)) < FEWEST:
+        raise NoGround(
+            f"too little ground to learn: {len(ground.score)} places on it, and {len(put.score)} "
+            f"things put there that stand out; {FEWEST} are needed. Scan it without learning"
+        )
     mean, spread = ground.features.mean(axis=0), ground.features.std(axis=0) + 1e-6
     level, scale = float(ground.score.mean()), float(ground.score.std()) + 1e-6
 

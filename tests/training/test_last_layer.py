@@ -49,6 +49,7 @@ def learned(picture: Path) -> Path:
     target = picture.parent / "learned.onnx"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(last_layer, "PASSES", 2)
+        patch.setattr(last_layer, "FEWEST", 5)
         adapt(picture, "critic", target)
     return target
 
@@ -97,9 +98,9 @@ def test_things_that_no_ground_scores_less_than_teach_nothing() -> None:
     weak = drawn(400, -50.0, -9.0, seed=2)
     one, other = (fitted(ground, some) for some in (things, Places.of([things, weak])))
     np.testing.assert_array_equal(one.weight, other.weight)
-    with pytest.raises(NoGround, match="stands out"):
+    with pytest.raises(NoGround, match="too little ground to learn"):
         fitted(ground, weak)
-    with pytest.raises(NoGround, match="stands out"):
+    with pytest.raises(NoGround, match="too little ground to learn"):
         fitted(Places(ground.score[:0], ground.features[:0]), things)
 
 
@@ -197,6 +198,7 @@ def test_learning_goes_on_with_what_it_has_seen(
     picture: Path, learned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(last_layer, "PASSES", 2)
+    monkeypatch.setattr(last_layer, "FEWEST", 5)
     looked: list[Piece] = []
     things = Eye.things
 
