@@ -201,8 +201,10 @@ class Eye:
         """
         pieces, found, seen = Pieces(self.record), list[Piece](), 0
         for number in np.random.default_rng(0).permutation(len(pieces)).tolist():
+            if seen >= POSITIONS:
+                break
             there = read(self.record, pieces[number], self.scene, 0).chosen
-            if there.any() and seen < POSITIONS:
+            if there.any():
                 found.append(pieces[number])
                 seen += int(np.count_nonzero(there))
         if not found:

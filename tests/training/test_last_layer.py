@@ -27,7 +27,7 @@ from dashboard.learning import LAST, begun, curves, has_learned, separation
 from tests.detector import rasters
 from training import last_layer
 from training.adapt import adapt
-from training.files import model_file
+from training.files import graph_of, model_file
 from training.graft import RIM
 from training.last_layer import PRESET, Eye, Places, fitted, put, rescored
 
@@ -192,6 +192,23 @@ def test_places_of_a_scan_stay_where_they_were(
     near = after[2:-2, 2:-2] & ~before[2:-2, 2:-2]
     assert after.sum() > 20
     assert near.sum() < 0.5 * after.sum()
+
+
+def test_of_a_large_scene_a_part_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dn = rasters.ground(1200, 1400)
+    dn[:, 900:] = 0  # nodata
+    scene = ingest(rasters.write(tmp_path / "scene.png", dn))
+    graph, card = graph_of(CRITIC)
+    monkeypatch.setattr(last_layer, "SQUARE", 64)
+    every = Eye.of(graph, card, scene).squares
+    assert 12 < len(every) < 25
+    assert len({(one.row, one.col) for one in every}) == len(every)
+    monkeypatch.setattr(last_layer, "POSITIONS", 9_000)
+    some = Eye.of(graph, card, scene).squares
+    assert len(some) == 3
+    assert some == every[:3]
 
 
 def test_learning_goes_on_with_what_it_has_seen(
