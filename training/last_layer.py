@@ -38,7 +38,7 @@ from dashboard.detector.store import ScanRecord
 from dashboard.detector.tiling import Box
 from training import graft, imitations
 from training.files import git_revision, graph_of, write
-from training.graft import FURTHEST, NOWHERE, RIM, TOP, Anatomy, judging, seeing
+from training.graft import BEFORE, FURTHEST, NOWHERE, RIM, TOP, Anatomy, judging, seeing
 from training.progress import LOOKING, PLANTING, Report
 
 PRESET = "critic-last"  # of the card of what has been fitted
@@ -167,7 +167,7 @@ class Eye:
 
     def look(self, dn: Floats) -> tuple[Floats, Floats]:
         """Scores `[h, w]` and features `[C, h, w]` of `dn [1, 1, H, W]` with a margin."""
-        said = self.session.run(["before.score", "features"], feed(dn, self.scene))
+        said = self.session.run([f"{BEFORE}score", "features"], feed(dn, self.scene))
         return said[0][0], said[1][0]
 
     @cached_property
@@ -263,19 +263,22 @@ class Run:
 
     folder: Path
 
-    def claim(self, facts: dict[str, Any]) -> None:
-        """Makes it that of these facts.
+    def claim(self, scene: str, model: str) -> None:
+        """Makes it that of a scene and a model, by their checksums.
+
+        What another version of this code has kept is forgotten.
 
         Raises:
             StoreError: it is that of others.
         """
-        path, text = self.folder / "last_layer.json", json.dumps(facts, indent=1) + "\n"
-        if not path.exists():
-            write(path, text.encode())
-        elif path.read_text(encoding="utf-8") != text:
-            raise StoreError(
-                f"{self.folder}: of another scene, model or version; give another --out"
-            )
+        path, facts = self.folder / "last_layer.json", {"scene": scene, "model": model}
+        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if known and facts.items() - known.items():
+            raise StoreError(f"{self.folder}: of another scene or model; give another --out")
+        if known.get("recipe") != recipe():
+            for kept in self.folder.glob("*.npz"):
+                kept.unlink()
+        write(path, json.dumps(facts | {"recipe": recipe()}, indent=1).encode())
 
     def kept(self, name: str, made: Callable[[], Places]) -> Places:
         """What was kept by a name, or is made and kept now."""
@@ -318,7 +321,7 @@ def learn(path: Path, scene: Scene, folder: Path, report: Report) -> tuple[bytes
     model, card = graph_of(path)
     eye, run = Eye.of(model, card, scene), Run(folder)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    run.claim({"recipe": recipe(), "scene": scene.sha256, "model": digest})
+    run.claim(scene.sha256, digest)
     looking = Looking(eye, run, report)
     places, things = looking.ground(), looking.things()
     layer = fitted(places, things)

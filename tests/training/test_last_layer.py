@@ -29,7 +29,7 @@ from training import last_layer
 from training.adapt import adapt
 from training.files import graph_of, model_file
 from training.graft import RIM
-from training.last_layer import PRESET, Eye, Places, fitted, put, rescored
+from training.last_layer import PRESET, Eye, Places, Run, fitted, put, rescored
 
 DEMO = Path(__file__).resolve().parents[2] / "dashboard" / "demo" / "landing-site.jp2"
 CROP = Box(1504, 1536, 2144, 2176)
@@ -242,6 +242,22 @@ def test_learning_goes_on_with_what_it_has_seen(
     assert [part.raw_data for part in one] == [part.raw_data for part in other]
 
 
+def test_what_another_version_has_kept_is_forgotten(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.claim("scene", "model")
+    kept = Places(np.ones(2, np.float32), np.ones((2, 3), np.float32))
+    for _ in range(2):
+        found = run.kept("ground", lambda: kept)
+        np.testing.assert_array_equal(found.features, kept.features)
+        run.claim("scene", "model")
+    record = tmp_path / "last_layer.json"
+    record.write_text(record.read_text().replace(last_layer.recipe(), "older"))
+    run.claim("scene", "model")
+    assert not list(tmp_path.glob("*.npz"))
+    with pytest.raises(StoreError, match="of another scene or model"):
+        run.claim("scene", "other")
+
+
 def test_what_was_learned_can_be_seen(learned: Path) -> None:
     found = separation(learned)
     assert found is not None
@@ -260,5 +276,5 @@ def test_what_cannot_be_fitted_is_said(picture: Path, learned: Path, tmp_path: P
     with pytest.raises(OptionError, match="leave out --epochs"):
         adapt(picture, "critic", tmp_path / "x.onnx", epochs=2)
     other = rasters.write(tmp_path / "other.png", rasters.ground(600, 600))
-    with pytest.raises(StoreError, match="of another scene, model or version"):
+    with pytest.raises(StoreError, match="of another scene or model"):
         adapt(other, "critic", learned)
