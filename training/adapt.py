@@ -66,7 +66,7 @@ def adapt(
         report: told what is done and which part of all is.
 
     Raises:
-        SceneError: the picture cannot be used.
+        SceneError: the picture cannot be used, or holds too little ground to learn.
         ModelError: the model cannot learn, or PyTorch and ONNX Runtime disagree in the end.
         OptionError: the scene is too small for halves, or the model has no last layer.
         StoreError: the run cannot be written, belongs to another scene, or is under way.

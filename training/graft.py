@@ -98,10 +98,15 @@ class Anatomy:
         whole.graph.output.append(_value(said, 4))
         session = onnxruntime.InferenceSession(whole.SerializeToString(), providers=[CPU])
         side = 2 * card.margin + LARGE
-        facts = {name: np.ones(1, np.float32) for name in ("centre", "scale")}
-        feed = {"dn": np.zeros((1, 1, side, side), np.float32)} | facts
-        score, logit = session.run(["score", said], feed)
+        ground = np.zeros((1, 1, side, side), np.float32)
+        score, logit = session.run(["score", said], feed(ground, 0.0, 1.0))
         return cls(fine, said, (logit.shape[2] - score.shape[1]) // 2)
+
+
+def feed(dn: NDArray[np.float32], centre: float, scale: float) -> dict[str, NDArray[np.float32]]:
+    """The inputs of a graph: `dn [N, 1, H, W]` of a scene with this centre and scale (DN)."""
+    facts = (np.array([fact], np.float32) for fact in (centre, scale))
+    return {"dn": dn, **dict(zip(("centre", "scale"), facts, strict=True))}
 
 
 def seeing(model: onnx.ModelProto, anatomy: Anatomy) -> onnx.ModelProto:

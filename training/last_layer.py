@@ -38,7 +38,7 @@ from dashboard.detector.store import ScanRecord
 from dashboard.detector.tiling import Box
 from training import graft, imitations
 from training.files import git_revision, graph_of, write
-from training.graft import BEFORE, FURTHEST, NOWHERE, RIM, TOP, Anatomy, judging, seeing
+from training.graft import BEFORE, FURTHEST, NOWHERE, RIM, TOP, Anatomy, feed, judging, seeing
 from training.progress import LOOKING, PLANTING, Report
 
 PRESET = "critic-last"  # of the card of what has been fitted
@@ -70,6 +70,10 @@ class Places(NamedTuple):
     def part(self, which: NDArray[Any]) -> Places:
         """Some of them."""
         return Places(self.score[which], self.features[which])
+
+    def strongest(self) -> Places:
+        """Those that are taken for ground."""
+        return self.part(np.argsort(-self.score, kind="stable")[:STRONGEST])
 
     @classmethod
     def of(cls, parts: list[Places]) -> Places:
@@ -109,7 +113,7 @@ def fitted(places: Places, things: Places) -> Layer:
     Raises:
         NoGround: there are too few places, or too few things stand out among them.
     """
-    ground = places.part(np.argsort(-places.score, kind="stable")[:STRONGEST])
+    ground = places.strongest()
     put = things.part(things.score > ground.score.min(initial=np.inf))
     if min(len(ground.score), len(put.score)) < FEWEST:
         raise NoGround(
@@ -126,8 +130,8 @@ def fitted(places: Places, things: Places) -> Layer:
     is_put = np.repeat([False, True], [len(ground.score), len(put.score)])
     weights = np.where(is_put, 1.0, len(put.score) / len(ground.score))
     line = LogisticRegression(C=1 / RIDGE, solver="newton-cholesky", max_iter=500)
-    line.fit(np.concatenate([inputs(ground), inputs(put)]), is_put, weights)
-    said = line.decision_function(np.concatenate([inputs(ground), inputs(put)]))
+    told = inputs(Places.of([ground, put]))
+    said = line.fit(told, is_put, weights).decision_function(told)
     loss = float(np.average(np.logaddexp(0, np.where(is_put, -said, said)), weights=weights))
     of_ground = said[~is_put]
     unit = scale / (float(of_ground.std()) + 1e-6)
@@ -154,6 +158,7 @@ class Eye:
     """A critic that says what it sees of a scene."""
 
     session: onnxruntime.InferenceSession
+    anatomy: Anatomy
     card: ModelCard
     scene: Scene
     device: str  # in words
@@ -161,13 +166,14 @@ class Eye:
     @classmethod
     def of(cls, model: onnx.ModelProto, card: ModelCard, scene: Scene) -> Self:
         """That of a critic's graph, on the GPU where there is one."""
-        graph = seeing(model, Anatomy.of(model, card))
-        session, _, device = start(graph.SerializeToString(), "auto")
-        return cls(session, card, scene, device.label)
+        anatomy = Anatomy.of(model, card)
+        session, _, device = start(seeing(model, anatomy).SerializeToString(), "auto")
+        return cls(session, anatomy, card, scene, device.label)
 
     def look(self, dn: Floats) -> tuple[Floats, Floats]:
         """Scores `[h, w]` and features `[C, h, w]` of `dn [1, 1, H, W]` with a margin."""
-        said = self.session.run([f"{BEFORE}score", "features"], feed(dn, self.scene))
+        inputs = feed(dn, self.scene.centre, self.scene.scale)
+        said = self.session.run([f"{BEFORE}score", "features"], inputs)
         return said[0][0], said[1][0]
 
     @cached_property
@@ -327,7 +333,7 @@ def learn(path: Path, scene: Scene, folder: Path, report: Report) -> tuple[bytes
     layer = fitted(places, things)
     write(folder / SEPARATION, separation(layer, places, things).encode())
     weights = {name: value for name, value in asdict(layer).items() if name != "loss"}
-    graph = judging(model, Anatomy.of(model, card), card.stride, weights)
+    graph = judging(model, eye.anatomy, card.stride, weights)
     learned = replace(
         card,
         preset=PRESET,
@@ -354,9 +360,8 @@ def learn(path: Path, scene: Scene, folder: Path, report: Report) -> tuple[bytes
 
 def separation(layer: Layer, places: Places, things: Places) -> str:
     """What a layer tells apart as CSV: whether it was put there, its score before and after."""
-    ground = places.part(np.argsort(-places.score, kind="stable")[:STRONGEST])
     lines = ["put,before,after"]
-    for put, some in ((0, ground), (1, things)):
+    for put, some in ((0, places.strongest()), (1, things)):
         after = some.score + layer.change(some)
         lines += [f"{put},{x:.4f},{y:.4f}" for x, y in zip(some.score, after, strict=True)]
     return "\n".join(lines) + "\n"
@@ -370,7 +375,7 @@ def parity(graph: onnx.ModelProto, eye: Eye, layer: Layer, card: ModelCard) -> f
     """
     dn = read(eye.record, eye.squares[0], eye.scene, card.margin).dn
     session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=[CPU])
-    (theirs,) = session.run(["score"], feed(dn, eye.scene))
+    (theirs,) = session.run(["score"], feed(dn, eye.scene.centre, eye.scene.scale))
     score, features = eye.look(dn)
     flat = Places(score.reshape(-1), features.reshape(len(features), -1).T)
     ours = rescored(score, layer.change(flat).reshape(score.shape), layer.least)
@@ -378,12 +383,6 @@ def parity(graph: onnx.ModelProto, eye: Eye, layer: Layer, card: ModelCard) -> f
     if not worst <= TOLERANCE:
         raise ModelError(f"the fitted graph differs by {worst:.2e}; nothing was written")
     return worst
-
-
-def feed(dn: Floats, scene: Scene) -> dict[str, Floats]:
-    """The inputs of a graph."""
-    centre, scale = (np.array([fact], np.float32) for fact in (scene.centre, scene.scale))
-    return {"dn": dn, "centre": centre, "scale": scale}
 
 
 class Looking:

@@ -17,7 +17,7 @@ from dashboard import charts, learning, state
 from dashboard.__main__ import main
 from dashboard.detector import Model, ScanSettings, ScanStore, Scene, list_scans, scan
 from dashboard.jobs import Job, State, Worker
-from dashboard.learning import Curve, LearningError, Lesson, Step, curves, learn
+from dashboard.learning import Curve, LearningError, Lesson, Step, curves, learn, separation
 from dashboard.pages import frame
 from tests.dashboard.test_jobs import ended
 from tests.dashboard.test_pages import page, text
@@ -276,6 +276,24 @@ def test_both_halves_have_a_curve_and_a_colour(tmp_path: Path) -> None:
     assert len({line.line.color for line in figure.data}) == 2
     assert list(figure.data[0].y) == found[0].losses
     assert curves(tmp_path / "nothing.onnx") == []
+
+
+def test_ground_and_things_are_shown_apart(tmp_path: Path) -> None:
+    run = tmp_path / "critic-scene.run"
+    run.mkdir()
+    lines = [f"0,{n / 10},{n / 10}\n" for n in range(40)] + [f"1,{n},{n + 6}\n" for n in range(5)]
+    (run / "separation.csv").write_text("put,before,after\n" + "".join(lines))
+    found = separation(tmp_path / "critic-scene.onnx")
+    assert found is not None
+    assert (found.ground.shape, found.things.shape) == ((40, 2), (5, 2))
+    bars = charts.separation(found).data
+    assert [bar.showlegend for bar in bars] == [True, True, False, False]
+    assert all(sum(bar.y) == pytest.approx(100) for bar in bars)
+    middles = [sum(x * y for x, y in zip(bar.x, bar.y, strict=True)) / 100 for bar in bars]
+    assert middles[2] == pytest.approx(middles[0])  # the ground stays where it was
+    assert middles[3] > middles[1] + 4
+    (run / "separation.csv").write_text("put,before\n0,1\n")
+    assert separation(tmp_path / "critic-scene.onnx") is None
 
 
 def scanned(scene: Scene, path: Path) -> ScanStore:
