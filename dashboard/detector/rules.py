@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +17,34 @@ RULES = ("mean", "robust", "ground", "alike")
 FEWEST = 200  # scores that a kind of ground needs to be judged by its own
 SAMPLE = 1_000_000  # positions that tell how surprising a score is
 WORTH = 1.4  # of a look's surprise in a score's; Fisher's sum of two would take 1
+COMMON = math.log(5)  # of the surprise of a score is lost at most to a common look
 
 Kinds = NDArray[np.uint8]
 Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Together:
+    """How surprising score and look are together.
+
+    Both surprises are added (Fisher 1932). Of this sum and the score alone the more surprising one
+    counts, the score less `COMMON`: the least of two p-values of which one weighs a fifth of the
+    other (Genovese, Roeder and Wasserman 2006). So a common look never buries a strong score.
+    """
+
+    score: Surprise
+    more: Doubles  # [K], what each kind of look adds
+    both: Surprise  # of the sums
+
+    def of(self, scores: Doubles, kinds: NDArray[np.integer] | int = 0) -> Doubles:
+        """The surprise of scores, given the kinds of their looks."""
+        alone = self.score.of(scores)
+        return np.maximum(self.both.of(alone + self.more[kinds]), alone - COMMON)
+
+    def back(self, levels: Doubles) -> Doubles:
+        """The scores of each kind of look that are as surprising, `[K]` of `[K]`."""
+        by_both = self.score.back(self.both.back(levels) - self.more)
+        return np.minimum(by_both, self.score.back(levels + COMMON))
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,14 +52,14 @@ class Yardstick:
     """What scores are measured by: the centre and the scale of each kind of ground, `[K]`.
 
     `kinds [rows, cols]` tells the kind of each position; None where there is one for all. Centre
-    and scale are of scores, or of their `surprise`.
+    and scale are of scores, or of how surprising these and their looks are `together`.
     """
 
     rule: str
     centres: Doubles
     scales: Doubles
     kinds: Kinds | None = None
-    surprise: Surprise | None = None
+    together: Together | None = None
 
     def kind_of(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
         """The kinds `[n]` of positions given by their flat indices."""
@@ -45,7 +71,8 @@ class Yardstick:
         """Scores in sigma, given their kinds; 0 where all scores of a kind are equal."""
         scales = self.scales[kinds]
         given = np.asarray(scores, np.float64)
-        above = (self.surprise.of(given) if self.surprise else given) - self.centres[kinds]
+        level = self.together.of(given, kinds) if self.together else given
+        above = level - self.centres[kinds]
         flat = scales <= 0
         return np.asarray(np.where(flat, 0.0 * above, above / np.where(flat, 1.0, scales)))
 
@@ -54,9 +81,9 @@ class Yardstick:
         if not np.isfinite(sigma):
             raise OptionError(f"sigma is {sigma}; it must be a finite number")
         limits = self.centres + sigma * self.scales
-        if self.surprise is None:
+        if self.together is None:
             return limits
-        return np.where(self.scales > 0, self.surprise.back(limits), np.inf)
+        return np.where(self.scales > 0, self.together.back(limits), np.inf)
 
 
 def yardstick(
@@ -117,7 +144,7 @@ def _per_kind(scores: ScoreMap, kinds: Kinds) -> Yardstick:
 
 
 def _with_rarity(scores: ScoreMap, kinds: Kinds, rarity: Doubles) -> Yardstick:
-    """Mean and standard deviation of the sum of two surprises, of score and of look (Fisher 1932).
+    """Mean and standard deviation of how surprising score and look are together.
 
     A surprise knows no unit, so that networks whose scores have heavy tails need no other weight.
     """
@@ -133,12 +160,14 @@ def _with_rarity(scores: ScoreMap, kinds: Kinds, rarity: Doubles) -> Yardstick:
     values, kind = np.concatenate(present), np.concatenate(which)
     by_score = surprise(*_counted(values))
     more = WORTH * surprise(rarity, counts).of(rarity)
-    together = by_score.of(values) + more[kind]
-    mean, scale = (float(together.mean()), float(together.std())) if len(values) else (0.0, 0.0)
-    return Yardstick("alike", mean - more, np.full(len(rarity), scale), kinds, by_score)
+    sums = by_score.of(values) + more[kind]
+    together = Together(by_score, more, surprise(*_counted(sums)))
+    level = together.of(values.astype(np.float64), kind)
+    mean, scale = (float(level.mean()), float(level.std())) if len(values) else (0.0, 0.0)
+    return Yardstick("alike", np.full(len(more), mean), np.full(len(more), scale), kinds, together)
 
 
-def _counted(values: Floats) -> tuple[Doubles, NDArray[np.intp]]:
+def _counted(values: Floats | Doubles) -> tuple[Doubles, NDArray[np.intp]]:
     """The different values, and how often each occurs."""
     found, counts = np.unique(values, return_counts=True)
     return found.astype(np.float64), counts

@@ -11,7 +11,7 @@ import pytest
 
 from dashboard.detector import Box, Grid, Looks, Scene, ScoreMap, looks, sigma_map
 from dashboard.detector.looks import CELL, SIZES, rarity, spots
-from dashboard.detector.rules import yardstick
+from dashboard.detector.rules import COMMON, yardstick
 
 Scenes = Callable[..., Scene]
 look = sys.modules["dashboard.detector.looks"]
@@ -65,6 +65,34 @@ def test_a_place_is_judged_among_its_look_alikes(scene_of: Scenes) -> None:
     sigmas = np.concatenate(list(judged._parts()))
     assert sigmas.mean() == pytest.approx(0, abs=1e-6)
     assert sigmas.std() == pytest.approx(1, abs=1e-6)
+
+
+def test_a_common_look_does_not_bury_a_strong_score(scene_of: Scenes) -> None:
+    scores, found = scored(), looks(scene_of(dunes()))
+    strong = (USUAL[1] - 64) // 4, (USUAL[0] - 64) // 4
+    scores.values[strong] = 40
+    measure = sigma_map(scores, "alike", looks=found).measure
+    assert measure.together is not None
+    assert measure.kinds is not None
+    kind = measure.kinds[strong]
+    alone = measure.together.score.of(np.array([40.0]))
+    assert measure.together.both.of(alone + measure.together.more[kind]) < alone - COMMON
+    assert measure.together.of(np.array([40.0]), kind) == alone - COMMON
+    first = sigma_map(scores, "alike", looks=found).find(top=2)
+    assert strong in {(one.row, one.col) for one in first}
+
+
+def test_limits_are_where_sigma_is_reached_whatever_the_look(scene_of: Scenes) -> None:
+    measure = sigma_map(scored(), "alike", looks=looks(scene_of(dunes()))).measure
+    every = np.arange(len(measure.centres))
+    for sigma in (0.5, 1.0, 3.0, 6.0):
+        limits = measure.limits(sigma)
+        any_score = np.isneginf(limits)
+        assert (measure.sigma_of(np.full(len(every), -99.0), every)[any_score] >= sigma).all()
+        known, kinds = limits[~any_score], every[~any_score]
+        assert len(known) > 10
+        np.testing.assert_allclose(measure.sigma_of(known, kinds), sigma, atol=1e-6)
+        assert (measure.sigma_of(known - 1e-3, kinds) < sigma).all()
 
 
 def test_a_brighter_exposure_changes_no_look() -> None:
