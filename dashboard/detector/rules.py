@@ -36,7 +36,7 @@ class Together:
     more: Doubles  # [K], what each kind of look adds
     both: Surprise  # of the sums
 
-    def of(self, scores: Doubles, kinds: NDArray[np.integer] | int = 0) -> Doubles:
+    def of(self, scores: Doubles, kinds: NDArray[np.integer] | int) -> Doubles:
         """The surprise of scores, given the kinds of their looks."""
         alone = self.score.of(scores)
         return np.maximum(self.both.of(alone + self.more[kinds]), alone - COMMON)

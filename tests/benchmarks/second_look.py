@@ -32,10 +32,11 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from dashboard.detector import Box, Detection, Model, ScanStore, Scene, scan, sigma_map
+from dashboard.detector.statistics import MAD_TO_SIGMA
 from training.data import Plantings, gather
 from training.evaluate.measures import EVERY, average_precision, judge
 from training.evaluate.planted import Planted
-from training.evaluate.subjects import labelled
+from training.evaluate.subjects import Labelled, labelled
 from training.files import model_file
 from training.learners import network_of
 from training.networks import BLOCK, guarded
@@ -50,7 +51,9 @@ PEAK = 7  # blocks: side of the square in which one place is the strongest
 STRONG, OTHERS = 4, 6  # places of a window that are taken for ground: the strongest, and any
 EDGE = 4  # blocks at a window's border without places
 WINDOWS, STEPS, ON_THINGS, ON_GROUND = 20_000, 3_400, 64, 128  # and places of a step
-PARTS, RATE, WARM = 500, 1e-3, 200
+TOLD = 500  # windows, or steps, after which a line is printed
+RATE, WARM = 1e-3, 200  # of learning, and steps until it is reached
+AT_ONCE = 500  # places that are judged
 CLIPPED = 20.0  # deviations of ground at which contrast is clipped
 AREA, MARGIN = 1024, 96  # px of a scene whose residual is worked out at a time, and around it
 WEIGHTS = (0.0, 0.2, 0.4, 1.0, 2.0, math.inf)  # of the logit in the score; inf: alone
@@ -131,7 +134,7 @@ def seen(dn: Floats, found: Floats, places: NDArray[Any]) -> Halves:
         near = np.s_[row : row + 2 * HALF, col : col + 2 * HALF]
         part, some = ground[near], ground[near][::2, ::2]
         level = np.median(some)
-        spread = 1.4826 * np.median(np.abs(some - level)) + 1e-3
+        spread = MAD_TO_SIGMA * np.median(np.abs(some - level)) + 1e-3
         part = np.clip((part - level) / spread, -CLIPPED, CLIPPED)
         both = np.stack([np.sign(part) * np.log1p(np.abs(part)), *signed[:, near[0], near[1]]])
         made[number, :3] = _middle(both, 1)
@@ -157,7 +160,6 @@ class Places(Dataset[tuple[Halves, NDArray[np.bool_]]]):
         return WINDOWS
 
     def __getitem__(self, number: int) -> tuple[Halves, NDArray[np.bool_]]:
-        torch.set_num_threads(1)
         dn, centre, scale, target, weight = self.windows[number]
         ground, thing, counts = dn[0].numpy(), target[0].numpy() > 0, weight[0].numpy() > 0
         surprise, found = residual(self.eye, ground, float(centre), float(scale))
@@ -180,7 +182,7 @@ def learn(out: Path, scenes: Sequence[str], model: str) -> None:
     for number, (some, put) in enumerate(DataLoader(places, batch_size=None, num_workers=2), 1):
         on.append(np.asarray(some[put]))
         beside.append(np.asarray(some[~put]))
-        if number % PARTS == 0:
+        if number % TOLD == 0:
             print(json.dumps({"windows": number, "on things": sum(map(len, on))}), flush=True)
     things, ground = np.concatenate(on), np.concatenate(beside)
     network = Look().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -203,8 +205,8 @@ def learn(out: Path, scenes: Sequence[str], model: str) -> None:
         loss.backward()  # type: ignore[no-untyped-call]
         descent.step()
         losses.append(loss.item())
-        if (step + 1) % PARTS == 0:
-            mean = round(float(np.mean(losses[-PARTS:])), 4)
+        if (step + 1) % TOLD == 0:
+            mean = round(float(np.mean(losses[-TOLD:])), 4)
             print(json.dumps({"steps": step + 1, "loss": mean}), flush=True)
     torch.save(network.state_dict(), out)
 
@@ -228,12 +230,12 @@ def logits(network: Look, eye: Guarded, scene: Scene, places: Sequence[Detection
     """What the network says of places, `[n]`."""
     dn = scene.read(Box(0, 0, scene.width, scene.height)).dn.astype(np.float32)
     found, at = whole_residual(eye, scene, dn), np.array([(one.y, one.x) for one in places], int)
-    parts = np.array_split(at, max(1, len(at) // PARTS))
+    parts = np.array_split(at, max(1, len(at) // AT_ONCE))
     said = [network(torch.from_numpy(seen(dn, found, part).astype(np.float32))) for part in parts]
     return torch.cat(said).numpy()
 
 
-def tried(network: Look, eye: Guarded, model: Model, trial: Any) -> None:
+def tried(network: Look, eye: Guarded, model: Model, trial: Labelled | Planted) -> None:
     """Prints what becomes of the objects of a scene, weight by weight."""
     with tempfile.TemporaryDirectory() as work, trial.opened(Path(work)) as (_, scene, truth):
         store = ScanStore.for_scan(scene, model)
@@ -276,7 +278,7 @@ def main() -> None:
     network.eval()
     first, count = given.seeds
     for picture in given.scenes:
-        trials: list[Any] = [*labelled([picture])]
+        trials: list[Labelled | Planted] = [*labelled([picture])]
         trials += [Planted(picture, seed) for seed in range(first, first + count)]
         for trial in trials:
             tried(network, eye, model, trial)

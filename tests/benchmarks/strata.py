@@ -112,12 +112,12 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="seed")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--learn", action="store_true", help="learn each planted scene too")
-    parser.add_argument("--no-dark-spots", action="store_true", help="leave these out")
+    either = argparse.BooleanOptionalAction
+    parser.add_argument("--dark-spots", action=either, default=True, help="count these")
     given = parser.parse_args()
     model = Model.load(given.model)
     seeds = range(given.first, given.first + given.seeds)
-    dark = not given.no_dark_spots
-    trials = [planted(given.scene, model, seed, given.learn, dark) for seed in seeds]
+    trials = [planted(given.scene, model, seed, given.learn, given.dark_spots) for seed in seeds]
     plain = np.concatenate([trial[AS_IT_IS, "mean"][0] for trial in trials])
     usual = float((plain > 3).mean())  # what the article's threshold finds
     for way in trials[0]:
