@@ -130,6 +130,8 @@ def run_train(options: argparse.Namespace) -> None:
             "a critic looks with a trained guarded network: give --start MODEL, of preset "
             f"{preset.eye}, or a critic"
         )
+    if preset and preset.network == "second-look" and not start:
+        raise OptionError("a second look follows a trained critic: give --start MODEL, a critic")
     settings = TrainSettings(
         preset=options.preset,
         epochs=options.epochs if options.epochs is not None else (preset.epochs if preset else 1),

@@ -35,13 +35,14 @@ LOOKED = 0.97  # of the fitting of a last layer is looking at the scene
 class Recipe:
     """How a kind of network learns a scene."""
 
-    preset: str
+    preset: str | None  # None: its weights as a whole cannot learn
     fit: str  # one of FITS, where nothing else is asked for
 
 
 RECIPES = {  # by the kind of the model
     "guarded": Recipe("guarded-adapt", WHOLE),
     "critic": Recipe("critic-adapt", LAST),
+    "second-look": Recipe(None, LAST),
 }
 
 
@@ -82,6 +83,8 @@ def adapt(
     fit = fit or recipe.fit
     if fit == LAST and not card.judges:
         raise OptionError(f"{path.name}: only a critic's last layer can be fitted; leave out --fit")
+    if fit != LAST and recipe.preset is None:
+        raise OptionError(f"{path.name}: its last layer alone can be fitted; leave out --fit")
     if fit == LAST and epochs:
         raise OptionError("a last layer is fitted without epochs; leave out --epochs")
     scene, run = _scene_of(picture), target.with_suffix(".run")
@@ -99,6 +102,7 @@ def adapt(
             return learned
         from training.fine_tune import fine_tune  # PyTorch, which a last layer does without
 
+        assert recipe.preset is not None
         preset = PRESETS[recipe.preset]
         preset = replace(preset, epochs=epochs or preset.epochs)
         return fine_tune(scene, path, preset, fit == HALVES, target, report)

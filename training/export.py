@@ -6,12 +6,8 @@ PyTorch agree on inputs and batch sizes other than the export's own.
 
 from __future__ import annotations
 
-import csv
-import datetime
 import hashlib
 import logging
-import os
-import platform
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,24 +21,31 @@ import torch
 from torch import Tensor, nn
 
 from dashboard.detector.card import ModelCard
-from dashboard.detector.errors import ModelError, StoreError
-from training.files import git_revision, write
+from dashboard.detector.errors import ModelError
+from training.facts import (
+    OPSET,
+    article_facts,
+    card_of,
+    critic_facts,
+    guarded_facts,
+    second_look_facts,
+)
+from training.files import write
 from training.learners import network_of
-from training.networks import BLOCK, article, critic, guarded
+from training.networks import article, critic, guarded, second_look
 from training.pair import BLACK, either
 from training.presets import PRESETS
 from training.train import CHECKPOINT, read_checkpoint
 
-OPSET = 18  # newer Pad and ConvTranspose kernels are missing from some CUDA builds
 INPUTS = ("dn", "centre", "scale")
 OUTPUTS = ("score", "completion")
 AREA_OUTPUTS = (*OUTPUTS, "surprise")
 CRITIC_OUTPUTS = (*AREA_OUTPUTS, "logit")
+SECOND_LOOK_OUTPUTS = (*OUTPUTS, "logit")  # its scores stand out from nothing alone
 TOLERANCE = 1e-4  # largest difference allowed, in units of 4 robust sigma: a score is about 0.1
 AREA_TOLERANCE = 1e-3  # of scores in standard deviations, and completions in those units
 EXPORT_BATCH = 2
 PARITY = ((1, 8), (3, 10), (5, 16))  # (batch, bits of the DN) of the inputs compared
-AREA_TILE = 128  # px around a position that must be ground, and that its picture shows
 AREA_STEP = 32  # px of which the sides of an area are multiples
 AREAS = ((256, 256), (64, 160), (192, 96))  # px of the areas compared, beside their margins
 
@@ -159,13 +162,21 @@ def plan_of(state: Mapping[str, Any], alone: bool = False) -> Plan:
         parity_samples([(rim + height, rim + width) for height, width in AREAS]),
         AREA_TOLERANCE,
         facts,
-        CRITIC_OUTPUTS if isinstance(network, critic.Critic) else AREA_OUTPUTS,
+        OUTPUTS_OF[type(scorer)],
     )
+
+
+AreaScorer = guarded.Scorer | critic.Scorer | second_look.Scorer
+OUTPUTS_OF: Mapping[type[nn.Module], tuple[str, ...]] = {
+    guarded.Scorer: AREA_OUTPUTS,
+    critic.Scorer: CRITIC_OUTPUTS,
+    second_look.Scorer: SECOND_LOOK_OUTPUTS,
+}
 
 
 def area_scorer(
     network: nn.Module, calibration: Mapping[str, Tensor], alone: bool = False
-) -> tuple[guarded.Scorer | critic.Scorer, dict[str, Any]]:
+) -> tuple[AreaScorer, dict[str, Any]]:
     """The scorer of a network that scores areas, calibrated, and its facts for the card.
 
     Raises:
@@ -173,20 +184,20 @@ def area_scorer(
     """
     if not calibration:
         raise ModelError("the training has not ended; the same command goes on with it")
-    if isinstance(network, critic.Critic):
-        if "platt" not in calibration:
-            raise ModelError("an earlier version's critic; train's same command calibrates it")
-        judge = critic.Scorer(network, alone).eval()
-        judge.calibrate(calibration["platt"], calibration["doubt"])
-        residual = judge.residual
-    else:
-        assert isinstance(network, guarded.Guarded)
+    if isinstance(network, guarded.Guarded):
         residual = guarded.Scorer(network).eval()
-    residual.ordinary.copy_(calibration["ordinary"])
-    residual.rare.copy_(calibration["rare"])
-    if isinstance(network, critic.Critic):
-        return judge, critic_facts(judge)
-    return residual, guarded_facts(residual)
+        residual.calibrate(calibration)
+        return residual, guarded_facts(residual)
+    if "platt" not in calibration:
+        raise ModelError("an earlier version's critic; train's same command calibrates it")
+    if isinstance(network, second_look.SecondLook):
+        again = second_look.Scorer(network).eval()
+        again.calibrate(calibration)
+        return again, second_look_facts(again)
+    assert isinstance(network, critic.Critic)
+    judge = critic.Scorer(network, alone).eval()
+    judge.calibrate(calibration)
+    return judge, critic_facts(judge)
 
 
 @dataclass(frozen=True)
@@ -209,7 +220,8 @@ def made_of(run: Path, alone: bool = False) -> Made:
     plan = plan_of(state, alone)
     graph = to_onnx(plan.scorer, plan.example, plan.dynamic, plan.outputs)
     worst = agreed(plan, graph)
-    found = replace(card(run, state, plan), parity=worst, parity_checksum=checksum(plan.samples))
+    found = card_of(run, state, plan.scorer, plan.facts)
+    found = replace(found, parity=worst, parity_checksum=checksum(plan.samples))
     return Made(plan, graph, found)
 
 
@@ -316,109 +328,6 @@ def to_onnx(
         node.ClearField("metadata_props")  # stack traces of the exporting machine
         node.ClearField("doc_string")
     return proto
-
-
-def article_facts() -> dict[str, Any]:
-    """What a caller must know of `article`."""
-    return {
-        "kind": "article",
-        "title": "Completion network of Haselmann et al. (2018), as the Mars article used it",
-        "tile": article.TILE,
-        "hole": 2 * article.HIDDEN,
-        "score_window": 2 * article.SCORED,
-        "stride": 2 * article.SCORED,
-        "strides": (16, 2 * article.SCORED, article.TILE),
-        "margin": (article.TILE - 2 * article.SCORED) // 2,
-        "around": 0,
-        "score_unit": "mean absolute residual over the scored window, "
-        "in 4 robust sigma of the scene",
-    }
-
-
-def guarded_facts(scorer: guarded.Scorer) -> dict[str, Any]:
-    """What a caller must know of `guarded`."""
-    widest = max(guarded.OCTAVES)
-    return {
-        "kind": "guarded",
-        "title": "Guarded completion: every pixel predicted from ground outside a hole around it",
-        "tile": AREA_TILE,
-        "hole": guarded.hole_side(min(scorer.network.guards)),
-        "score_window": guarded.hole_side(max(scorer.network.guards)),
-        "stride": BLOCK,
-        "strides": (BLOCK,),
-        "margin": scorer.margin,
-        "around": guarded.AROUND,
-        "score_unit": f"standardised residual, the mean over {len(guarded.WINDOWS)} windows and "
-        f"{len(scorer.network.guards)} holes, the largest of {widest + 1} octaves, "
-        "less its mean around; 0 is ordinary ground",
-    }
-
-
-def critic_facts(scorer: critic.Scorer) -> dict[str, Any]:
-    """What a caller must know of `critic`."""
-    counts = "alone" if scorer.alone else "plus standardised residual"
-    return guarded_facts(scorer.residual) | {
-        "kind": "critic",
-        "title": "Critic: guarded completion, and how much a place looks put there",
-        "margin": scorer.margin,
-        "score_unit": f"logit of something put there {counts}, on a scale where "
-        f"{guarded.TAIL} is what one position of a thousand of ordinary ground exceeds; less the "
-        "mean around",
-    }
-
-
-def card(run: Path, state: Mapping[str, Any], plan: Plan) -> ModelCard:
-    """The card of a run, parity still to be measured."""
-    settings = state["settings"]
-    recipe = PRESETS[settings["preset"]]
-    windows = state["step"] * recipe.batch
-    return ModelCard(
-        **plan.facts,
-        square=0,
-        input_range="any DN, 8 or 16 bit or float, with the scene's median and 1.4826 MAD",
-        bands=1,
-        parameters=sum(weight.numel() for weight in plan.scorer.parameters()),
-        preset=settings["preset"],
-        start=settings["start"],
-        epochs=round(windows / recipe.windows, 2),
-        windows_seen=windows,
-        hours=round(state["seconds"] / 3600, 2),
-        hardware=hardware(),
-        loss=round(last_loss(run), 5),
-        scenes=tuple(settings["scenes"]),
-        polluted=settings["polluted"],
-        planted=planted_share(state.get("calibration") or {}),
-        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
-        git_revision=git_revision(),
-        opset=OPSET,
-        precision="float32",
-        parity=0.0,
-        parity_checksum="",
-    )
-
-
-def planted_share(calibration: Mapping[str, Tensor]) -> float | None:
-    """Which part of the blocks was planted that a critic's logit is calibrated on."""
-    return round(float(calibration["planted"]), 5) if "planted" in calibration else None
-
-
-def hardware() -> str:
-    """What this machine computes with, in words."""
-    if torch.cuda.is_available():
-        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
-    return f"{len(os.sched_getaffinity(0))} CPU cores ({platform.machine()})"
-
-
-def last_loss(run: Path) -> float:
-    """Mean training loss over the last tenth of a run's log."""
-    try:
-        with (run / "log.csv").open(newline="") as log:
-            losses = [float(row["loss"]) for row in csv.DictReader(log)]
-        if not losses:
-            raise ValueError("it is empty")
-        return float(np.mean(losses[-max(1, len(losses) // 10) :]))
-    except (OSError, KeyError, ValueError) as error:
-        raise StoreError(f"{run / 'log.csv'}: not a training log ({error})") from error
 
 
 def checksum(samples: list[Sample]) -> str:

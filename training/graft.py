@@ -27,7 +27,7 @@ RIM = 8  # positions around an area that its changes depend on, in whole steps o
 FURTHEST = 6.0  # standard deviations of ground at which features are clipped
 NOWHERE = -1e30  # what is added where no place is near, before it is told from that
 LARGE = 160  # px of an area to try a critic on
-LAST = "network.logit.weight"  # of an exported critic
+LAST = "network.logit.weight"  # what its name ends with in an exported critic
 BEFORE = "before."  # what the critic's outputs are called where a graft's take their place
 
 # What the U-Net ends with, the largest of that around, and its logit, where scores are given
@@ -89,7 +89,9 @@ class Anatomy:
         Raises:
             ModelError: it has none, or has been given another already.
         """
-        last = [node for node in model.graph.node if LAST in node.input]
+        last = [
+            node for node in model.graph.node if any(name.endswith(LAST) for name in node.input)
+        ]
         if len(last) != 1 or any(part.name.startswith("last_") for part in model.graph.initializer):
             raise ModelError("it has no last layer to fit; give a critic that has learned no scene")
         fine, said = last[0].input[0], last[0].output[0]

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import math
+import copy
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.data import Plantings, Source, Windows, large
+from training.calibration import RIM, critic_measures, ordinary_measures, ordinary_places
+from training.data import Plantings, Source, Windows
 from training.losses import weighted_l1
-from training.networks import article, critic, guarded
+from training.networks import article, critic, guarded, second_look
 from training.presets import PRESETS, Preset
 
-CALIBRATED, AREAS = 256, 60  # px of an area the measures are calibrated on, and how many of them
-FIRST_AREA = 2**40  # number of the first, which no training reaches
-PLANTED = 400  # windows a critic's logits are calibrated on
-RIM = 5  # blocks at a window's border where the guarded network sees too little to be judged by
-RANKS = (0.5, 0.999)  # what is ordinary, and what one position of a thousand exceeds
+STRONG, OTHERS = 3, 3  # places of a window that are taken for ground: the strongest, and any
+THINGS = 1 / 3  # the weight of places on things in the loss; in a window there are fewer
+UNSEEN = 4  # blocks at a window's border without places
 
 Precision = Callable[[], AbstractContextManager[Any]]  # mixed, where the device is faster so
 
@@ -144,88 +142,99 @@ class CriticLearner(Learner):
         whose blocks the part `planted` was.
         """
         assert isinstance(self.network, critic.Critic)
-        scorer = critic.Scorer(self.network)
-        device = next(self.network.parameters()).device
-
-        def logits(dn: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
-            return scorer.logits(dn, centre, scale)[:, None]
-
-        ends = quantiles(logits, scorer.sees, sources, seed, device)
-        measures = ordinary_measures(self.network.guarded, sources, seed)
-        logit, planted = judgements(self.network, Plantings(sources, seed, turns=True), PLANTED)
-        line, share = platt(logit, planted), planted.mean()
-        return measures | {"doubt": ends[:, 0], "platt": line, "planted": share}
+        return critic_measures(self.network, sources, seed)
 
 
-@torch.inference_mode()
-def judgements(network: critic.Critic, windows: Plantings, count: int) -> tuple[Tensor, Tensor]:
-    """A critic's logits `[n]` of the blocks of so many windows, and which were planted `[n]`.
+class SecondLookLearner(Learner):
+    """Tells places on what was planted from the strongest of natural ground, and any others."""
 
-    Without blocks that do not count, and those at the rim of a window.
+    workers = 1
+
+    def windows(self, sources: Sequence[Source], seed: int, turns: bool) -> Windows:
+        """Ground with things planted in it."""
+        return Plantings(sources, seed, turns)
+
+    def forward(self, *batch: Tensor) -> Tensor:
+        """Cross-entropy, things together weighing `THINGS`, whatever their number."""
+        dn, centre, scale, target, weight = batch
+        layers, surprise = self._look(dn, centre, scale)
+        thing = target[:, 0] > 0
+        on, beside = chosen(surprise, thing, (weight[:, 0] > 0) & ~thing)
+        logit = self.run(places_seen(layers, torch.cat([on, beside]))).float()
+        told = torch.arange(len(logit), device=dn.device) < len(on)
+        entropy = F.binary_cross_entropy_with_logits(logit, told.float(), reduction="none")
+        put, ground = entropy[: len(on)], entropy[len(on) :]
+        return sum(
+            (
+                part.mean() * share
+                for part, share in ((put, THINGS), (ground, 1 - THINGS))
+                if len(part)
+            ),
+            start=0 * logit.sum(),
+        )
+
+    def preview(self, *batch: Tensor) -> list[Tensor]:
+        """Ground, how surprising it is, what was planted, what is said of all places."""
+        dn, centre, scale, target, _ = batch
+        layers, surprise = self._look(dn, centre, scale)
+        places = torch.nonzero(inside(second_look.peaks(surprise)))
+        said = torch.sigmoid(self.run(places_seen(layers, places)).float())
+        drawn = torch.zeros_like(surprise).index_put(tuple(places.T), said)
+        shown = F.max_pool2d(drawn[:, None], second_look.PEAK, 1, second_look.EDGE)
+        layers_shown = [2 * F.interpolate(part, scale_factor=4.0) - 1 for part in (target, shown)]
+        rough = F.interpolate(surprise[:, None], scale_factor=4.0) / 2
+        return [guarded.ground_of(dn, centre, scale), rough, *layers_shown]
+
+    @torch.no_grad()
+    def _look(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """What is looked at, mirrored beyond the windows' borders, and how surprising it is."""
+        assert isinstance(self.network, second_look.SecondLook)
+        ground = guarded.ground_of(dn, centre, scale)
+        blocks = guarded.blocks_of(ground)
+        with self.precision():
+            predicted = self.network.critic.guarded.predict(blocks)
+        found = second_look.residual(blocks, (predicted[0].float(), predicted[1].float()))
+        around = (second_look.HALF,) * 4
+        layers = F.pad(second_look.layers_of(ground, found), around, "reflect")
+        return layers, second_look.surprise(found)
+
+    def calibrate(self, sources: Sequence[Source], seed: int) -> dict[str, Tensor]:
+        """What a critic must know, and the scores and logits of natural ground's places."""
+        assert isinstance(self.network, second_look.SecondLook)
+        measures = critic_measures(self.network.critic, sources, seed)
+        scorer = second_look.Scorer(copy.deepcopy(self.network)).eval()
+        scorer.first.calibrate(measures)
+        return measures | ordinary_places(scorer, sources, seed)
+
+
+def chosen(surprise: Tensor, thing: Tensor, ground: Tensor) -> tuple[Tensor, Tensor]:
+    """The places on things and beside them that are learned from, `[n, 3]` each: window, row, col.
+
+    Of things all local maxima of the surprise, of ground in each window the strongest and others at
+    random. All `[N, h, w]`.
     """
-    device = next(network.parameters()).device
-    logits, planted = [], []
-    for number in range(count):
-        dn, centre, scale, target, weight = windows[FIRST_AREA + number]
-        facts = [
-            torch.tensor([fact], device=device, dtype=torch.float32) for fact in (centre, scale)
-        ]
-        ground = guarded.ground_of(dn[None].to(device), facts[0], facts[1])
-        logit = network(ground)[0].cpu()
-        inner = slice(RIM, -RIM)
-        logit, target, weight = (part[:, inner, inner] for part in (logit, target, weight))
-        logits.append(logit[weight > 0])
-        planted.append(target[weight > 0])
-    return torch.cat(logits), torch.cat(planted)
+    top = inside(second_look.peaks(surprise))
+    on, beside = torch.nonzero(top & thing), top & ground
+    heights = torch.where(beside, surprise, -torch.inf).flatten(1)
+    strong = torch.topk(heights, STRONG, dim=1).indices
+    left = beside.flatten(1).scatter(1, strong, torch.zeros_like(strong, dtype=torch.bool))
+    odds = torch.rand_like(heights).masked_fill(~left, -1.0)
+    picked = torch.cat([strong, torch.topk(odds, OTHERS, dim=1).indices], dim=1)
+    taken = torch.zeros_like(heights, dtype=torch.bool).scatter(
+        1, picked, torch.ones_like(picked, dtype=torch.bool)
+    )
+    return on, torch.nonzero(taken.reshape(beside.shape) & beside)
 
 
-def platt(logits: Tensor, planted: Tensor) -> Tensor:
-    """`[2]`, gain and offset that make logits those of the frequency of what was planted.
-
-    Platt 1999, "Probabilistic outputs for support vector machines": logistic regression on one
-    number. Nothing is changed where nothing was planted, or where the line would turn ranks over.
-    """
-    if planted.min() == planted.max():
-        return torch.tensor([1.0, 0.0])
-    line = LogisticRegression(C=math.inf).fit(logits[:, None].numpy(), planted.numpy())
-    gain, offset = float(line.coef_[0, 0]), float(line.intercept_[0])
-    return torch.tensor([gain, offset]) if gain > 0 else torch.tensor([1.0, 0.0])
+def inside(top: Tensor) -> Tensor:
+    """The same `[N, h, w]` without what is near a border, where predictions lack ground."""
+    rim = (UNSEEN,) * 4
+    return F.pad(guarded.without(top, UNSEEN), rim)
 
 
-def ordinary_measures(
-    network: guarded.Guarded, sources: Sequence[Source], seed: int
-) -> dict[str, Tensor]:
-    """`ordinary` and `rare` of a guarded network's scorer, `[measures]` each."""
-    scorer = guarded.Scorer(network)
-
-    def measures(dn: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
-        return scorer.measures(dn, centre, scale)[0]
-
-    device = next(network.parameters()).device
-    ends = quantiles(measures, scorer.sees, sources, seed, device)
-    return {"ordinary": ends[0], "rare": ends[1]}
-
-
-@torch.inference_mode()
-def quantiles(
-    measure: Callable[[Tensor, Tensor, Tensor], Tensor],
-    margin: int,
-    sources: Sequence[Source],
-    seed: int,
-    device: torch.device,
-) -> Tensor:
-    """What is ordinary and what is rare on the training ground, `[2, measures]`.
-
-    `measure` gives `[1, measures, h, w]` of raw DN with `margin` px around, centre and scale.
-    """
-    side = CALIBRATED + 2 * margin
-    windows = Windows(large(sources, side), seed, turns=False, side=side)
-    found = []
-    for number in range(AREAS):
-        dn, *facts = windows[FIRST_AREA + number]
-        centre, scale = (torch.tensor([fact], device=device, dtype=torch.float32) for fact in facts)
-        found.append(measure(dn[None].to(device), centre, scale)[0].flatten(1).cpu())
-    return torch.quantile(torch.cat(found, dim=1), torch.tensor(RANKS), dim=1)
+def places_seen(layers: Tensor, places: Tensor) -> Tensor:
+    """What is seen of places `[n, 3]` of layers that reach `HALF` px beyond their windows."""
+    return second_look.seen(layers, second_look.Places(*places.unbind(1)), second_look.HALF)
 
 
 def network_of(recipe: Preset) -> nn.Module:
@@ -234,6 +243,10 @@ def network_of(recipe: Preset) -> nn.Module:
         eye = network_of(PRESETS[recipe.eye])
         assert isinstance(eye, guarded.Guarded)
         return critic.Critic(eye, critic.widened(critic.LEVELS, recipe.width), recipe.width)
+    if recipe.network == "second-look":
+        first = network_of(PRESETS[recipe.first])
+        assert isinstance(first, critic.Critic)
+        return second_look.SecondLook(first, recipe.width)
     if recipe.network == "guarded":
         rows = guarded.DEEP_ROWS if recipe.deep else guarded.ROWS
         return guarded.Guarded(guarded.widened(rows, recipe.width))
@@ -242,5 +255,10 @@ def network_of(recipe: Preset) -> nn.Module:
 
 def learner_of(recipe: Preset, precision: Precision) -> Learner:
     """The untrained network of a recipe with its loss."""
-    kinds = {"article": ArticleLearner, "guarded": GuardedLearner, "critic": CriticLearner}
+    kinds = {
+        "article": ArticleLearner,
+        "guarded": GuardedLearner,
+        "critic": CriticLearner,
+        "second-look": SecondLookLearner,
+    }
     return kinds[recipe.network](network_of(recipe), precision)

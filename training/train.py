@@ -27,6 +27,7 @@ from dashboard.detector.errors import OptionError, StoreError
 from training.data import Shard, Source, Windows
 from training.learners import learner_of
 from training.networks.critic import EYE
+from training.networks.second_look import FIRST
 from training.presets import PRESETS, Preset
 from training.preview import save_preview
 from training.progress import Report, nobody
@@ -35,6 +36,7 @@ CHECKPOINT = "checkpoint.pt"
 SAVE_SECONDS = 60.0  # a killed run loses a minute at most; one that is asked to stop nothing
 PREVIEWS = 6  # tiles in the picture of each epoch
 SMOOTHING = 0.02  # share of the newest loss in the one shown
+WITHIN = {"critic": EYE, "second-look": FIRST}  # what a network has learned before its own training
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ class Trainer:
             odd = self.network.load_state_dict(weights, strict=False)
         except RuntimeError as error:  # torch's word for another shape
             raise OptionError("the weights to start from are of another width") from error
-        learned = EYE if self.recipe.network == "critic" else ""  # what no start may lack
+        learned = WITHIN.get(self.recipe.network, "")  # what no start may lack
         if odd.unexpected_keys or any(name.startswith(learned) for name in odd.missing_keys):
             raise OptionError("the weights to start from are those of another network")
 
@@ -223,6 +225,7 @@ class Trainer:
             sampler=shard,
             num_workers=min(12, os.cpu_count() or 1) if cuda else self.learner.workers,
             pin_memory=cuda,
+            generator=torch.Generator(),  # else it takes a number that a resumed run lacks
         )
         return iter(loader)
 

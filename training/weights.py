@@ -11,9 +11,11 @@ from dashboard.detector.card import ModelCard
 from dashboard.detector.errors import ModelError
 from training.files import graph_of, model_file
 from training.networks.critic import EYE
+from training.networks.second_look import FIRST
 
 # Names in the graph begin with where the exported scorer holds the network. A critic's scorer holds
-# its guarded network twice, and the exporter names it by the second place.
+# its guarded network twice, and the exporter names it by the second place. A second look's own
+# weights are not found again: they are exported with what normalised them taken in.
 PLACES = {"network.": "", "residual.network.": EYE}
 
 
@@ -34,7 +36,9 @@ def weights_of(path: Path) -> tuple[ModelCard, dict[str, Tensor]]:
 
 
 def start_of(model: str, network: str) -> dict[str, Tensor]:
-    """What a model gives a network of a kind to begin with: all its weights, or a critic's eye.
+    """What a model gives a network of a kind to begin with.
+
+    That is all its weights, a critic's eye, or the critic that a second look follows.
 
     Raises:
         ModelError: there is no such model, or its weights do not fit the kind.
@@ -43,6 +47,10 @@ def start_of(model: str, network: str) -> dict[str, Tensor]:
     card, weights = weights_of(path)
     if (card.kind, network) == ("guarded", "critic"):
         return {EYE + name: weight for name, weight in weights.items()}
+    if (card.kind, network) == ("critic", "second-look"):
+        return {FIRST + name: weight for name, weight in weights.items()}
+    if card.kind == "second-look":
+        raise ModelError(f"{path.name}: give the critic it begins with, whose weights are whole")
     if card.kind != network:
         raise ModelError(f"{path.name}: a network of kind {card.kind}; needed is {network}")
     return weights

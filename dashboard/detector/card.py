@@ -16,7 +16,7 @@ from dashboard.detector.chessboard import Chessboard
 from dashboard.detector.errors import ModelError
 
 PREFIX = "needle."
-KINDS = ("article", "guarded", "critic")
+KINDS = ("article", "guarded", "critic", "second-look")
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class ModelCard:
     @property
     def judges(self) -> bool:
         """True where it gives logits too, of how much something looks put there."""
-        return self.kind == "critic"
+        return self.kind in ("critic", "second-look")
 
     @property
     def sees(self) -> int:

@@ -17,9 +17,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from training.calibration import judgements
 from training.data import Plantings, gather
 from training.files import model_file
-from training.learners import judgements, network_of
+from training.learners import network_of
 from training.networks.critic import Critic
 from training.presets import PRESETS
 from training.weights import weights_of

@@ -225,12 +225,12 @@ def test_the_real_training_teaches_a_real_network(
     scene_of: Scenes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a recipe of forty small steps; the rest is what the button on the page does."""
-    from training import learners
+    from training import calibration
     from training.data import gather
     from training.export import export
     from training.train import TrainSettings, train
 
-    monkeypatch.setattr(learners, "AREAS", 2)
+    monkeypatch.setattr(calibration, "AREAS", 2)
     scene = scene_of()
     settings = TrainSettings("smoke-guarded", 1, ("scene.tif",))
     train(tmp_path / "run", settings, lambda: gather([tmp_path / "scene.tif"], polluted=False))
@@ -238,10 +238,10 @@ def test_the_real_training_teaches_a_real_network(
     (tmp_path / "small.py").write_text(
         "import sys\n"
         "from dataclasses import replace\n"
-        "from training import learners\n"
+        "from training import calibration\n"
         "from training.__main__ import main\n"
         "from training.presets import PRESETS\n"
-        "learners.AREAS, name = 2, 'guarded-adapt'\n"
+        "calibration.AREAS, name = 2, 'guarded-adapt'\n"
         "PRESETS[name] = replace(PRESETS[name], width=0.25, windows=160, batch=4)\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )

@@ -32,7 +32,7 @@ from dashboard.detector.scene import Patch
 from dashboard.detector.store import SIDE
 from tests.detector import rasters
 from tests.models import CARD, plain_model
-from training import learners
+from training import calibration
 from training.__main__ import main
 from training.adapt import HALVES, RECIPES, adapt
 from training.data import gather
@@ -51,10 +51,10 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL = f"""
 import sys
 from dataclasses import replace
-from training import learners
+from training import calibration
 from training.__main__ import main
 from training.presets import PRESETS
-learners.AREAS = 2
+calibration.AREAS = 2
 PRESETS["{PRESET}"] = replace(PRESETS["{PRESET}"], width=0.25, windows=400, batch=4)
 sys.exit(main(sys.argv[1:]))
 """
@@ -67,7 +67,7 @@ def general(tmp_path_factory: pytest.TempPathFactory) -> Path:
     picture = rasters.write(folder / "hills.png", rasters.ground(800, 800))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NEEDLE_HOME", str(folder))
-        patch.setattr(learners, "AREAS", 2)
+        patch.setattr(calibration, "AREAS", 2)
         sources = gather([picture], polluted=False)
         train(folder / "run", TrainSettings("smoke-guarded", 1, ("hills.png",)), lambda: sources)
         export(folder / "run", folder / "general.onnx")
@@ -76,7 +76,7 @@ def general(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def learn_little(patch: pytest.MonkeyPatch, windows: int) -> None:
     """Makes `adapt` a matter of seconds."""
-    patch.setattr(learners, "AREAS", 2)
+    patch.setattr(calibration, "AREAS", 2)
     patch.setitem(PRESETS, PRESET, replace(PRESETS[PRESET], width=0.25, windows=windows, batch=4))
 
 
@@ -109,8 +109,8 @@ def test_a_critic_begins_with_the_eye_of_a_guarded_model_and_keeps_it(
     general: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NEEDLE_HOME", str(general))
-    monkeypatch.setattr(learners, "AREAS", 2)
-    monkeypatch.setattr(learners, "PLANTED", 12)
+    monkeypatch.setattr(calibration, "AREAS", 2)
+    monkeypatch.setattr(calibration, "PLANTED", 12)
     start = start_of(str(general / "general.onnx"), "critic")
     assert all(name.startswith(EYE) for name in start)
     sources = gather([general / "hills.png"], polluted=False)
@@ -135,10 +135,10 @@ def test_a_logit_is_put_on_the_line_of_what_was_planted() -> None:
     true = 2 * torch.randn(60_000, generator=rng) - 3
     planted = (torch.rand(60_000, generator=rng) < torch.sigmoid(true)).float()
     said = (true + 1.5) / 0.8  # as a network with a focal loss may
-    line = learners.platt(said, planted)
+    line = calibration.platt(said, planted)
     torch.testing.assert_close(line, torch.tensor([0.8, -1.5]), atol=0.06, rtol=0.05)
     for bad in (torch.zeros(60_000), 1 - planted):  # nothing planted; upside down
-        assert learners.platt(said, bad).tolist() == [1.0, 0.0]
+        assert calibration.platt(said, bad).tolist() == [1.0, 0.0]
 
 
 def test_a_critic_cannot_begin_with_an_eye_of_fewer_rows(

@@ -124,10 +124,11 @@ def test_a_calibrated_logit_says_how_often_and_leaves_the_scores_as_they_are() -
     side = 32 + 2 * scorer.margin
     parts = (torch.randn(1, 1, side, side), torch.tensor([0.0]), torch.tensor([1.0]))
     doubt = torch.tensor([-5.2, -4.9])
-    scorer.calibrate(torch.tensor([1.0, 0.0]), doubt)
+    kept = {"ordinary": scorer.residual.ordinary, "rare": scorer.residual.rare, "doubt": doubt}
+    scorer.calibrate(kept | {"platt": torch.tensor([1.0, 0.0])})
     with torch.inference_mode():
         score, _, _, logit = scorer(*parts)
-        scorer.calibrate(torch.tensor([2.0, 0.5]), doubt)
+        scorer.calibrate(kept | {"platt": torch.tensor([2.0, 0.5])})
         same, _, _, said = scorer(*parts)
     torch.testing.assert_close(said, 2 * logit + 0.5)
     torch.testing.assert_close(same, score, rtol=1e-3, atol=1e-3)

@@ -11,7 +11,7 @@ import torch
 
 from dashboard.detector import Model, ModelError, StoreError
 from tests.detector import rasters
-from training import learners
+from training import calibration
 from training.data import gather
 from training.export import AREA_TOLERANCE, TOLERANCE, Scorer, export, parity_samples
 from training.networks import article
@@ -86,7 +86,7 @@ def area_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     picture = rasters.write(folder / "ground.png", rasters.ground(800, 800))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NEEDLE_HOME", str(folder))
-        patch.setattr(learners, "AREAS", 3)
+        patch.setattr(calibration, "AREAS", 3)
         sources = gather([picture], polluted=False)
         settings = TrainSettings("smoke-guarded", 1, ("ground.png",))
         train(folder / "run", settings, lambda: sources)

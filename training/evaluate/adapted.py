@@ -39,7 +39,10 @@ class Adapted:
     @property
     def key(self) -> str:
         recipe = RECIPES[self.network.model.card.kind]
-        how = last_layer.recipe() if recipe.fit == LAST else astuple(PRESETS[recipe.preset])
+        if recipe.fit == LAST or recipe.preset is None:
+            how: object = last_layer.recipe()
+        else:
+            how = astuple(PRESETS[recipe.preset])
         return f"{self.network.key} {recipe.fit} {how}"
 
     def sample(self, *names: str) -> str:

@@ -9,6 +9,7 @@ that a scene scored in tiles is scored as if it were whole.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -218,19 +219,21 @@ class Scorer(nn.Module):
         """Pixels around an area that its logits and residuals depend on, each way."""
         return max(self.residual.sees, reach(self.network.levels) + self._seen)
 
-    def calibrate(self, platt: Tensor, doubt: Tensor) -> None:
+    def calibrate(self, measured: Mapping[str, Tensor]) -> None:
         """Has the logit say how often such a block was planted, and the score know its scale.
 
         Args:
-            platt: `[2]`, gain and offset of the logit (Platt 1999), which the network takes over.
-            doubt: `[2]`, what is ordinary and what is rare on ground, before that.
+            measured: what the residual's scorer must know; `platt [2]`, gain and offset of the
+                logit (Platt 1999), which the network takes over; and `doubt [2]`, what is ordinary
+                and what is rare on ground, before that.
         """
-        gain, offset = platt
+        self.residual.calibrate(measured)
+        gain, offset = measured["platt"]
         with torch.no_grad():
             self.network.logit.weight.mul_(gain)
             assert self.network.logit.bias is not None
             self.network.logit.bias.mul_(gain).add_(offset)
-            self.doubt.copy_(gain * doubt + offset)
+            self.doubt.copy_(gain * measured["doubt"] + offset)
 
     def forward(
         self, dn: Tensor, centre: Tensor, scale: Tensor
@@ -241,9 +244,18 @@ class Scorer(nn.Module):
         reaches as far beyond the scores as they look around.
         """
         blocks = blocks_of(guarded.ground_of(dn, centre, scale))
-        predicted = self._predict(blocks)
+        return self.told(dn, (centre, scale), blocks, self.predict(blocks))
+
+    def told(
+        self, dn: Tensor, facts: tuple[Tensor, Tensor], blocks: Tensor, predicted: Prediction
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What `forward` gives of DN and its centre and scale, where a caller has the rest already.
+
+        That is the blocks of scaled ground, and what `predict` gives of them.
+        """
+        centre, scale = facts
         rim = self.sees - self.residual.sees
-        lost = rim // BLOCK + self.residual.rim - self._seen // BLOCK
+        lost = rim // BLOCK + self.residual.rim - self.rim
         known = (guarded.without(predicted[0], lost), guarded.without(predicted[1], lost))
         surprise, completion = self.residual.surprise(
             guarded.without(dn, rim), centre, scale, known
@@ -259,13 +271,19 @@ class Scorer(nn.Module):
     def logits(self, dn: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
         """Logits `[N, h, w]` of DN with `sees` around."""
         blocks = blocks_of(guarded.ground_of(dn, centre, scale))
-        return self._logits(blocks, self._predict(blocks))
+        return self._logits(blocks, self.predict(blocks))
 
-    def _predict(self, blocks: Tensor) -> Prediction:
-        return self.network.guarded.predict(blocks, self._seen // BLOCK)
+    def predict(self, blocks: Tensor) -> Prediction:
+        """The prediction of blocks `[N, 16, h, w]`, but for `rim` of them around."""
+        return self.network.guarded.predict(blocks, self.rim)
+
+    @property
+    def rim(self) -> int:
+        """Blocks around an area that its features look at, each way."""
+        return self._seen // BLOCK
 
     def _logits(self, blocks: Tensor, predicted: Prediction) -> Tensor:
-        logit = self.network.judge(self.network.features(blocks, predicted, self._seen // BLOCK))
+        logit = self.network.judge(self.network.features(blocks, predicted, self.rim))
         return guarded.without(logit, (self.sees - self._seen) // BLOCK)[:, 0]
 
     @property

@@ -12,6 +12,7 @@ normalisation over the tile and no attention, for either would leak the hidden p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, cast
 
 import torch
@@ -270,6 +271,11 @@ class Scorer(nn.Module):
         return (
             self.sees - self._margin(0) + reach(self.network.rows, self.network.guards)
         ) // BLOCK
+
+    def calibrate(self, measured: Mapping[str, Tensor]) -> None:
+        """Puts the measures on the scale of `ordinary` and `rare` ones, `[measures]` each."""
+        self.ordinary.copy_(measured["ordinary"])
+        self.rare.copy_(measured["rare"])
 
     def _margin(self, octave: int) -> int:
         network_sees = reach(self.network.rows, self.network.guards)

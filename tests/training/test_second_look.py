@@ -1,0 +1,343 @@
+"""A second look: it sees what it should, judges places alone, and is exact under tiling."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from dashboard.detector import Model, ModelError, OptionError, read_card
+from dashboard.detector.statistics import MAD_TO_SIGMA
+from tests.detector import rasters
+from training import calibration
+from training.__main__ import main
+from training.adapt import HALVES, adapt
+from training.data import gather
+from training.export import AREA_TOLERANCE, export
+from training.learners import OTHERS, STRONG, UNSEEN, SecondLookLearner, chosen, network_of
+from training.networks import guarded
+from training.networks.critic import LEVELS, Critic, widened
+from training.networks.guarded import BLOCK, ROWS, Guarded, blocks_of, without
+from training.networks.second_look import (
+    CLIPPED,
+    EDGE,
+    FIRST,
+    HALF,
+    LAYERS,
+    PEAK,
+    RIM,
+    SIDE,
+    TRUST,
+    Look,
+    Places,
+    Scorer,
+    SecondLook,
+    layers_of,
+    peaks,
+    residual,
+    seen,
+    surprise,
+)
+from training.presets import PRESETS
+from training.train import CHECKPOINT, Trainer, TrainSettings, read_checkpoint, train
+from training.weights import start_of
+
+
+@pytest.fixture(scope="module")
+def scorer() -> Scorer:
+    """Of random weights, but with something to say, that looks at two places in five."""
+    torch.manual_seed(0)
+    network = SecondLook(Critic(Guarded(ROWS), widened(LEVELS, 0.25)), width=0.25).train()
+    with torch.no_grad():
+        for _ in range(5):  # until what normalises knows what is usual
+            network(3 * torch.randn(64, sum(LAYERS), SIDE, SIDE))
+    made = Scorer(network).eval()
+    last = made.look.last[3]
+    with torch.no_grad():
+        heights, said = made.places(spots(256 + 2 * made.margin), *facts())
+        last.bias.sub_(said.mean()).div_(said.std())
+        last.weight.div_(said.std())
+    made.floor.copy_(heights.quantile(0.6))
+    return made
+
+
+def facts() -> tuple[Tensor, Tensor]:
+    """A scene's centre and scale."""
+    return torch.tensor([10.0]), torch.tensor([2.0])
+
+
+def spots(side: int) -> Tensor:
+    """Rough ground, `[1, 1, side, side]`."""
+    torch.manual_seed(1)
+    return 10 + 2 * torch.randn(1, 1, side, side)
+
+
+def test_what_is_seen_of_a_place_is_what_lies_around_it() -> None:
+    torch.manual_seed(0)
+    layers, rim = torch.randn(2, 3, 256, 288), HALF + 8
+    at = Places(torch.tensor([1]), torch.tensor([9]), torch.tensor([17]))
+    found = seen(layers, at, rim)
+    assert found.shape == (1, sum(LAYERS), SIDE, SIDE)
+    y, x = (rim + BLOCK * block + BLOCK // 2 for block in (9, 17))
+    crop = layers[1, :, y - HALF : y + HALF, x - HALF : x + HALF].numpy()
+    some = crop[0, ::2, ::2]
+    spread = MAD_TO_SIGMA * np.median(np.abs(some - np.median(some)))
+    contrast = np.clip((crop[0] - np.median(some)) / spread, -CLIPPED, CLIPPED)
+    contrast = np.sign(contrast) * np.log1p(np.abs(contrast))
+    inner = slice(HALF - SIDE // 2, HALF + SIDE // 2)
+    expected = np.stack([contrast, *crop[1:]])[:, inner, inner]
+    np.testing.assert_allclose(found[0, :3], expected, atol=1e-5)
+    quarter = np.stack([contrast, crop[2]]).reshape(2, SIDE, 4, SIDE, 4).mean(axis=(2, 4))
+    np.testing.assert_allclose(found[0, 5:], quarter, atol=1e-5)
+
+
+def test_what_is_seen_does_not_depend_on_the_scenes_centre_and_scale() -> None:
+    ground, nothing = torch.randn(1, 1, 160, 160), torch.zeros(1, 2, 16, 40, 40)
+    at = Places(torch.tensor([0]), torch.tensor([1]), torch.tensor([2]))
+    one, other = (seen(layers_of(part, nothing), at, HALF) for part in (ground, 0.3 * ground + 1))
+    torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+
+
+def test_a_place_is_where_nothing_near_is_higher() -> None:
+    heights = torch.zeros(1, 20, 20)
+    heights[0, 4, 4], heights[0, 4, 4 + EDGE], heights[0, 4, 4 + EDGE + 1] = 5.0, 4.0, 3.0
+    heights[0, 15, 15] = 1.0
+    assert torch.nonzero(peaks(heights) & (heights > 0)).tolist() == [[0, 4, 4], [0, 15, 15]]
+
+
+def test_only_places_above_the_floor_are_judged_and_what_is_around_goes_with_them(
+    scorer: Scorer,
+) -> None:
+    dn = spots(128 + 2 * scorer.margin)
+    with torch.inference_mode():
+        score, completion, logit = scorer(dn, *facts())
+        standing, *_, layers, lost = scorer.standing(dn, *facts())
+    assert (score.shape, completion.shape, logit.shape) == (
+        (1, 32, 32),
+        (1, 1, 128, 128),
+        (1, 32, 32),
+    )
+    before = without(standing, RIM)
+    found = torch.nonzero(without((peaks(standing) & (standing > scorer.floor)).float(), RIM))
+    assert 5 < len(found) < len(torch.nonzero(without(peaks(standing).float(), RIM)))
+    with torch.inference_mode():
+        said = scorer.look(seen(layers, Places(*found.unbind(1)), lost))
+    assert said.std() > 0.05
+    change = (score - before)[0]
+    ring = torch.nonzero(without((peaks(standing) & (standing > scorer.floor)).float(), RIM - EDGE))
+    all_, apart = ring[:, 1:] - EDGE, 0
+    for (_, row, col), logit_there in zip(found.tolist(), said, strict=True):
+        largest = TRUST * float(logit_there)
+        assert float(change[row, col]) >= largest - 1e-3
+        distances = (all_ - torch.tensor([row, col])).abs().amax(dim=1)
+        if int((distances < PEAK).sum()) == 1:  # but for itself
+            apart += 1
+            rows, cols = (slice(max(0, at - EDGE), at + EDGE + 1) for at in (row, col))
+            near = change[rows, cols]
+            torch.testing.assert_close(near, torch.full_like(near, largest), atol=1e-3, rtol=1e-3)
+    assert apart
+    blind = copy.deepcopy(scorer)
+    blind.floor.fill_(1e6)
+    with torch.inference_mode():
+        torch.testing.assert_close(blind(dn, *facts())[0], before)
+
+
+def test_tiles_with_the_margin_equal_the_whole_and_without_it_do_not(scorer: Scorer) -> None:
+    rim = scorer.margin
+    ground = spots(160 + 2 * rim)
+    with torch.inference_mode():
+        whole, _, logits = scorer(ground, *facts())
+
+        def difference(missing: int) -> float:
+            part = ground[:, :, 32 : 32 + 64 + 2 * rim, 64 : 64 + 64 + 2 * rim].clone()
+            if missing:
+                lost = torch.ones_like(part, dtype=torch.bool)
+                lost[:, :, missing:-missing, missing:-missing] = False
+                part[lost] = 10.0
+            found, _, judged = scorer(part, *facts())
+            pairs = ((found, whole), (judged, logits))
+            return max(float((one - all_[:, 8:24, 16:32]).abs().max()) for one, all_ in pairs)
+
+        assert difference(0) < 1e-3
+        assert difference(rim - 64) > 1e-2
+
+
+def test_places_are_drawn_from_things_and_ground_alike() -> None:
+    torch.manual_seed(0)
+    heights = torch.randn(3, 64, 64)
+    thing = torch.zeros(3, 64, 64, dtype=torch.bool)
+    thing[:2, 20:40, 20:40] = True
+    ground = ~thing
+    ground[0] = False
+    on, beside = chosen(heights, thing, ground)
+    top = peaks(heights)
+    for places, kind in ((on, thing), (beside, ground)):
+        assert all(bool(kind[tuple(place)]) and bool(top[tuple(place)]) for place in places)
+        assert int(places[:, 1:].min()) >= UNSEEN
+        assert int(places[:, 1:].max()) < 64 - UNSEEN
+    assert set(on[:, 0].tolist()) == {0, 1}
+    assert beside[:, 0].bincount(minlength=3).tolist() == [0, STRONG + OTHERS, STRONG + OTHERS]
+    rim = slice(UNSEEN, -UNSEEN)
+    for window in (1, 2):
+        inner = torch.where(top & ground, heights, -torch.inf)[window, rim, rim]
+        strongest = torch.topk(inner.flatten(), STRONG).values
+        theirs = heights[tuple(beside[beside[:, 0] == window].T)]
+        assert torch.isin(strongest, theirs).all()
+
+
+def test_of_windows_without_things_or_ground_the_loss_is_that_of_what_there_is() -> None:
+    torch.manual_seed(0)
+    network = SecondLook(Critic(Guarded(ROWS), widened(LEVELS, 0.125)), 0.125)
+    learner = SecondLookLearner(network, nullcontext)
+    dn, centre, scale = 10 + torch.randn(2, 1, 256, 256), torch.full((2,), 10.0), torch.ones(2)
+    nothing, all_ = torch.zeros(2, 1, 64, 64), torch.ones(2, 1, 64, 64)
+    for target, weight in ((nothing, all_), (all_, all_), (nothing, nothing)):
+        loss = learner(dn, centre, scale, target, weight)
+        assert torch.isfinite(loss)
+        assert loss.requires_grad
+    assert float(loss.detach()) == 0.0
+
+
+def test_surprise_is_that_of_a_completion_without_a_scale() -> None:
+    torch.manual_seed(0)
+    eye = Guarded(ROWS).eval()
+    ground = torch.randn(1, 1, 128, 128)
+    with torch.inference_mode():
+        blocks = blocks_of(ground)
+        found = residual(blocks, eye.predict(blocks))
+        mine = surprise(found)
+        means = found.abs().mean(dim=2)
+        three = means[0, :, 9:12, 9:12].mean(dim=(1, 2))
+        five = means[0, :, 8:13, 8:13].mean(dim=(1, 2))
+    expected = torch.log(torch.cat([three, five]) + guarded.LEAST).mean()
+    torch.testing.assert_close(mine[0, 10, 10], expected)
+
+
+def test_it_learns_to_tell_things_from_ground() -> None:
+    torch.manual_seed(0)
+    look = Look(0.25)
+    descent = torch.optim.AdamW(look.parameters(), 3e-3)
+    told = torch.arange(64) < 32
+    for _ in range(40):
+        places = torch.randn(64, sum(LAYERS), SIDE, SIDE)
+        places[told, 0, 12:20, 12:20] += 2
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(look(places), told.float())
+        descent.zero_grad()
+        loss.backward()
+        descent.step()
+    assert float(loss.detach()) < 0.1
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the run of a small one behind a critic of random weights, and its file."""
+    folder = tmp_path_factory.mktemp("second-look")
+    rasters.write(folder / "hills.png", rasters.ground(1200, 1200))
+    torch.manual_seed(0)
+    first = network_of(PRESETS["smoke-critic"]).state_dict()
+    torch.save({FIRST + name: weight for name, weight in first.items()}, folder / "start.pt")
+    with pytest.MonkeyPatch.context() as patch:
+        taught(patch, folder, folder / "run")
+    export(folder / "run", folder / "again.onnx")
+    return folder
+
+
+def taught(
+    patch: pytest.MonkeyPatch, folder: Path, run: Path, epochs: int = 1
+) -> dict[str, Tensor]:
+    """The weights after so many epochs on a folder's picture, in the folder of a run."""
+    patch.setenv("NEEDLE_HOME", str(folder))
+    patch.setattr(calibration, "AREAS", 2)
+    patch.setattr(calibration, "PLANTED", 12)
+    sources = gather([folder / "hills.png"], polluted=False)
+    settings = TrainSettings("smoke-second-look", 1, ("hills.png",), start="critic")
+    train(run, settings, lambda: sources, torch.load(folder / "start.pt"))
+    return dict(read_checkpoint(run / CHECKPOINT)["network"])
+
+
+def test_it_keeps_its_critic_and_says_what_it_is(trained: Path) -> None:
+    after = read_checkpoint(trained / "run" / CHECKPOINT)["network"]
+    for name, weight in torch.load(trained / "start.pt").items():
+        torch.testing.assert_close(after[name], weight, msg=name)
+    card = read_card(trained / "again.onnx")
+    assert (card.kind, card.around, card.start) == ("second-look", 0, "critic")
+    assert card.judges
+    network = network_of(PRESETS["smoke-second-look"])
+    assert isinstance(network, SecondLook)
+    assert card.margin == Scorer(network).margin
+    assert card.parameters == sum(weight.numel() for weight in network.parameters())
+    assert 0 <= card.parity <= AREA_TOLERANCE
+
+
+def test_it_begins_with_the_weights_of_a_critics_file() -> None:
+    start = start_of("critic", "second-look")
+    network = network_of(PRESETS["second-look"])
+    odd = network.load_state_dict(start, strict=False)
+    assert odd.unexpected_keys == []
+    assert all(name.startswith("look.") for name in odd.missing_keys)
+
+
+def test_onnx_runtime_looks_at_as_many_places_as_there_are(trained: Path) -> None:
+    """None, one, and many more than at export."""
+    model = Model.load(trained / "again.onnx", "cpu")
+    rim = model.card.margin
+    flat = np.full((1, 1, 256 + 2 * rim, 256 + 2 * rim), 100.0, np.float32)
+    one = flat.copy()
+    one[..., rim + 120 : rim + 128, rim + 120 : rim + 128] = 180.0
+    rough = flat + np.random.default_rng(0).normal(0, 30, flat.shape).astype(np.float32)
+    for dn in (flat, one, rough):
+        found = model.complete(dn, 100.0, 10.0)
+        assert found.scores.shape == (1, 64, 64)
+        assert np.isfinite(found.scores).all()
+
+
+def test_it_learns_a_scene_by_its_last_layer_alone(trained: Path, tmp_path: Path) -> None:
+    picture, model = trained / "hills.png", str(trained / "again.onnx")
+    with pytest.raises(OptionError, match="its last layer alone can be fitted"):
+        adapt(picture, model, tmp_path / "learned.onnx", fit=HALVES)
+
+
+def test_it_begins_with_a_critic_and_nothing_else(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--preset", "second-look", "--scenes", str(trained / "hills.png")]
+    assert main(["train", *given, "--out", str(tmp_path / "run")]) == 2
+    assert "a second look follows a trained critic" in capsys.readouterr().err
+    with pytest.raises(ModelError, match="of kind guarded; needed is second-look"):
+        start_of("guarded", "second-look")
+    with pytest.raises(ModelError, match=r"again\.onnx: give the critic it begins with"):
+        start_of(str(trained / "again.onnx"), "second-look")
+
+
+def test_a_run_that_is_stopped_goes_on_as_if_it_had_not_been(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ground is learned from is drawn at random; the draw goes on too."""
+    saved = Trainer._save
+
+    def stop_after_one(self: Trainer) -> None:
+        saved(self)
+        if self.step < self.steps_per_epoch:
+            self.stop.set()
+
+    with monkeypatch.context() as patch:
+        patch.setattr("training.train.SAVE_SECONDS", 0.0)
+        patch.setattr(Trainer, "_save", stop_after_one)
+        with pytest.raises(KeyboardInterrupt):
+            taught(patch, trained, tmp_path / "run")
+    again = taught(monkeypatch, trained, tmp_path / "run")
+    once = read_checkpoint(trained / "run" / CHECKPOINT)["network"]
+    for name, weight in once.items():
+        torch.testing.assert_close(again[name], weight, msg=name)
+
+
+def test_export_says_that_a_training_has_not_ended(trained: Path, tmp_path: Path) -> None:
+    state = read_checkpoint(trained / "run" / CHECKPOINT)
+    torch.save(state | {"calibration": {}}, tmp_path / CHECKPOINT)
+    with pytest.raises(ModelError, match="the training has not ended"):
+        export(tmp_path, tmp_path / "net.onnx")
