@@ -14,7 +14,7 @@ from torch import Tensor
 from dashboard.detector import Model, ModelError, OptionError, read_card
 from dashboard.detector.statistics import MAD_TO_SIGMA
 from tests.detector import rasters
-from training import calibration
+from training import calibration, last_layer
 from training.__main__ import main
 from training.adapt import HALVES, adapt
 from training.data import gather
@@ -296,10 +296,20 @@ def test_onnx_runtime_looks_at_as_many_places_as_there_are(trained: Path) -> Non
         assert np.isfinite(found.scores).all()
 
 
-def test_it_learns_a_scene_by_its_last_layer_alone(trained: Path, tmp_path: Path) -> None:
-    picture, model = trained / "hills.png", str(trained / "again.onnx")
+def test_it_learns_a_scene_by_its_last_layer_alone(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture, model, target = trained / "hills.png", trained / "again.onnx", tmp_path / "new.onnx"
     with pytest.raises(OptionError, match="its last layer alone can be fitted"):
-        adapt(picture, model, tmp_path / "learned.onnx", fit=HALVES)
+        adapt(picture, str(model), target, fit=HALVES)
+    monkeypatch.setenv("NEEDLE_HOME", str(trained))
+    monkeypatch.setattr(last_layer, "PASSES", 2)
+    monkeypatch.setattr(last_layer, "FEWEST", 1)
+    card = adapt(picture, str(model), target)
+    before = read_card(model)
+    assert (card.preset, card.kind, card.start) == (last_layer.PRESET, "second-look", "again")
+    assert card.margin == before.margin + last_layer.RIM * card.stride
+    assert card.parity <= last_layer.TOLERANCE
 
 
 def test_it_begins_with_a_critic_and_nothing_else(

@@ -31,7 +31,7 @@ EDGE = PEAK // 2  # blocks around a place that share what is said of it
 RIM = 8  # blocks around an area whose scores decide which are the places in it, in whole steps
 CLIPPED = 20.0  # deviations of ground at which contrast is clipped: glints, deep shadow
 LEAST = 0.01  # of a deviation, in 4 robust sigma of the scene: ground is never smoother
-TRUST = 0.4  # of the logit in the score
+TRUST = 0.5  # of the logit in the score
 MAD_TO_SIGMA = 1.4826  # of a normal distribution
 FIRST = "critic."  # what the names of the critic's weights begin with
 NOWHERE = -1e30  # what is added where no place is near, before it is told from that
@@ -176,7 +176,7 @@ def _median(values: Tensor) -> Tensor:
 class Scorer(nn.Module):
     """From raw DN to one score every 4 px: a critic's, and more where a second look finds more.
 
-    Places that score more than `floor`, as one in ten does on ordinary ground, are looked at; what
+    Places that score more than `floor`, as one in five does on ordinary ground, are looked at; what
     the network says beyond `usual` counts `TRUST` times.
     """
 
@@ -188,16 +188,6 @@ class Scorer(nn.Module):
         self.usual: Tensor
         self.register_buffer("floor", torch.tensor(0.0))
         self.register_buffer("usual", torch.tensor(0.0))
-
-    @property
-    def network(self) -> Critic:
-        """The critic's."""
-        return self.first.network
-
-    @property
-    def residual(self) -> guarded.Scorer:
-        """The critic's."""
-        return self.first.residual
 
     @property
     def margin(self) -> int:
