@@ -20,7 +20,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard.detector.card import ModelCard
 from dashboard.detector.errors import NoGround, OptionError, StoreError
 from dashboard.detector.home import needle_home
 from dashboard.detector.model import Model
@@ -30,9 +29,8 @@ from dashboard.detector.scores import ScoreMap
 from dashboard.detector.tiling import Grid
 
 # Positions along a side of the square that a network for areas looks at at a time. Its margin is
-# looked at with it: the larger, the less is looked at twice, and the more memory is taken. Where no
-# surprise is kept from piece to piece that is more, and scenes of many squares take larger ones.
-SIDE, LARGER, MANY = 384, 640, 8
+# looked at with it: the larger, the less is looked at twice, and the more memory is taken.
+SIDE = 384
 VERSION = 2  # of the stored files
 SURPRISE = "surprise.npy"
 
@@ -88,7 +86,7 @@ class ScanRecord:
             tile=model.card.tile,
             window=model.card.score_window,
             stride=stride,
-            batch=_side(model.card, scene) if model.card.area else model.batch,
+            batch=SIDE if model.card.area else model.batch,
             area=model.card.area,
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             region=region.text if region else None,
@@ -112,12 +110,6 @@ class ScanRecord:
     def lag(self) -> int:
         """Positions, both ways together, by which surprise reaches beyond the scores."""
         return 2 * (self.around // 2)
-
-
-def _side(card: ModelCard, scene: Scene) -> int:
-    """Positions along a side of what a network for areas looks at at a time."""
-    squares = scene.width * scene.height / (LARGER * card.stride) ** 2
-    return LARGER if not card.around and squares >= MANY else SIDE
 
 
 class ScanStore:
