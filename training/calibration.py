@@ -17,7 +17,7 @@ FIRST_AREA = 2**40  # number of the first, which no training reaches
 PLANTED = 400  # windows a critic's logits are calibrated on
 RIM = 5  # blocks at a window's border where the guarded network sees too little to be judged by
 RANKS = (0.5, 0.999)  # what is ordinary, and what one position of a thousand exceeds
-JUDGED, USUAL = 0.8, 0.5  # of ground's places: what is not looked at again; what counts nothing
+JUDGED, USUAL = 0.5, 0.5  # of ground's places: what is not looked at again; what counts nothing
 
 
 def critic_measures(
@@ -41,7 +41,7 @@ def critic_measures(
 def ordinary_places(
     scorer: second_look.Scorer, sources: Sequence[Source], seed: int
 ) -> dict[str, Tensor]:
-    """`floor`, the score that one place in five exceeds on training ground, and `usual` there.
+    """`floor`, the score that half of the places exceed on training ground, and `usual` there.
 
     That is the logit that half of those exceed.
     """

@@ -176,7 +176,7 @@ def _median(values: Tensor) -> Tensor:
 class Scorer(nn.Module):
     """From raw DN to one score every 4 px: a critic's, and more where a second look finds more.
 
-    Places that score more than `floor`, as one in five does on ordinary ground, are looked at; what
+    Places that score more than `floor`, as half do on ordinary ground, are looked at; what
     the network says beyond `usual` counts `TRUST` times.
     """
 
