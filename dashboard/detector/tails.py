@@ -29,6 +29,7 @@ PROMISE = 10  # places in each half that this is tried at
 SHAPE_SPREAD = 0.1
 # A tail that ends early promises that nothing lies beyond; few excesses cannot tell that it does.
 SHAPES = (-0.15, 0.9)  # beyond the latter its mean has no end
+NOTHING = 1e-100  # sigma: excesses of less are all the same, and their scale would come to 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,9 +153,9 @@ def _repeated(one: Doubles, other: Doubles, windows: float) -> float:
 
 def _pareto(excesses: Doubles, censored: int) -> tuple[float, float]:
     """Shape and scale of the most likely generalised Pareto; the strongest only exceed a level."""
-    if not len(excesses) or excesses[-1] <= 0:
+    unit = float(excesses.mean()) if len(excesses) else 0.0
+    if unit < NOTHING:
         return 0.0, 1.0
-    unit = float(excesses.mean())
     if len(excesses) < FEWEST:  # too few for a shape: an exponential through their mean
         return 0.0, unit
     known = excesses[: len(excesses) - censored] / unit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
@@ -50,6 +50,7 @@ def test_the_objects_sought_hardly_stretch_the_tail() -> None:
 
 
 @given(levels, st.floats(-5, 50), st.floats(0, 10))
+@example(np.array([5e-324, 0.0, 0.0, 0.0]), 0.0, 0.0)  # the smallest number there is
 def test_fewer_false_places_are_expected_beyond_a_higher_threshold(
     sigmas: np.ndarray, sigma: float, more: float
 ) -> None:
