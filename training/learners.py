@@ -107,14 +107,18 @@ class GuardedLearner(Learner):
         return ordinary_measures(self.network, sources, seed)
 
 
-class CriticLearner(Learner):
-    """Tells what was planted from what is natural."""
+class PlantingLearner(Learner):
+    """Learns from ground with things planted in it."""
 
     workers = 1  # planting takes as long as a third of a step
 
     def windows(self, sources: Sequence[Source], seed: int, turns: bool) -> Windows:
         """Ground with things planted in it."""
         return Plantings(sources, seed, turns)
+
+
+class CriticLearner(PlantingLearner):
+    """Tells what was planted from what is natural."""
 
     def forward(self, *batch: Tensor) -> Tensor:
         """Focal cross-entropy, away from the border, beyond which nothing is known."""
@@ -145,14 +149,8 @@ class CriticLearner(Learner):
         return critic_measures(self.network, sources, seed)
 
 
-class SecondLookLearner(Learner):
+class SecondLookLearner(PlantingLearner):
     """Tells places on what was planted from the strongest of natural ground, and any others."""
-
-    workers = 1
-
-    def windows(self, sources: Sequence[Source], seed: int, turns: bool) -> Windows:
-        """Ground with things planted in it."""
-        return Plantings(sources, seed, turns)
 
     def forward(self, *batch: Tensor) -> Tensor:
         """Cross-entropy, things together weighing `THINGS`, whatever their number."""
@@ -217,12 +215,10 @@ def chosen(surprise: Tensor, thing: Tensor, ground: Tensor) -> tuple[Tensor, Ten
     on, beside = torch.nonzero(top & thing), top & ground
     heights = torch.where(beside, surprise, -torch.inf).flatten(1)
     strong = torch.topk(heights, STRONG, dim=1).indices
-    left = beside.flatten(1).scatter(1, strong, torch.zeros_like(strong, dtype=torch.bool))
+    left = beside.flatten(1).scatter(1, strong, False)
     odds = torch.rand_like(heights).masked_fill(~left, -1.0)
     picked = torch.cat([strong, torch.topk(odds, OTHERS, dim=1).indices], dim=1)
-    taken = torch.zeros_like(heights, dtype=torch.bool).scatter(
-        1, picked, torch.ones_like(picked, dtype=torch.bool)
-    )
+    taken = torch.zeros_like(heights, dtype=torch.bool).scatter(1, picked, True)
     return on, torch.nonzero(taken.reshape(beside.shape) & beside)
 
 

@@ -18,7 +18,7 @@ from training import calibration, last_layer
 from training.__main__ import main
 from training.adapt import HALVES, adapt
 from training.data import gather
-from training.export import AREA_TOLERANCE, export
+from training.export import AREA_TOLERANCE, area_scorer, export
 from training.learners import OTHERS, STRONG, UNSEEN, SecondLookLearner, chosen, network_of
 from training.networks import guarded
 from training.networks.critic import LEVELS, Critic, widened
@@ -247,10 +247,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def taught(
-    patch: pytest.MonkeyPatch, folder: Path, run: Path, epochs: int = 1
-) -> dict[str, Tensor]:
-    """The weights after so many epochs on a folder's picture, in the folder of a run."""
+def taught(patch: pytest.MonkeyPatch, folder: Path, run: Path) -> dict[str, Tensor]:
+    """The weights after an epoch on a folder's picture, in the folder of a run."""
     patch.setenv("NEEDLE_HOME", str(folder))
     patch.setattr(calibration, "AREAS", 2)
     patch.setattr(calibration, "PLANTED", 12)
@@ -283,17 +281,26 @@ def test_it_begins_with_the_weights_of_a_critics_file() -> None:
 
 
 def test_onnx_runtime_looks_at_as_many_places_as_there_are(trained: Path) -> None:
-    """None, one, and many more than at export."""
+    """None, one, and many more than at export; it says of them what PyTorch does."""
     model = Model.load(trained / "again.onnx", "cpu")
+    state = read_checkpoint(trained / "run" / CHECKPOINT)
+    network = network_of(PRESETS["smoke-second-look"])
+    network.load_state_dict(state["network"])
+    scorer, _ = area_scorer(network.eval(), state["calibration"])
+    assert isinstance(scorer, Scorer)
     rim = model.card.margin
     flat = np.full((1, 1, 256 + 2 * rim, 256 + 2 * rim), 100.0, np.float32)
     one = flat.copy()
     one[..., rim + 120 : rim + 128, rim + 120 : rim + 128] = 180.0
     rough = flat + np.random.default_rng(0).normal(0, 30, flat.shape).astype(np.float32)
+    scene, counts = (torch.tensor([100.0]), torch.tensor([10.0])), []
     for dn in (flat, one, rough):
-        found = model.complete(dn, 100.0, 10.0)
-        assert found.scores.shape == (1, 64, 64)
-        assert np.isfinite(found.scores).all()
+        with torch.inference_mode():
+            score = scorer(torch.from_numpy(dn), *scene)[0]
+            change = score - without(scorer.standing(torch.from_numpy(dn), *scene)[0], RIM)
+        counts.append(int(torch.count_nonzero(change)))
+        np.testing.assert_allclose(model.score(dn, 100.0, 10.0), score, atol=AREA_TOLERANCE)
+    assert counts[0] <= counts[1] < counts[2]
 
 
 def test_it_learns_a_scene_by_its_last_layer_alone(
