@@ -131,6 +131,13 @@ def card(page: Page, rank: int) -> Locator:
     return page.get_by_role("button", name=re.compile(rf"^Find {rank}, "))
 
 
+def open_filter(page: Page) -> None:
+    """Opens what the gallery goes through; a press while the page is laid out may miss."""
+    page.get_by_text("Filter", exact=True).click()
+    expect(page.get_by_role("button", name="Open", exact=True)).to_be_visible()
+    rest(page)
+
+
 def expect_chosen(page: Page, rank: int) -> None:
     """Waits until a find is shown large."""
     expect(page.locator(".needle-rank b")).to_have_text(str(rank))

@@ -12,6 +12,7 @@ from tests.browser.scanned import (
     card,
     expect_chosen,
     expect_reviewed,
+    open_filter,
     rest,
 )
 from tests.browser.seen import DESKTOP, TABLET, expect_in_frame, expect_readable
@@ -126,9 +127,7 @@ def test_every_word_stands_out_from_what_is_behind_it(
         expect_chosen(page, 2)
         page.get_by_text("Why", exact=True).click()
         expect(page.get_by_text("Flagged because")).to_be_visible()
-        page.get_by_text("Filter", exact=True).click()
-        expect(page.get_by_role("button", name="Open", exact=True)).to_be_visible()
-        rest(page)
+        open_filter(page)
     expect_readable(page)
 
 

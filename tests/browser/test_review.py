@@ -16,6 +16,7 @@ from tests.browser.scanned import (
     card,
     expect_chosen,
     expect_reviewed,
+    open_filter,
     rest,
 )
 from tests.browser.seen import expect_calm
@@ -113,7 +114,7 @@ def test_a_filter_decides_what_gallery_map_and_keys_go_through(
     total = len(scanned.finds)
     review.keyboard.press("n")
     expect_chosen(review, 2)
-    review.get_by_text("Filter", exact=True).click()
+    open_filter(review)
     review.get_by_role("button", name="Open", exact=True).click()
     expect(review.get_by_text(f"{total - 1} of {total} places pass the filter.")).to_be_visible()
     rest(review)
@@ -138,7 +139,7 @@ def test_a_filter_decides_what_gallery_map_and_keys_go_through(
 def test_size_brightness_and_ground_decide_what_is_shown(review: Page, scanned: Scanned) -> None:
     total = len(scanned.finds)
     known = [measure(scanned.scene, found) for found in scanned.finds]
-    review.get_by_text("Filter", exact=True).click()
+    open_filter(review)
     review.get_by_text("Size and brightness", exact=True).click()
     expect(
         review.get_by_text(f"{len(list(filter(None, known)))} of {total} places")

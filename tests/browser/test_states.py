@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.scanned import Scanned, rest
+from tests.browser.scanned import Scanned, open_filter, rest
 from tests.browser.seen import expect_calm
 from tests.browser.test_whole_way import choose, upload
 from tests.detector import rasters
@@ -77,7 +77,7 @@ def test_no_place_beyond_the_threshold(
 
 
 def test_a_filter_that_leaves_nothing_can_be_cleared(review: Page, scanned: Scanned) -> None:
-    review.get_by_text("Filter", exact=True).click()
+    open_filter(review)
     review.locator(".st-key-filter_verdicts").get_by_role("button", name="Hardware").click()
     expect(review.get_by_role("heading", name="Nothing passes the filter")).to_be_visible()
     rest(review)
