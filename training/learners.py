@@ -54,6 +54,9 @@ class Learner(nn.Module):
         """What the scorer must know of ordinary ground, measured when the training has ended."""
         return {}
 
+    def settle(self, *batch: Tensor) -> None:
+        """Makes up for what weights of an exported network lack, by what a batch is like."""
+
     def run(self, ground: Tensor) -> Any:
         """The network's outputs, in mixed precision where that is faster."""
         with self.precision():
@@ -154,14 +157,11 @@ class SecondLookLearner(PlantingLearner):
 
     def forward(self, *batch: Tensor) -> Tensor:
         """Cross-entropy, things together weighing `THINGS`, whatever their number."""
-        dn, centre, scale, target, weight = batch
-        layers, surprise = self._look(dn, centre, scale)
-        thing = target[:, 0] > 0
-        on, beside = chosen(surprise, thing, (weight[:, 0] > 0) & ~thing)
-        logit = self.run(places_seen(layers, torch.cat([on, beside]))).float()
-        told = torch.arange(len(logit), device=dn.device) < len(on)
+        places, on = self._places(*batch)
+        logit = self.run(places).float()
+        told = torch.arange(len(logit), device=logit.device) < on
         entropy = F.binary_cross_entropy_with_logits(logit, told.float(), reduction="none")
-        put, ground = entropy[: len(on)], entropy[len(on) :]
+        put, ground = entropy[:on], entropy[on:]
         return sum(
             (
                 part.mean() * share
@@ -182,6 +182,23 @@ class SecondLookLearner(PlantingLearner):
         layers_shown = [2 * F.interpolate(part, scale_factor=4.0) - 1 for part in (target, shown)]
         rough = F.interpolate(surprise[:, None], scale_factor=4.0) / 2
         return [guarded.ground_of(dn, centre, scale), rough, *layers_shown]
+
+    def settle(self, *batch: Tensor) -> None:
+        """What has normalised, which an exported network has within its weights."""
+        assert isinstance(self.network, second_look.SecondLook)
+        second_look.settle(self.network.look, self._places(*batch)[0])
+
+    def _places(
+        self, dn: Tensor, centre: Tensor, scale: Tensor, target: Tensor, weight: Tensor
+    ) -> tuple[Tensor, int]:
+        """What is seen of the places that are learned from, and how many, the first, are on things.
+
+        `[n, 7, 32, 32]` of a batch.
+        """
+        layers, surprise = self._look(dn, centre, scale)
+        thing = target[:, 0] > 0
+        on, beside = chosen(surprise, thing, (weight[:, 0] > 0) & ~thing)
+        return places_seen(layers, torch.cat([on, beside])), len(on)
 
     @torch.no_grad()
     def _look(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:

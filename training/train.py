@@ -27,7 +27,7 @@ from dashboard.detector.errors import OptionError, StoreError
 from training.data import Shard, Source, Windows
 from training.learners import learner_of
 from training.networks.critic import EYE
-from training.networks.second_look import FIRST
+from training.networks.second_look import FIRST, OWN
 from training.presets import PRESETS, Preset
 from training.preview import save_preview
 from training.progress import Report, nobody
@@ -125,6 +125,7 @@ class Trainer:
         torch.manual_seed(settings.seed)
         self.learner = learner_of(self.recipe, team.autocast).to(team.device)
         self.network = self.learner.network
+        self.folded = any(name.startswith(OWN) for name in start or ())  # an exported second look's
         if start is not None:
             self._begin_with(start)
         self.optimiser = torch.optim.AdamW(
@@ -160,6 +161,9 @@ class Trainer:
         if self.team.leads:
             self._write_settings()
         fixed = self._batch_of(windows, [-1 - i for i in range(PREVIEWS)])
+        if self.folded and self.step == 0:
+            usual = self._batch_of(windows, [-1 - i for i in range(self.recipe.batch)])
+            self.learner.settle(*(part.to(self.team.device).float() for part in usual))
         with Log(self.folder, self.step, self.team.leads) as log:
             bar = tqdm(
                 total=self.steps * self.recipe.batch,

@@ -11,12 +11,18 @@ from dashboard.detector.card import ModelCard
 from dashboard.detector.errors import ModelError
 from training.files import graph_of, model_file
 from training.networks.critic import EYE
-from training.networks.second_look import FIRST
+from training.networks.second_look import FIRST, OWN
 
 # Names in the graph begin with where the exported scorer holds the network. A critic's scorer holds
 # its guarded network twice, and the exporter names it by the second place. A second look's own
-# weights are not found again: they are exported with what normalised them taken in.
-PLACES = {"network.": "", "residual.network.": EYE}
+# weights have what normalised them taken in (`second_look.settle`).
+PLACES = {
+    "network.": "",
+    "residual.network.": EYE,
+    "first.network.": FIRST,
+    "first.residual.network.": FIRST + EYE,
+    OWN: OWN,
+}
 
 
 def weights_of(path: Path) -> tuple[ModelCard, dict[str, Tensor]]:
@@ -49,8 +55,6 @@ def start_of(model: str, network: str) -> dict[str, Tensor]:
         return {EYE + name: weight for name, weight in weights.items()}
     if (card.kind, network) == ("critic", "second-look"):
         return {FIRST + name: weight for name, weight in weights.items()}
-    if card.kind == "second-look":
-        raise ModelError(f"{path.name}: give the critic it begins with, whose weights are whole")
     if card.kind != network:
         raise ModelError(f"{path.name}: a network of kind {card.kind}; needed is {network}")
     return weights

@@ -41,6 +41,7 @@ from training.networks.second_look import (
     peaks,
     residual,
     seen,
+    settle,
     surprise,
 )
 from training.presets import PRESETS
@@ -247,14 +248,16 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def taught(patch: pytest.MonkeyPatch, folder: Path, run: Path) -> dict[str, Tensor]:
+def taught(
+    patch: pytest.MonkeyPatch, folder: Path, run: Path, start: str = "start.pt"
+) -> dict[str, Tensor]:
     """The weights after an epoch on a folder's picture, in the folder of a run."""
     patch.setenv("NEEDLE_HOME", str(folder))
     patch.setattr(calibration, "AREAS", 2)
     patch.setattr(calibration, "PLANTED", 12)
     sources = gather([folder / "hills.png"], polluted=False)
     settings = TrainSettings("smoke-second-look", 1, ("hills.png",), start="critic")
-    train(run, settings, lambda: sources, torch.load(folder / "start.pt"))
+    train(run, settings, lambda: sources, torch.load(folder / start))
     return dict(read_checkpoint(run / CHECKPOINT)["network"])
 
 
@@ -319,7 +322,7 @@ def test_it_learns_a_scene_by_its_last_layer_alone(
     assert card.parity <= last_layer.TOLERANCE
 
 
-def test_it_begins_with_a_critic_and_nothing_else(
+def test_it_begins_with_a_critic_or_one_of_its_kind(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = ["--preset", "second-look", "--scenes", str(trained / "hills.png")]
@@ -327,8 +330,45 @@ def test_it_begins_with_a_critic_and_nothing_else(
     assert "a second look follows a trained critic" in capsys.readouterr().err
     with pytest.raises(ModelError, match="of kind guarded; needed is second-look"):
         start_of("guarded", "second-look")
-    with pytest.raises(ModelError, match=r"again\.onnx: give the critic it begins with"):
-        start_of(str(trained / "again.onnx"), "second-look")
+
+
+def test_its_file_can_be_trained_on(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says what the file says before the first step, though normalised anew."""
+    begun = network_of(PRESETS["smoke-second-look"])
+    whole = network_of(PRESETS["smoke-second-look"])
+    assert isinstance(begun, SecondLook)
+    start = start_of(str(trained / "again.onnx"), "second-look")
+    odd = begun.load_state_dict(start, strict=False)
+    assert odd.unexpected_keys == []
+    whole.load_state_dict(read_checkpoint(trained / "run" / CHECKPOINT)["network"])
+    torch.manual_seed(0)
+    places = 3 * torch.randn(64, sum(LAYERS), SIDE, SIDE)
+    settle(begun.look, places)
+    layers = [part for part in begun.look.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+    assert len(layers) == 11
+    assert all(part.running_mean.abs().max() > 0 for part in layers)
+    with torch.inference_mode():
+        said, expected = (network.eval()(places) for network in (begun, whole))
+        torch.testing.assert_close(said, expected, atol=1e-4, rtol=1e-4)
+        # what is usual of the places is what these layers know
+        for part in begun.look.last:
+            if isinstance(part, torch.nn.Dropout):
+                part.p = 0.0
+        torch.testing.assert_close(begun.look.train()(places), expected, atol=1e-3, rtol=1e-3)
+    settled: list[int] = []
+    learner_settle = SecondLookLearner.settle
+
+    def noted(self: SecondLookLearner, *batch: Tensor) -> None:
+        settled.append(len(batch[0]))
+        learner_settle(self, *batch)
+
+    monkeypatch.setattr(SecondLookLearner, "settle", noted)
+    torch.save(start, trained / "whole.pt")
+    after = taught(monkeypatch, trained, trained / "on", "whole.pt")
+    assert settled == [PRESETS["smoke-second-look"].batch]
+    name = "look.last.3.weight"
+    assert not torch.equal(after[name], start[name])
+    torch.testing.assert_close(after["critic.logit.weight"], start["critic.logit.weight"])
 
 
 def test_a_run_that_is_stopped_goes_on_as_if_it_had_not_been(

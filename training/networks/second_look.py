@@ -33,7 +33,7 @@ CLIPPED = 20.0  # deviations of ground at which contrast is clipped: glints, dee
 LEAST = 0.01  # of a deviation, in 4 robust sigma of the scene: ground is never smoother
 TRUST = 0.5  # of the logit in the score
 MAD_TO_SIGMA = 1.4826  # of a normal distribution
-FIRST = "critic."  # what the names of the critic's weights begin with
+FIRST, OWN = "critic.", "look."  # what the names of weights begin with: the critic's, its own
 NOWHERE = -1e30  # what is added where no place is near, before it is told from that
 
 
@@ -65,6 +65,34 @@ class Look(nn.Module):
         seen = self.far(seen)
         logit: Tensor = self.last(torch.cat([seen.mean((2, 3)), seen.amax((2, 3))], dim=1))
         return logit[:, 0]
+
+
+@torch.no_grad()
+def settle(look: Look, places: Tensor) -> None:
+    """Has all that normalises leave what it is given as it is, and know what is usual of places.
+
+    An exported network has its normalisation within its weights; so it says what it said, and can
+    be trained on.
+    """
+
+    def measure(layer: nn.BatchNorm2d, given: tuple[Tensor]) -> None:
+        spread, mean = torch.var_mean(given[0], (0, 2, 3), correction=0)
+        for known, value in (
+            (layer.running_mean, mean),
+            (layer.running_var, spread),
+            (layer.bias, mean),
+            (layer.weight, torch.sqrt(spread + layer.eps)),
+        ):
+            assert known is not None
+            known.copy_(value)
+
+    layers = [part for part in look.modules() if isinstance(part, nn.BatchNorm2d)]
+    hooks = [layer.register_forward_pre_hook(measure) for layer in layers]
+    was = look.training
+    look.eval()(places)
+    look.train(was)
+    for hook in hooks:
+        hook.remove()
 
 
 def _block(inputs: int, channels: int, count: int) -> nn.Sequential:
