@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard import address, pictures
 from dashboard.behind import Behind
 from dashboard.detector import (
+    DEFAULT_MODEL,
     RULES,
     Detection,
     Finished,
@@ -36,7 +37,6 @@ from dashboard.downloads import Downloads
 from dashboard.jobs import Worker
 from dashboard.learning import list_learned
 
-DEFAULT_MODEL = "critic"
 SIGMA = 3.0  # the article's
 HIDDEN = "hidden"  # what the address says of likely artefacts where they are not listed
 TRIPTYCHS_KEPT = 200  # some 200 kB each

@@ -131,7 +131,9 @@ def run_train(options: argparse.Namespace) -> None:
             f"{preset.eye}, or a critic"
         )
     if preset and preset.network == "second-look" and not start:
-        raise OptionError("a second look follows a trained critic: give --start MODEL, a critic or one")
+        raise OptionError(
+            "a second look follows a trained critic: give --start MODEL, a critic or one"
+        )
     settings = TrainSettings(
         preset=options.preset,
         epochs=options.epochs if options.epochs is not None else (preset.epochs if preset else 1),

@@ -1,10 +1,11 @@
 """A critic's last layer fitted to one scene: two minutes, and nothing else of it changes.
 
 What a network sees is good for more grounds than what its last layer makes of it (Kirichenko,
-Izmailov and Wilson 2022, arXiv 2204.02937). A logistic regression on what the U-Net sees tells the
-scene's own strongest places, taken for ground whatever stands there, from things as training plants
-them, put on the same ground. One object among 1,500 places moves a line of a hundred numbers
-little: what stands on the scene is hardly learned as ground.
+Izmailov and Wilson 2022, arXiv 2204.02937). A logistic regression on what the U-Net sees, and on
+what a second look ends with where there is one, tells the scene's own strongest places, taken for
+ground whatever stands there, from things as training plants them, put on the same ground. One
+object among 1,500 places moves a line of a hundred numbers little: what stands on the scene is
+hardly learned as ground.
 
 The line judges places alone, that is local maxima of the score: it was fitted to nothing else. What
 it adds there is added to what is around too, so that a place stays where it was (`rescored`).
@@ -51,7 +52,7 @@ FEWEST = 50  # places, and things that stand out among them, that can teach anyt
 USUAL, SEED = 3, 7  # passes that are usual; of what is put
 WINDOW, EACH = 512, 9  # px of ground under one light, and how many things are put on it
 SLACK = 2  # positions around what a thing covers, among which the strongest is its place
-RIDGE = 30.0  # weight of the squared coefficients
+RIDGE, RIDGE_LOOKED = 30.0, 300.0  # weight of the squared coefficients; behind a second look
 FREE = 10.0  # times the score's column is larger, so that the ridge hardly holds its coefficient
 LEAST = 0.05  # part of ground that changes less than what is near no place
 TOLERANCE = 1e-3  # of the graph's scores
@@ -104,7 +105,7 @@ def standard(features: Floats, mean: Floats, spread: Floats) -> Floats:
     return np.asarray(np.clip((features - mean) / spread, -FURTHEST, FURTHEST), np.float32)
 
 
-def fitted(places: Places, things: Places) -> Layer:
+def fitted(places: Places, things: Places, ridge: float = RIDGE) -> Layer:
     """The layer that tells things from the strongest of places.
 
     Things that score less than all of that ground teach nothing and are left out; both sides weigh
@@ -129,7 +130,7 @@ def fitted(places: Places, things: Places) -> Layer:
 
     is_put = np.repeat([False, True], [len(ground.score), len(put.score)])
     weights = np.where(is_put, 1.0, len(put.score) / len(ground.score))
-    line = LogisticRegression(C=1 / RIDGE, solver="newton-cholesky", max_iter=500)
+    line = LogisticRegression(C=1 / ridge, solver="newton-cholesky", max_iter=500)
     told = inputs(Places.of([ground, put]))
     said = line.fit(told, is_put, weights).decision_function(told)
     loss = float(np.average(np.logaddexp(0, np.where(is_put, -said, said)), weights=weights))
@@ -169,6 +170,11 @@ class Eye:
         anatomy = Anatomy.of(model, card)
         session, _, device = start(seeing(model, anatomy).SerializeToString(), "auto")
         return cls(session, anatomy, card, scene, device.label)
+
+    @property
+    def ridge(self) -> float:
+        """How much the layer is held: more where a second look has told things from ground."""
+        return RIDGE_LOOKED if self.anatomy.looked else RIDGE
 
     def look(self, dn: Floats) -> tuple[Floats, Floats]:
         """Scores `[h, w]` and features `[C, h, w]` of `dn [1, 1, H, W]` with a margin."""
@@ -330,7 +336,7 @@ def learn(path: Path, scene: Scene, folder: Path, report: Report) -> tuple[bytes
     run.claim(scene.sha256, digest)
     looking = Looking(eye, run, report)
     places, things = looking.ground(), looking.things()
-    layer = fitted(places, things)
+    layer = fitted(places, things, eye.ridge)
     write(folder / SEPARATION, separation(layer, places, things).encode())
     weights = {name: value for name, value in asdict(layer).items() if name != "loss"}
     graph = judging(model, eye.anatomy, card.stride, weights)

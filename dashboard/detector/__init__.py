@@ -23,7 +23,7 @@ from dashboard.detector.home import needle_home
 from dashboard.detector.ingest import ingest
 from dashboard.detector.looks import Looks, looks
 from dashboard.detector.measure import Measure, measure
-from dashboard.detector.model import Model, find_model, list_models, read_card
+from dashboard.detector.model import DEFAULT_MODEL, Model, find_model, list_models, read_card
 from dashboard.detector.products import (
     PRODUCTS,
     RUN_RECORD,
@@ -55,6 +55,7 @@ from dashboard.detector.verdicts import Change, Decision, Subject, Verdict, Verd
 __all__ = [
     "BEGINNING",
     "CREDIT",
+    "DEFAULT_MODEL",
     "DEVICES",
     "PRODUCTS",
     "ROUGHNESS",

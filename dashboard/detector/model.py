@@ -16,6 +16,7 @@ from dashboard.detector.devices import CPU, Device, options, start
 from dashboard.detector.errors import ModelError
 from dashboard.detector.pace import BATCH, best_batch
 
+DEFAULT_MODEL = "second-look"
 EXPORTED = Path(__file__).resolve().parents[2] / "exported"
 SUFFIX = ".onnx"
 INPUTS = {"dn", "centre", "scale"}

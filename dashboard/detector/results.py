@@ -25,6 +25,7 @@ from dashboard.detector.errors import OptionError
 from dashboard.detector.formats import GDAL_OPTIONS
 from dashboard.detector.geography import MARS_LONLAT
 from dashboard.detector.looks import looks
+from dashboard.detector.model import DEFAULT_MODEL
 from dashboard.detector.rules import RULES
 from dashboard.detector.scene import Scene
 from dashboard.detector.scores import ScoreMap
@@ -42,7 +43,7 @@ TILE_COLUMNS = "row,col,x,y,width,height,score,sigma".split(",")
 class ScanSettings:
     """Everything a user decides about a scan; written to `run.json`."""
 
-    model: str = "critic"
+    model: str = DEFAULT_MODEL
     stride: int | None = None  # px; the model card's own where None
     device: str = "auto"
     sigma: float = 3.0

@@ -64,7 +64,8 @@ class Critic:
     def maps(self, scene: Scene, things: Places, work: Path) -> dict[str, ScoreMap]:
         """The scores of a whole scene, as they are and with a layer fitted to it."""
         looking = self.looking(scene, work)
-        eye, layer = looking.eye, fitted(looking.ground(), things)
+        eye = looking.eye
+        layer = fitted(looking.ground(), things, eye.ridge)
         record = replace(eye.record, batch=max(scene.width, scene.height))
         margin = self.card.margin + RIM * self.card.stride
         reading = read(record, Pieces(record)[0], scene, margin)
