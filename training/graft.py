@@ -1,4 +1,4 @@
-"""Graphs put behind an exported critic: one that says what it sees, one that judges by it.
+"""Graphs put behind an exported critic: one that says what its U-Net sees, one that judges by it.
 
 The critic's own graph stays as it was exported, weights and all: nothing is exported again, and
 nothing of PyTorch is needed.
@@ -28,44 +28,26 @@ FURTHEST = 6.0  # standard deviations of ground at which features are clipped
 NOWHERE = -1e30  # what is added where no place is near, before it is told from that
 LARGE = 160  # px of an area to try a critic on
 LAST = "network.logit.weight"  # what its name ends with in an exported critic
-LOOKS = "look.last.3.weight"  # that of a second look's last layer
 BEFORE = "before."  # what the critic's outputs are called where a graft's take their place
 
 # What the U-Net ends with, the largest of that around, and its logit, where scores are given
-SEEN = """
+FEATURES = """
     near = MaxPool <kernel_shape = [NEAR, NEAR], pads = [HALF, HALF, HALF, HALF]> (fine)
     all = Concat <axis = 1> (said, fine, near)
     crop = Constant <value_ints = [0, 0, -LOST, -LOST, 0, 0, -LOST, -LOST]> ()
-    judged = Pad (all, crop)
+    features = Pad (all, crop)
 """
-ONCE = "features = Identity (judged)"
-# And what a second look ends with at the places that it looked at, 0 anywhere else
-TWICE = """
-    first = Constant <value_ints = [0]> ()
-    last = Constant <value_ints = [-1]> ()
-    each = Slice (hidden, first, last, first)
-    count = Shape (hidden)
-    long = Gather <axis = 0> (count, last)
-    sides = Shape (changed_at)
-    filled = Concat <axis = 0> (sides, long)
-    nothing = ConstantOfShape (filled)
-    scattered = ScatterND (nothing, index, each)
-    channels = Transpose <perm = [0, 3, 1, 2]> (scattered)
-    edge = Constant <value_ints = [0, 0, -BEYOND, -BEYOND, 0, 0, -BEYOND, -BEYOND]> ()
-    looked = Pad (channels, edge)
-    features = Concat <axis = 1> (judged, looked)
-"""
-TAKEN = """float[N,R,C] standing, float[N,K,H,W] fine, float[N,1,H,W] said,
-    float[P,D] hidden, int64[Q,3] index, float[N,V,U] changed_at"""
 EYE = f"""
 <ir_version: 10, opset_import: ["" : 18]>
-eye ({TAKEN}) => (float[N,F,R,C] features) {{ FEATURES }}
+eye (float[N,R,C] standing, float[N,K,H,W] fine, float[N,1,H,W] said)
+    => (float[N,F,R,C] features) {{ {FEATURES} }}
 """
 JUDGE = f"""
 <ir_version: 10, opset_import: ["" : 18]>
-judge ({TAKEN}, float[N,1,Y,X] expected, float[N,R,C] doubt)
+judge (float[N,R,C] standing, float[N,K,H,W] fine, float[N,1,H,W] said,
+       float[N,1,Y,X] expected, float[N,R,C] doubt)
     => (float[N,r,c] score, float[N,1,y,x] completion, float[N,r,c] logit) {{
-    FEATURES
+    {FEATURES}
     above = Sub (features, last_mean)
     standard = Div (above, last_spread)
     held = Clip (standard, last_low, last_high)
@@ -93,23 +75,12 @@ judge ({TAKEN}, float[N,1,Y,X] expected, float[N,R,C] doubt)
 
 
 @dataclass(frozen=True)
-class Looked:
-    """Where in an exported second look its last layer is."""
-
-    hidden: str  # names of values: what it ends with, a line a place, and a last one of no place,
-    index: str  # area, row and column of each place,
-    changed_at: str  # and what is changed there, before it is cut to where scores are given
-    beyond: int  # positions each way that are cut off
-
-
-@dataclass(frozen=True)
 class Anatomy:
     """Where in an exported critic its last layer is."""
 
     fine: str  # names of values: what the U-Net ends with,
     said: str  # and the logit made of it, both before they are cut to where scores are given
     lost: int  # positions each way that are cut off
-    looked: Looked | None  # by a second look behind it
 
     @classmethod
     def of(cls, model: onnx.ModelProto, card: ModelCard) -> Anatomy:
@@ -118,31 +89,20 @@ class Anatomy:
         Raises:
             ModelError: it has none, or has been given another already.
         """
-        last = _weighed_by(model, LAST)
+        last = [
+            node for node in model.graph.node if any(name.endswith(LAST) for name in node.input)
+        ]
         if len(last) != 1 or any(part.name.startswith("last_") for part in model.graph.initializer):
             raise ModelError("it has no last layer to fit; give a critic that has learned no scene")
         fine, said = last[0].input[0], last[0].output[0]
-        put = [node for node in model.graph.node if node.op_type == "ScatterND"]
         whole = onnx.ModelProto()
         whole.CopyFrom(model)
         whole.graph.output.append(_value(said, 4))
-        whole.graph.output.extend(_value(node.input[0], 3) for node in put)
         session = onnxruntime.InferenceSession(whole.SerializeToString(), providers=[CPU])
         side = 2 * card.margin + LARGE
         ground = np.zeros((1, 1, side, side), np.float32)
-        names = ["score", said, *(node.input[0] for node in put)]
-        score, logit, *changed = session.run(names, feed(ground, 0.0, 1.0))
-        rows = score.shape[1]
-        looked = [
-            Looked(look.input[0], at.input[1], at.input[0], (grid.shape[1] - rows) // 2)
-            for look, at, grid in zip(_weighed_by(model, LOOKS), put, changed, strict=True)
-        ]
-        return cls(fine, said, (logit.shape[2] - rows) // 2, looked[0] if looked else None)
-
-
-def _weighed_by(model: onnx.ModelProto, name: str) -> list[onnx.NodeProto]:
-    """What takes a weight whose name ends so."""
-    return [node for node in model.graph.node if any(one.endswith(name) for one in node.input)]
+        score, logit = session.run(["score", said], feed(ground, 0.0, 1.0))
+        return cls(fine, said, (logit.shape[2] - score.shape[1]) // 2)
 
 
 def feed(dn: NDArray[np.float32], centre: float, scale: float) -> dict[str, NDArray[np.float32]]:
@@ -192,16 +152,13 @@ def _grafted(
 
     Args:
         model: the critic's.
-        anatomy: what the other calls by the names of its fields.
-        text: the other; words in capitals stand for numbers, `FEATURES` for how these are made.
+        anatomy: what the other calls `fine` and `said`.
+        text: the other; words in capitals stand for numbers.
         given: what else it takes: names of the critic's outputs, and what it calls them.
         weights: what it calls `last_NAME`.
     """
-    looked = anatomy.looked
-    text = text.replace("FEATURES", SEEN + (TWICE if looked else ONCE))
     numbers = {"NEAR": NEAR, "HALF": NEAR // 2, "LOST": anatomy.lost, "TOP": TOP, "EDGE": TOP // 2}
-    numbers |= {"RIM": RIM, "BEYOND": looked.beyond if looked else 0}
-    for word, number in numbers.items():
+    for word, number in (numbers | {"RIM": RIM}).items():
         text = text.replace(word, str(number))
     more = onnx.parser.parse_model(text).graph
     whole = onnx.ModelProto()
@@ -212,8 +169,6 @@ def _grafted(
         node.input[:] = [renamed.get(name, name) for name in node.input]
         node.output[:] = [renamed.get(name, name) for name in node.output]
     takes = {"fine": anatomy.fine, "said": anatomy.said}
-    if looked:
-        takes |= {name: getattr(looked, name) for name in ("hidden", "index", "changed_at")}
     takes |= {theirs: BEFORE + own for own, theirs in given.items()}
     for node in more.node:
         node.input[:] = [takes.get(name, name) for name in node.input]

@@ -1,11 +1,10 @@
 """A critic's last layer fitted to one scene: two minutes, and nothing else of it changes.
 
 What a network sees is good for more grounds than what its last layer makes of it (Kirichenko,
-Izmailov and Wilson 2022, arXiv 2204.02937). A logistic regression on what the U-Net sees, and on
-what a second look ends with where there is one, tells the scene's own strongest places, taken for
-ground whatever stands there, from things as training plants them, put on the same ground. One
-object among 1,500 places moves a line of a hundred numbers little: what stands on the scene is
-hardly learned as ground.
+Izmailov and Wilson 2022, arXiv 2204.02937). A logistic regression on what the U-Net sees tells the
+scene's own strongest places, taken for ground whatever stands there, from things as training plants
+them, put on the same ground. One object among 1,500 places moves a line of a hundred numbers
+little: what stands on the scene is hardly learned as ground.
 
 The line judges places alone, that is local maxima of the score: it was fitted to nothing else. What
 it adds there is added to what is around too, so that a place stays where it was (`rescored`).
@@ -52,7 +51,7 @@ FEWEST = 50  # places, and things that stand out among them, that can teach anyt
 USUAL, SEED = 3, 7  # passes that are usual; of what is put
 WINDOW, EACH = 512, 9  # px of ground under one light, and how many things are put on it
 SLACK = 2  # positions around what a thing covers, among which the strongest is its place
-RIDGE, RIDGE_LOOKED = 30.0, 300.0  # weight of the squared coefficients; behind a second look
+RIDGE = {"critic": 30.0, "second-look": 300.0}  # weight of the squared coefficients, by kind
 FREE = 10.0  # times the score's column is larger, so that the ridge hardly holds its coefficient
 LEAST = 0.05  # part of ground that changes less than what is near no place
 TOLERANCE = 1e-3  # of the graph's scores
@@ -105,8 +104,8 @@ def standard(features: Floats, mean: Floats, spread: Floats) -> Floats:
     return np.asarray(np.clip((features - mean) / spread, -FURTHEST, FURTHEST), np.float32)
 
 
-def fitted(places: Places, things: Places, ridge: float = RIDGE) -> Layer:
-    """The layer that tells things from the strongest of places.
+def fitted(places: Places, things: Places, ridge: float) -> Layer:
+    """The layer that tells things from the strongest of places, held by a ridge.
 
     Things that score less than all of that ground teach nothing and are left out; both sides weigh
     the same. The scores of that ground keep their mean and their spread.
@@ -174,7 +173,7 @@ class Eye:
     @property
     def ridge(self) -> float:
         """How much the layer is held: more where a second look has told things from ground."""
-        return RIDGE_LOOKED if self.anatomy.looked else RIDGE
+        return RIDGE[self.card.kind]
 
     def look(self, dn: Floats) -> tuple[Floats, Floats]:
         """Scores `[h, w]` and features `[C, h, w]` of `dn [1, 1, H, W]` with a margin."""

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dashboard.detector import Model, ModelError, OptionError, ingest, read_card
+from dashboard.detector import Model, ModelError, OptionError, read_card
 from dashboard.detector.statistics import MAD_TO_SIGMA
 from tests.detector import rasters
 from training import calibration, last_layer
@@ -19,9 +19,6 @@ from training.__main__ import main
 from training.adapt import HALVES, adapt
 from training.data import gather
 from training.export import AREA_TOLERANCE, area_scorer, export
-from training.files import graph_of, model_file
-from training.graft import Anatomy
-from training.last_layer import Eye
 from training.learners import OTHERS, STRONG, UNSEEN, SecondLookLearner, chosen, network_of
 from training.networks import guarded
 from training.networks.critic import LEVELS, Critic, widened
@@ -50,8 +47,6 @@ from training.networks.second_look import (
 from training.presets import PRESETS
 from training.train import CHECKPOINT, Trainer, TrainSettings, read_checkpoint, train
 from training.weights import start_of
-
-CRITIC = model_file("critic")
 
 
 @pytest.fixture(scope="module")
@@ -325,41 +320,6 @@ def test_it_learns_a_scene_by_its_last_layer_alone(
     assert (card.preset, card.kind, card.start) == (last_layer.PRESET, "second-look", "again")
     assert card.margin == before.margin + last_layer.RIM * card.stride
     assert card.parity <= last_layer.TOLERANCE
-
-
-def test_what_it_sees_of_places_is_what_a_last_layer_is_fitted_to(trained: Path) -> None:
-    """The critic's features everywhere, and its own hidden channels where it looked; else none."""
-    graph, card = graph_of(trained / "again.onnx")
-    scene = ingest(trained / "hills.png")
-    eye = Eye.of(graph, card, scene)
-    state = read_checkpoint(trained / "run" / CHECKPOINT)
-    network = network_of(PRESETS["smoke-second-look"])
-    network.load_state_dict(state["network"])
-    scorer, _ = area_scorer(network.eval(), state["calibration"])
-    assert isinstance(scorer, Scorer)
-    size = 2 * card.margin + 160
-    rng = np.random.default_rng(0)
-    dn = rng.normal(scene.centre, scene.scale, (1, 1, size, size)).astype(np.float32)
-    score, features = eye.look(dn)
-    hidden: list[Tensor] = []
-    hook = scorer.look.last[3].register_forward_pre_hook(lambda _, seen_: hidden.append(seen_[0]))
-    given = torch.tensor([scene.centre]), torch.tensor([scene.scale])
-    with torch.inference_mode():
-        scorer(torch.from_numpy(dn), *given)
-        standing = scorer.standing(torch.from_numpy(dn), *given)[0]
-    hook.remove()
-    inner = RIM - EDGE
-    top = without((peaks(standing) & (standing > scorer.floor)).float(), inner)
-    (ours,) = hidden
-    expected = torch.zeros(*top.shape[1:], ours.shape[1])
-    expected[tuple(torch.nonzero(top[0]).T)] = ours[:-1]
-    expected = expected[EDGE:-EDGE, EDGE:-EDGE].permute(2, 0, 1)
-    assert torch.count_nonzero(expected.amax(0)) >= 5
-    assert features.shape[1:] == score.shape == expected.shape[1:]
-    np.testing.assert_allclose(features[-len(expected) :], expected, atol=1e-3)
-    before = graph_of(CRITIC)
-    assert Anatomy.of(*before).looked is None
-    assert eye.ridge > Eye.of(*before, scene).ridge
 
 
 def test_it_begins_with_a_critic_or_one_of_its_kind(
