@@ -96,6 +96,7 @@ def test_many_are_selected_decided_and_taken_back_at_once(review: Page, scanned:
     expect_reviewed(review, 5, total)
     assert said(scanned) == dict.fromkeys(range(2, 7), Verdict.NATURAL)
     expect(review.get_by_text("0 selected")).to_be_visible()
+    rest(review)
     button(review, "Select page").click()
     expect(review.get_by_text(f"{desks.ON_A_PAGE} selected")).to_be_visible()
     rest(review)
@@ -144,6 +145,7 @@ def test_size_brightness_and_ground_decide_what_is_shown(review: Page, scanned: 
     expect(
         review.get_by_text(f"{len(list(filter(None, known)))} of {total} places")
     ).to_be_visible()
+    rest(review)
     for label, steps in (("Length", 6), ("Against the ground", 4)):
         slider = review.get_by_role("slider", name=label).first
         slider.focus()
@@ -171,6 +173,7 @@ def test_size_brightness_and_ground_decide_what_is_shown(review: Page, scanned: 
         counts.append(len(chosen))
         words = review.get_by_text(f"{len(chosen)} of {total} places pass the filter.")
         expect(words).to_be_visible()
+        rest(review)
     assert 0 < counts[0] < counts[-1] == len(kept)
 
 
@@ -200,6 +203,8 @@ def test_an_address_opens_scan_threshold_find_and_page_for_a_colleague(
     rest(review)
     review.get_by_role("button", name="Next page").click()
     wanted = desks.ON_A_PAGE + 2
+    expect(card(review, wanted)).to_be_visible()
+    rest(review)
     card(review, wanted).click()
     expect_chosen(review, wanted)
     found = scanned.finds[wanted - 1]
@@ -220,6 +225,7 @@ def test_each_rule_shows_places_of_its_own_and_all_are_compared(review: Page) ->
     review.get_by_text("Compare the rules").click()
     cells = review.locator(".needle-rules span")
     expect(cells).to_have_count(3 * (1 + len(RULES)))
+    rest(review)
     words = cells.all_inner_texts()
     lines = dict(zip(words[3::3], words[4::3], strict=True))
     assert len(set(lines.values())) > 2
