@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from dashboard.detector import Model, ScanStore, Scene, ScoreMap, scan
+from dashboard.detector import Model, ScanStore, Scene, ScoreMap, list_models, read_card, scan
 
 IN_SAMPLE, OUT_OF_SAMPLE, OWN_GROUND = "in", "out", "own"
 
@@ -66,8 +66,16 @@ class Network:
         return f"{self.model.sha256} {self.stride}"
 
     def sample(self, *names: str) -> str:
-        """`in` where the card names one of them among the training scenes."""
-        return IN_SAMPLE if set(names) & set(self.model.card.scenes) else OUT_OF_SAMPLE
+        """`in` where the card names one of them among the training scenes.
+
+        Or that of a shipped model that it began with.
+        """
+        card, shipped = self.model.card, {path.stem: path for path in list_models()}
+        known = set(card.scenes)
+        while card.start in shipped:
+            card = read_card(shipped.pop(card.start))
+            known |= set(card.scenes)
+        return IN_SAMPLE if set(names) & known else OUT_OF_SAMPLE
 
     def score(self, scene: Scene, home: Path) -> Scored:
         """The scores of a whole scan, resumed where one was interrupted.

@@ -61,6 +61,19 @@ def test_it_writes_json_csv_and_a_page_that_stands_alone(folder: Path) -> None:
     assert page.count("<svg") == page.count("</svg>") >= 3
 
 
+def test_ground_that_a_model_it_began_with_has_learned_is_in_its_sample(folder: Path) -> None:
+    """`second-look` itself has learned chips and tiles; its critic, and what follows it, more."""
+    path = area_model(folder / "on.onnx", start="second-look", scenes=("mine.png",))
+    for name, known in ((str(path), "mine.png"), ("second-look", "hirise_chips")):
+        network = Network.load(name, device="cpu")
+        assert known in network.model.card.scenes
+        assert "pathfinder.png" not in network.model.card.scenes
+        samples = [network.sample(ground) for ground in (known, "pathfinder.png", "other.png")]
+        assert samples == ["in", "in", "out"]
+    alone = area_model(folder / "alone.onnx", start="general", scenes=("mine.png",))
+    assert Network.load(str(alone), device="cpu").sample("pathfinder.png") == "out"
+
+
 def test_the_stride_is_for_models_that_score_tile_by_tile(folder: Path) -> None:
     assert run(folder, "--stride", "16") == 0
     record = json.loads((folder / "report.json").read_text())
