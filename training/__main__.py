@@ -132,7 +132,7 @@ def run_train(options: argparse.Namespace) -> None:
         )
     if preset and preset.network == "second-look" and not start:
         raise OptionError(
-            "a second look follows a trained critic: give --start MODEL, a critic or one"
+            "a second look follows a trained critic: give --start MODEL, a critic or second look"
         )
     settings = TrainSettings(
         preset=options.preset,
