@@ -29,7 +29,7 @@ from dashboard.staging import DEMO
 from tests.browser import serving
 
 SIGMA = 5.0  # some hundred places: several pages of the gallery
-MODEL = "guarded"  # four times as fast as the default
+MODEL = "guarded"  # several times as fast as the default
 REST = {  # the words by which a page has all that it shows
     "scan": "on this machine (",
     "review": "Gallery, strongest first",

@@ -44,6 +44,7 @@ from training.last_layer import (
     rescored,
 )
 
+HELD = RIDGE["critic"]
 DEMO = Path(__file__).resolve().parents[2] / "dashboard" / "demo" / "landing-site.jp2"
 CROP = Box(1504, 1536, 2144, 2176)
 CRITIC = model_file("critic")
@@ -77,7 +78,7 @@ def drawn(count: int, level: float, moved: float, seed: int) -> Places:
 
 def test_a_layer_finds_what_tells_things_from_ground() -> None:
     ground, things = drawn(3_000, 0.0, 0.0, seed=0), drawn(400, 2.0, 4.0, seed=1)
-    layer = fitted(ground, things, RIDGE["critic"])
+    layer = fitted(ground, things, HELD)
     assert np.abs(layer.weight).argmax() == 2
     assert layer.weight[2] > 0
     other = drawn(400, 2.0, 4.0, seed=2)
@@ -91,7 +92,7 @@ def test_a_layer_finds_what_tells_things_from_ground() -> None:
 
 def test_the_scores_of_ground_keep_their_mean_and_spread() -> None:
     ground, things = drawn(1_000, 3.0, 0.0, seed=0), drawn(400, 5.0, 4.0, seed=1)
-    layer = fitted(ground, things, RIDGE["critic"])
+    layer = fitted(ground, things, HELD)
     after = ground.score + layer.change(ground)
     assert after.mean() == pytest.approx(ground.score.mean(), abs=1e-3)
     assert after.std() == pytest.approx(ground.score.std(), rel=1e-3)
@@ -102,29 +103,26 @@ def test_one_object_among_the_ground_is_hardly_learned_as_ground() -> None:
     ground, things = drawn(1_500, 0.0, 0.0, seed=0), drawn(400, 2.0, 4.0, seed=1)
     thing = drawn(1, 3.0, 4.0, seed=3)
     with_it = Places.of([ground.part(np.arange(1_499)), thing])
-    changes = [
-        float(fitted(one, things, RIDGE["critic"]).change(thing)[0]) for one in (ground, with_it)
-    ]
+    changes = [float(fitted(one, things, HELD).change(thing)[0]) for one in (ground, with_it)]
     assert changes[1] == pytest.approx(changes[0], rel=0.1)
 
 
 def test_the_more_a_layer_is_held_the_less_it_changes() -> None:
     ground, things = drawn(1_500, 0.0, 0.0, seed=0), drawn(400, 2.0, 4.0, seed=1)
-    loose, held = (fitted(ground, things, ridge) for ridge in RIDGE.values())
+    kinds = "critic", "second-look"
+    loose, held = (fitted(ground, things, RIDGE[kind]) for kind in kinds)
     assert np.abs(held.weight).sum() < 0.95 * np.abs(loose.weight).sum()
 
 
 def test_things_that_no_ground_scores_less_than_teach_nothing() -> None:
     ground, things = drawn(1_000, 3.0, 0.0, seed=0), drawn(400, 5.0, 4.0, seed=1)
     weak = drawn(400, -50.0, -9.0, seed=2)
-    one, other = (
-        fitted(ground, some, RIDGE["critic"]) for some in (things, Places.of([things, weak]))
-    )
+    one, other = (fitted(ground, some, HELD) for some in (things, Places.of([things, weak])))
     np.testing.assert_array_equal(one.weight, other.weight)
     with pytest.raises(NoGround, match="too little ground to learn"):
-        fitted(ground, weak, RIDGE["critic"])
+        fitted(ground, weak, HELD)
     with pytest.raises(NoGround, match="too little ground to learn"):
-        fitted(Places(ground.score[:0], ground.features[:0]), things, RIDGE["critic"])
+        fitted(Places(ground.score[:0], ground.features[:0]), things, HELD)
 
 
 def test_a_place_stays_where_it_was_and_what_is_around_goes_with_it() -> None:

@@ -249,7 +249,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def taught(
-    patch: pytest.MonkeyPatch, folder: Path, run: Path, start: str = "start.pt"
+    patch: pytest.MonkeyPatch, folder: Path, run: Path, start: Path | None = None
 ) -> dict[str, Tensor]:
     """The weights after an epoch on a folder's picture, in the folder of a run."""
     patch.setenv("NEEDLE_HOME", str(folder))
@@ -257,7 +257,7 @@ def taught(
     patch.setattr(calibration, "PLANTED", 12)
     sources = gather([folder / "hills.png"], polluted=False)
     settings = TrainSettings("smoke-second-look", 1, ("hills.png",), start="critic")
-    train(run, settings, lambda: sources, torch.load(folder / start))
+    train(run, settings, lambda: sources, torch.load(start or folder / "start.pt"))
     return dict(read_checkpoint(run / CHECKPOINT)["network"])
 
 
@@ -315,7 +315,17 @@ def test_it_learns_a_scene_by_its_last_layer_alone(
     monkeypatch.setenv("NEEDLE_HOME", str(trained))
     monkeypatch.setattr(last_layer, "PASSES", 2)
     monkeypatch.setattr(last_layer, "FEWEST", 1)
+    held, fitted = list[float](), last_layer.fitted
+
+    def noted(
+        places: last_layer.Places, things: last_layer.Places, ridge: float
+    ) -> last_layer.Layer:
+        held.append(ridge)
+        return fitted(places, things, ridge)
+
+    monkeypatch.setattr(last_layer, "fitted", noted)
     card = adapt(picture, str(model), target)
+    assert held == [last_layer.RIDGE["second-look"]]
     before = read_card(model)
     assert (card.preset, card.kind, card.start) == (last_layer.PRESET, "second-look", "again")
     assert card.margin == before.margin + last_layer.RIM * card.stride
@@ -332,8 +342,7 @@ def test_it_begins_with_a_critic_or_one_of_its_kind(
         start_of("guarded", "second-look")
 
 
-def test_its_file_can_be_trained_on(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says what the file says before the first step, though normalised anew."""
+def test_of_its_file_it_says_what_the_file_says_though_normalised_anew(trained: Path) -> None:
     begun = network_of(PRESETS["smoke-second-look"])
     whole = network_of(PRESETS["smoke-second-look"])
     assert isinstance(begun, SecondLook)
@@ -355,20 +364,34 @@ def test_its_file_can_be_trained_on(trained: Path, monkeypatch: pytest.MonkeyPat
             if isinstance(part, torch.nn.Dropout):
                 part.p = 0.0
         torch.testing.assert_close(begun.look.train()(places), expected, atol=1e-3, rtol=1e-3)
-    settled: list[int] = []
-    learner_settle = SecondLookLearner.settle
 
-    def noted(self: SecondLookLearner, *batch: Tensor) -> None:
-        settled.append(len(batch[0]))
-        learner_settle(self, *batch)
 
-    monkeypatch.setattr(SecondLookLearner, "settle", noted)
-    torch.save(start, trained / "whole.pt")
-    after = taught(monkeypatch, trained, trained / "on", "whole.pt")
-    assert settled == [PRESETS["smoke-second-look"].batch]
-    name = "look.last.3.weight"
-    assert not torch.equal(after[name], start[name])
-    torch.testing.assert_close(after["critic.logit.weight"], start["critic.logit.weight"])
+def test_its_file_is_trained_on_and_settles_once(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = list[str]()
+    settles, learns = SecondLookLearner.settle, SecondLookLearner.forward
+
+    def settling(self: SecondLookLearner, *batch: Tensor) -> None:
+        done.append("settled")
+        settles(self, *batch)
+
+    def learning(self: SecondLookLearner, *batch: Tensor) -> Tensor:
+        done.append("learned")
+        return learns(self, *batch)
+
+    monkeypatch.setattr(SecondLookLearner, "settle", settling)
+    monkeypatch.setattr(SecondLookLearner, "forward", learning)
+    recipe = PRESETS["smoke-second-look"]
+    steps = recipe.windows // recipe.batch
+    start = start_of(str(trained / "again.onnx"), "second-look")
+    torch.save(start, tmp_path / "whole.pt")
+    for _ in range(2):  # the second time it has ended already
+        after = taught(monkeypatch, trained, tmp_path / "run", tmp_path / "whole.pt")
+        assert done == ["settled", *["learned"] * steps]
+    assert not torch.equal(after["look.last.3.weight"], start["look.last.3.weight"])
+    name = "critic.logit.weight"
+    torch.testing.assert_close(after[name], start[name])
 
 
 def test_a_run_that_is_stopped_goes_on_as_if_it_had_not_been(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -65,17 +66,19 @@ class Network:
     def key(self) -> str:
         return f"{self.model.sha256} {self.stride}"
 
-    def sample(self, *names: str) -> str:
-        """`in` where the card names one of them among the training scenes.
-
-        Or that of a shipped model that it began with.
-        """
+    @cached_property
+    def learned(self) -> frozenset[str]:
+        """The scenes that it has learned from, or a shipped model that it began with."""
         card, shipped = self.model.card, {path.stem: path for path in list_models()}
-        known = set(card.scenes)
+        scenes = set(card.scenes)
         while card.start in shipped:
             card = read_card(shipped.pop(card.start))
-            known |= set(card.scenes)
-        return IN_SAMPLE if set(names) & known else OUT_OF_SAMPLE
+            scenes |= set(card.scenes)
+        return frozenset(scenes)
+
+    def sample(self, *names: str) -> str:
+        """`in` where one of them is among the scenes that it has learned from."""
+        return OUT_OF_SAMPLE if self.learned.isdisjoint(names) else IN_SAMPLE
 
     def score(self, scene: Scene, home: Path) -> Scored:
         """The scores of a whole scan, resumed where one was interrupted.
