@@ -1,6 +1,6 @@
 """The picture at the head of README's figures: real hardware as a model sees it, and its rank.
 
-    python -m tests.benchmarks.headline pathfinder.png [--model critic] --out PICTURE.jpg
+    python -m tests.benchmarks.headline pathfinder.png [--model second-look] --out PICTURE.jpg
 
 A row an object of the scene's truth: ground, completion, difference, and how many false places rank
 above it.
@@ -16,7 +16,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from dashboard import pictures
-from dashboard.detector import Box, Model, Scene, triptychs
+from dashboard.detector import DEFAULT_MODEL, Box, Model, Scene, triptychs
 from training.evaluate.cases import case_of
 from training.evaluate.contestants import Network
 from training.evaluate.measures import Outcome
@@ -66,7 +66,7 @@ def main() -> None:
     """Scores the scene and writes the picture."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("picture", type=Path)
-    parser.add_argument("--model", default="critic")
+    parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     network = Network.load(given.model)
