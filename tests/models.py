@@ -100,6 +100,14 @@ CRITIC_GRAPH = AREA_GRAPH.replace("completion) {", "completion, float[N,h,w] log
     "    completion =", "    logit = Identity (score)\n    completion ="
 )
 
+# The same with a second look, which takes a quarter of the score off
+SECOND_LOOK_CARD = replace(CRITIC_CARD, kind="second-look")
+SECOND_LOOK_GRAPH = CRITIC_GRAPH.replace("logit) {", "logit, float[N,h,w] gain) {", 1).replace(
+    "    completion =",
+    "    part = Constant <value_floats = [-0.25]> ()\n"
+    "    gain = Mul (score, part)\n    completion =",
+)
+
 # The same, less the mean over 5 x 5 positions around, which a caller may take off by itself
 AROUND_CARD = replace(AREA_CARD, margin=16, around=5)
 AROUND_GRAPH = """
@@ -152,6 +160,14 @@ def critic_model(path: Path, **facts: object) -> Path:
     """Writes the plain critic to a file, its card changed by `facts`."""
     graph = onnx.parser.parse_model(CRITIC_GRAPH)
     onnx.helper.set_model_props(graph, replace(CRITIC_CARD, **facts).to_metadata())
+    onnx.save(graph, path)
+    return path
+
+
+def second_look_model(path: Path, **facts: object) -> Path:
+    """Writes the plain critic with a second look to a file, its card changed by `facts`."""
+    graph = onnx.parser.parse_model(SECOND_LOOK_GRAPH)
+    onnx.helper.set_model_props(graph, replace(SECOND_LOOK_CARD, **facts).to_metadata())
     onnx.save(graph, path)
     return path
 

@@ -1,4 +1,4 @@
-"""The training command line: `python -m training train | export | adapt | plant | evaluate`."""
+"""The training command line: `python -m training COMMAND`, from training to its measures."""
 
 from __future__ import annotations
 
@@ -59,6 +59,15 @@ def parser() -> argparse.ArgumentParser:
         "--alone", action="store_true", help="score with a critic's logit alone, to compare"
     )
     export.set_defaults(command=run_export)
+
+    calibrate = commands.add_parser(
+        "calibrate", help="measure anew what is ordinary for a model, its weights as they are"
+    )
+    calibrate.add_argument("model", metavar="MODEL", help="a name in exported/, or a file")
+    calibrate.add_argument("target", type=Path, metavar="NAME.onnx")
+    calibrate.add_argument("--scenes", required=True, nargs="+", help="pictures, or folders")
+    calibrate.add_argument("--seed", type=int, default=0)
+    calibrate.set_defaults(command=run_calibrate)
 
     adapt = commands.add_parser("adapt", help="let a model learn the scene's own ground")
     adapt.add_argument("scene", type=Path)
@@ -154,6 +163,16 @@ def run_export(options: argparse.Namespace) -> None:
     from training.export import export
 
     card = export(options.run, options.target, options.alone)
+    print(f"{options.target}: {card.parameters:,} parameters, parity {card.parity:.1e}")
+
+
+def run_calibrate(options: argparse.Namespace) -> None:
+    """`calibrate`: one ONNX file, or an error and none."""
+    from training.calibrate import calibrate
+    from training.data import gather
+
+    sources = gather(options.scenes, polluted=False, track=tracked)
+    card = calibrate(options.model, sources, options.target, options.seed)
     print(f"{options.target}: {card.parameters:,} parameters, parity {card.parity:.1e}")
 
 

@@ -17,7 +17,7 @@ FIRST_AREA = 2**40  # number of the first, which no training reaches
 PLANTED = 400  # windows a critic's logits are calibrated on
 RIM = 5  # blocks at a window's border where the guarded network sees too little to be judged by
 RANKS = (0.5, 0.999)  # what is ordinary, and what one position of a thousand exceeds
-JUDGED, USUAL = 0.5, 0.5  # of ground's places: what is not looked at again; what counts nothing
+USUAL = 0.5  # of ground's places: the part whose second look counts less than nothing
 
 
 def critic_measures(
@@ -41,19 +41,10 @@ def critic_measures(
 def ordinary_places(
     scorer: second_look.Scorer, sources: Sequence[Source], seed: int
 ) -> dict[str, Tensor]:
-    """`floor`, the score that half of the places exceed on training ground, and `usual` there.
-
-    That is the logit that half of those exceed.
-    """
+    """`usual`, the second look's logit that half of the places of training ground exceed."""
     device = next(scorer.parameters()).device
-    scores, logits = [], []
-    for parts in areas(scorer.margin, sources, seed, device):
-        score, logit = scorer.places(*parts)
-        scores.append(score.cpu())
-        logits.append(logit.cpu())
-    score, logit = torch.cat(scores), torch.cat(logits)
-    floor = torch.quantile(score, JUDGED)
-    return {"floor": floor, "usual": torch.quantile(logit[score > floor], USUAL)}
+    logits = [scorer.logits(*parts).cpu() for parts in areas(scorer.margin, sources, seed, device)]
+    return {"usual": torch.quantile(torch.cat(logits), USUAL)}
 
 
 @torch.inference_mode()

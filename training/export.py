@@ -41,7 +41,7 @@ INPUTS = ("dn", "centre", "scale")
 OUTPUTS = ("score", "completion")
 AREA_OUTPUTS = (*OUTPUTS, "surprise")
 CRITIC_OUTPUTS = (*AREA_OUTPUTS, "logit")
-SECOND_LOOK_OUTPUTS = (*OUTPUTS, "logit")  # its scores stand out from nothing alone
+SECOND_LOOK_OUTPUTS = (*OUTPUTS, "logit", "gain")  # its scores stand out from nothing alone
 TOLERANCE = 1e-4  # largest difference allowed, in units of 4 robust sigma: a score is about 0.1
 AREA_TOLERANCE = 1e-3  # of scores in standard deviations, and completions in those units
 EXPORT_BATCH = 2
@@ -114,8 +114,8 @@ def parity(
         theirs = session.run(list(outputs), feed | dict(fixed or {}))
         with torch.inference_mode():
             ours = scorer(*(torch.from_numpy(feed[name]) for name in INPUTS))
-        units = (1.0, article.SPAN * sample.scale, 1.0, 1.0)[: len(outputs)]
-        for unit, mine, other in zip(units, ours, theirs, strict=True):
+        units = (1.0, article.SPAN * sample.scale, 1.0, 1.0)
+        for unit, mine, other in zip(units, ours, theirs, strict=False):
             worst = max(worst, float(np.abs(mine.numpy() - other).max()) / unit)
     return worst
 
@@ -218,11 +218,18 @@ def made_of(run: Path, alone: bool = False) -> Made:
     """
     state = read_checkpoint(run / CHECKPOINT)
     plan = plan_of(state, alone)
+    return made(plan, card_of(run, state, plan.scorer, plan.facts))
+
+
+def made(plan: Plan, card: ModelCard) -> Made:
+    """A network as a graph with its card, on which parity is still to be said.
+
+    Raises:
+        ModelError: ONNX Runtime and PyTorch disagree.
+    """
     graph = to_onnx(plan.scorer, plan.example, plan.dynamic, plan.outputs)
     worst = agreed(plan, graph)
-    found = card_of(run, state, plan.scorer, plan.facts)
-    found = replace(found, parity=worst, parity_checksum=checksum(plan.samples))
-    return Made(plan, graph, found)
+    return Made(plan, graph, replace(card, parity=worst, parity_checksum=checksum(plan.samples)))
 
 
 def agreed(plan: Plan, graph: onnx.ModelProto, fixed: Mapping[str, Any] | None = None) -> float:
@@ -253,10 +260,14 @@ def export(run: Path, target: Path, alone: bool = False) -> ModelCard:
         ModelError: ONNX Runtime and PyTorch disagree, or the training has not ended; nothing is
             written.
     """
-    made = made_of(run, alone)
-    onnx.helper.set_model_props(made.graph, made.card.to_metadata())
-    write(target, made.graph.SerializeToString())
-    return made.card
+    return kept(made_of(run, alone), target)
+
+
+def kept(one: Made, target: Path) -> ModelCard:
+    """Write a graph with its card to `target`, an ONNX file; the card."""
+    onnx.helper.set_model_props(one.graph, one.card.to_metadata())
+    write(target, one.graph.SerializeToString())
+    return one.card
 
 
 def export_pair(of_black: Path, of_white: Path, square: int, target: Path) -> ModelCard:
@@ -289,9 +300,7 @@ def export_pair(of_black: Path, of_white: Path, square: int, target: Path) -> Mo
         loss=round(float(np.mean([one.loss for one in both])), 5),
         parity=worst,
     )
-    onnx.helper.set_model_props(graph, joined.to_metadata())
-    write(target, graph.SerializeToString())
-    return joined
+    return kept(Made(black.plan, graph, joined), target)
 
 
 def to_onnx(

@@ -175,10 +175,11 @@ class SecondLookLearner(PlantingLearner):
         """Ground, how surprising it is, what was planted, what is said of all places."""
         dn, centre, scale, target, _ = batch
         layers, surprise = self._look(dn, centre, scale)
-        places = torch.nonzero(inside(second_look.peaks(surprise)))
+        places = torch.nonzero(inside(second_look.peaks(surprise, second_look.CLOSE)))
         said = torch.sigmoid(self.run(places_seen(layers, places)).float())
         drawn = torch.zeros_like(surprise).index_put(tuple(places.T), said)
-        shown = F.max_pool2d(drawn[:, None], second_look.PEAK, 1, second_look.EDGE)
+        side = second_look.CLOSE
+        shown = F.max_pool2d(drawn[:, None], side, 1, side // 2)
         layers_shown = [2 * F.interpolate(part, scale_factor=4.0) - 1 for part in (target, shown)]
         rough = F.interpolate(surprise[:, None], scale_factor=4.0) / 2
         return [guarded.ground_of(dn, centre, scale), rough, *layers_shown]
@@ -214,7 +215,7 @@ class SecondLookLearner(PlantingLearner):
         return layers, second_look.surprise(found)
 
     def calibrate(self, sources: Sequence[Source], seed: int) -> dict[str, Tensor]:
-        """What a critic must know, and the scores and logits of natural ground's places."""
+        """What a critic must know, and what is usual of natural ground's places."""
         assert isinstance(self.network, second_look.SecondLook)
         measures = critic_measures(self.network.critic, sources, seed)
         scorer = second_look.Scorer(copy.deepcopy(self.network)).eval()
@@ -228,7 +229,7 @@ def chosen(surprise: Tensor, thing: Tensor, ground: Tensor) -> tuple[Tensor, Ten
     Of things all local maxima of the surprise, of ground in each window the strongest and others at
     random. All `[N, h, w]`.
     """
-    top = inside(second_look.peaks(surprise))
+    top = inside(second_look.peaks(surprise, second_look.CLOSE))
     on, beside = torch.nonzero(top & thing), top & ground
     heights = torch.where(beside, surprise, -torch.inf).flatten(1)
     strong = torch.topk(heights, STRONG, dim=1).indices

@@ -127,7 +127,7 @@ class Trainer:
         self.network = self.learner.network
         self.folded = any(name.startswith(OWN) for name in start or ())  # an exported second look's
         if start is not None:
-            self._begin_with(start)
+            begin_with(self.network, start, self.recipe)
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), weight_decay=self.recipe.weight_decay
         )
@@ -140,15 +140,6 @@ class Trainer:
         if team.world > 1:
             self.model = DistributedDataParallel(self.learner)
 
-    def _begin_with(self, weights: Mapping[str, Tensor]) -> None:
-        try:
-            odd = self.network.load_state_dict(weights, strict=False)
-        except RuntimeError as error:  # torch's word for another shape
-            raise OptionError("the weights to start from are of another width") from error
-        learned = WITHIN.get(self.recipe.network, "")  # what no start may lack
-        if odd.unexpected_keys or any(name.startswith(learned) for name in odd.missing_keys):
-            raise OptionError("the weights to start from are those of another network")
-
     def run(self, sources: Sequence[Source], ordinary: Sequence[Source] | None = None) -> Path:
         """Train to the last epoch, measure what is ordinary; the path of the checkpoint.
 
@@ -160,9 +151,9 @@ class Trainer:
         windows = self.learner.windows(sources, self.settings.seed, self.recipe.turns)
         if self.team.leads:
             self._write_settings()
-        fixed = self._batch_of(windows, [-1 - i for i in range(PREVIEWS)])
+        fixed = batch_of(windows, PREVIEWS)
         if self.folded and self.step == 0:
-            usual = self._batch_of(windows, [-1 - i for i in range(self.recipe.batch)])
+            usual = batch_of(windows, self.recipe.batch)
             self.learner.settle(*(part.to(self.team.device).float() for part in usual))
         with Log(self.folder, self.step, self.team.leads) as log:
             bar = tqdm(
@@ -233,10 +224,6 @@ class Trainer:
         )
         return iter(loader)
 
-    @staticmethod
-    def _batch_of(windows: Windows, numbers: Sequence[int]) -> list[Tensor]:
-        return list(default_collate([windows[number % 2**62] for number in numbers]))
-
     def _preview(self, fixed: list[Tensor]) -> None:
         parts = (part.to(self.team.device).float() for part in fixed)
         with torch.no_grad():
@@ -278,6 +265,26 @@ class Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
         torch.set_rng_state(state["rng"])
         self.step, self.began = state["step"], time.monotonic() - state["seconds"]
+
+
+def begin_with(network: nn.Module, weights: Mapping[str, Tensor], recipe: Preset) -> None:
+    """Give a network weights to begin with.
+
+    Raises:
+        OptionError: they are of another width, or those of another network.
+    """
+    try:
+        odd = network.load_state_dict(weights, strict=False)
+    except RuntimeError as error:  # torch's word for another shape
+        raise OptionError("the weights to start from are of another width") from error
+    learned = WITHIN.get(recipe.network, "")  # what no start may lack
+    if odd.unexpected_keys or any(name.startswith(learned) for name in odd.missing_keys):
+        raise OptionError("the weights to start from are those of another network")
+
+
+def batch_of(windows: Windows, count: int) -> list[Tensor]:
+    """So many windows that no training reaches, as a batch."""
+    return list(default_collate([windows[(-1 - number) % 2**62] for number in range(count)]))
 
 
 class Log:

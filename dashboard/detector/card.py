@@ -71,6 +71,11 @@ class ModelCard:
         return self.kind in ("critic", "second-look")
 
     @property
+    def looks_again(self) -> bool:
+        """True where it gives what a second look adds to its scores, too."""
+        return self.kind == "second-look"
+
+    @property
     def sees(self) -> int:
         """Pixels around an area that its surprise depends on, each way: less than the margin."""
         return self.margin - self.around // 2 * self.stride

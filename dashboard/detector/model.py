@@ -24,6 +24,7 @@ BLACK = "black"  # input of two cross-fitted networks: which of them is asked
 OUTPUTS = {"score", "completion"}
 SURPRISE = "surprise"  # of networks whose scores stand out from it
 LOGIT = "logit"  # of critics
+GAIN = "gain"  # of those with a second look
 
 Floats = NDArray[np.float32]
 
@@ -63,6 +64,7 @@ class Completed:
     scores: Floats  # [N], of areas [N, h, w]
     completion: Floats  # DN, [N, T/2, T/2], of areas [N, stride h, stride w]
     logits: Floats | None  # [N, h, w], how much a critic thinks something was put there
+    gains: Floats | None  # [N, h, w], what a second look adds to the score
 
 
 @dataclass(frozen=True)
@@ -143,10 +145,13 @@ class Model:
         return np.asarray(found, np.float32)
 
     def complete(self, dn: Floats, centre: float, scale: float, black: bool = False) -> Completed:
-        """Scores, completions and a critic's logits of the same tiles or areas, as for `score`."""
-        wanted = ["score", "completion"] + [LOGIT] * self.card.judges
-        scores, completion, *logits = self._run(wanted, dn, centre, scale, black)
-        return Completed(scores, completion[:, 0], logits[0] if logits else None)
+        """Scores, completions and what a critic says of the same tiles or areas, as for `score`."""
+        card = self.card
+        wanted = ["score", "completion"] + [LOGIT] * card.judges + [GAIN] * card.looks_again
+        found = dict(zip(wanted, self._run(wanted, dn, centre, scale, black), strict=True))
+        return Completed(
+            found["score"], found["completion"][:, 0], found.get(LOGIT), found.get(GAIN)
+        )
 
     def _try(self, batch: int, side: int) -> None:
         self.score(np.zeros((batch, 1, side, side), np.float32), 0.0, 1.0)
@@ -207,4 +212,6 @@ def _card_of(session: ort.InferenceSession, path: Path) -> ModelCard:
         raise ModelError(f"{path}: graph and card disagree on how many networks it holds")
     if card.judges and LOGIT not in outputs:
         raise ModelError(f"{path}: a critic that gives no {LOGIT}; export it again")
+    if card.looks_again and GAIN not in outputs:
+        raise ModelError(f"{path}: a second look that gives no {GAIN}; calibrate it again")
     return card

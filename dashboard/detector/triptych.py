@@ -27,6 +27,7 @@ class Triptych:
     hole: Box  # what was hidden from the network, in px of the three pictures
     scored: Box  # what the score was taken over, likewise
     logit: float | None  # the largest there, of a critic: how much it looks put there
+    gain: float | None  # what a second look adds to the largest score there
 
 
 def triptychs(scene: Scene, model: Model, boxes: Sequence[Box]) -> list[Triptych]:
@@ -45,15 +46,13 @@ def triptychs(scene: Scene, model: Model, boxes: Sequence[Box]) -> list[Triptych
         Triptych(
             box,
             query,
-            completion,
-            query - completion,
+            seen.completion[number],
+            query - seen.completion[number],
             hole=_middle(side, card.hole // shrink),
             scored=_middle(side, card.score_window // shrink),
-            logit=logit,
+            **_said(seen, number, card),
         )
-        for box, query, completion, logit in zip(
-            boxes, queries, seen.completion, _strongest(seen.logits, card, len(boxes)), strict=True
-        )
+        for number, (box, query) in enumerate(zip(boxes, queries, strict=True))
     ]
 
 
@@ -66,23 +65,28 @@ def _seen(scene: Scene, model: Model, boxes: Sequence[Box], dn: Floats) -> Compl
         model.complete(one[None], scene.centre, scene.scale, board.is_black(*box.centre))
         for one, box in zip(dn, boxes, strict=True)
     ]
-    scores, completion, logits = (
-        [getattr(one, part) for one in said] for part in ("scores", "completion", "logits")
+    scores, completion, logits, gains = (
+        [getattr(one, part) for one in said] for part in ("scores", "completion", "logits", "gains")
     )
     return Completed(
         np.concatenate(scores),
         np.concatenate(completion),
         np.concatenate(logits) if model.card.judges else None,
+        np.concatenate(gains) if model.card.looks_again else None,
     )
 
 
-def _strongest(logits: Floats | None, card: ModelCard, count: int) -> Sequence[float | None]:
-    """The largest logit of each tile where it was scored."""
-    if logits is None:
-        return [None] * count
-    near = _middle(logits.shape[-1], card.score_window // card.stride)
-    inner = logits[:, near.y_min : near.y_max, near.x_min : near.x_max]
-    return [float(one.max()) for one in inner]
+def _said(seen: Completed, number: int, card: ModelCard) -> dict[str, float | None]:
+    """Of a tile where it was scored: its largest logit, and what was added to its largest score."""
+    if seen.logits is None:
+        return {"logit": None, "gain": None}
+    near = _middle(seen.logits.shape[-1], card.score_window // card.stride)
+    inner = np.s_[near.y_min : near.y_max, near.x_min : near.x_max]
+    gain = None
+    if seen.gains is not None:
+        strongest = seen.scores[number][inner].argmax()
+        gain = float(seen.gains[number][inner].flat[strongest])
+    return {"logit": float(seen.logits[number][inner].max()), "gain": gain}
 
 
 def _middle(length: int, side: int) -> Box:

@@ -28,6 +28,8 @@ def why(desk: Desk, chosen: Detection) -> None:
     if shown.logit is not None and card.planted:
         measured = desks.measure_of(finished, chosen)
         frame.quiet(judged(shown.logit, card.planted, measured, scan.scene.pixel_size))
+    if shown.gain is not None:
+        frame.quiet(looked_again(shown.gain))
     with st.container(key="zooms"):
         st.image(pictures.zooms(shown, scan.scene), width="stretch")
     frame.captions("ground", "completion", "difference")
@@ -73,6 +75,18 @@ def judged(logit: float, planted: float, measured: Measure | None, pixel_size: f
         f"The critic saw something{polarity}, {size(measured, pixel_size)}, and gives it a logit "
         f"of {logit:.1f}: of the blocks it judged so in training, {often} were part of something "
         f"planted, where {planted:.1%} of all were."
+    )
+
+
+def looked_again(gain: float) -> str:
+    """What a second look said, in words: what it added to the critic's score, and why."""
+    if abs(gain) < 0.05:
+        return "A second look, at this place alone, leaves the critic's score as it is."
+    does = f"adds {gain:.1f} to" if gain > 0 else f"takes {-gain:.1f} off"
+    looks = "less natural" if gain > 0 else "more natural"
+    return (
+        f"A second look, at this place alone, {does} the critic's score: it looks {looks} than "
+        "what usually stands out from ground."
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +36,7 @@ from dashboard.detector.strata import kinds_of_ground
 from dashboard.pages import explain
 from tests.dashboard.test_pages import page, text
 from tests.detector import rasters
-from tests.models import area_model, critic_model
+from tests.models import area_model, critic_model, second_look_model
 
 Scenes = Callable[..., Scene]
 SPOTS = 60
@@ -380,6 +382,27 @@ def test_why_says_what_a_critic_saw(store: ScanStore, tmp_path: Path) -> None:
     words = text(page("review", explain="Why"))
     assert "The critic saw something bright, " in words
     assert "where 1.0% of all were" in words
+
+
+def test_why_says_what_a_second_look_did(store: ScanStore, tmp_path: Path) -> None:
+    again = Model.load(second_look_model(tmp_path / "again.onnx"), "cpu")
+    for _ in scan(ScanStore.for_scan(store.scene(), again), store.scene(), again):
+        pass
+    words = text(page("review", explain="Why"))
+    assert "The critic saw something bright, " in words
+    assert re.search(r"takes [\d.]+ off the critic's score: it looks more natural", unescape(words))
+
+
+@pytest.mark.parametrize(
+    ("gain", "said"),
+    [
+        (1.26, "adds 1.3 to the critic's score: it looks less natural than what usually"),
+        (-0.05, "takes 0.1 off the critic's score: it looks more natural than what usually"),
+        (0.049, "leaves the critic's score as it is"),
+    ],
+)
+def test_what_a_second_look_did_is_said(gain: float, said: str) -> None:
+    assert said in explain.looked_again(gain)
 
 
 def test_what_a_critic_saw_is_said_with_polarity_shape_and_frequency() -> None:

@@ -30,7 +30,7 @@ from dashboard.detector import store as stores
 from dashboard.detector.devices import start
 from tests.detector import rasters
 from tests.detector.scans import whole
-from tests.models import AREA_CARD, area_model, critic_model
+from tests.models import AREA_CARD, area_model, critic_model, second_look_model
 
 Scenes = Callable[..., Scene]
 
@@ -197,9 +197,26 @@ def test_a_critics_triptych_says_the_largest_logit_where_it_was_scored(
     assert plain.logit is None
 
 
-def test_a_critic_without_a_logit_is_refused(tmp_path: Path) -> None:
+def test_a_second_looks_triptych_says_what_it_added_to_the_largest_score(
+    scene_of: Scenes, tmp_path: Path
+) -> None:
+    scene = scene_of()
+    again = Model.load(second_look_model(tmp_path / "again.onnx"), "cpu")
+    critic = Model.load(critic_model(tmp_path / "critic.onnx"), "cpu")
+    box = Box(388, 268, 452, 332)
+    (shown,), (plain,) = (triptychs(scene, model, [box]) for model in (again, critic))
+    assert shown.logit == plain.logit
+    assert shown.logit is not None
+    assert shown.gain == pytest.approx(-0.25 * shown.logit, rel=1e-4)
+    assert plain.gain is None
+
+
+def test_a_graph_that_gives_less_than_its_card_says_is_refused(tmp_path: Path) -> None:
     path = area_model(tmp_path / "areas.onnx", kind="critic")
     with pytest.raises(ModelError, match="gives no logit"):
+        Model.load(path, "cpu")
+    path = critic_model(tmp_path / "critic.onnx", kind="second-look")
+    with pytest.raises(ModelError, match="gives no gain; calibrate it again"):
         Model.load(path, "cpu")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,11 @@ from torch import Tensor
 from dashboard.detector import Model, ModelError, OptionError, read_card
 from dashboard.detector.statistics import MAD_TO_SIGMA
 from tests.detector import rasters
+from tests.models import critic_model
 from training import calibration, last_layer
 from training.__main__ import main
 from training.adapt import HALVES, adapt
+from training.calibrate import calibrate
 from training.data import gather
 from training.export import AREA_TOLERANCE, area_scorer, export
 from training.learners import OTHERS, STRONG, UNSEEN, SecondLookLearner, chosen, network_of
@@ -25,11 +28,12 @@ from training.networks.critic import LEVELS, Critic, widened
 from training.networks.guarded import BLOCK, ROWS, Guarded, blocks_of, without
 from training.networks.second_look import (
     CLIPPED,
+    CLOSE,
     EDGE,
     FIRST,
     HALF,
     LAYERS,
-    PEAK,
+    PLACE,
     RIM,
     SIDE,
     TRUST,
@@ -51,7 +55,7 @@ from training.weights import start_of
 
 @pytest.fixture(scope="module")
 def scorer() -> Scorer:
-    """Of random weights, but with something to say, that looks at two places in five."""
+    """Of random weights, but with something to say."""
     torch.manual_seed(0)
     network = SecondLook(Critic(Guarded(ROWS), widened(LEVELS, 0.25)), width=0.25).train()
     with torch.no_grad():
@@ -60,10 +64,9 @@ def scorer() -> Scorer:
     made = Scorer(network).eval()
     last = made.look.last[3]
     with torch.no_grad():
-        heights, said = made.places(spots(256 + 2 * made.margin), *facts())
+        said = made.logits(spots(256 + 2 * made.margin), *facts())
         last.bias.sub_(said.mean()).div_(said.std())
         last.weight.div_(said.std())
-    made.floor.copy_(heights.quantile(0.6))
     return made
 
 
@@ -105,54 +108,56 @@ def test_what_is_seen_does_not_depend_on_the_scenes_centre_and_scale() -> None:
 
 
 def test_a_place_is_where_nothing_near_is_higher() -> None:
-    heights = torch.zeros(1, 20, 20)
+    heights = torch.zeros(1, 20, 24)
     heights[0, 4, 4], heights[0, 4, 4 + EDGE], heights[0, 4, 4 + EDGE + 1] = 5.0, 4.0, 3.0
     heights[0, 15, 15] = 1.0
     assert torch.nonzero(peaks(heights) & (heights > 0)).tolist() == [[0, 4, 4], [0, 15, 15]]
+    close = torch.nonzero(peaks(heights, CLOSE) & (heights > 0)).tolist()
+    assert close == [[0, 4, 4], [0, 4, 4 + EDGE], [0, 15, 15]]
 
 
-def test_only_places_above_the_floor_are_judged_and_what_is_around_goes_with_them(
-    scorer: Scorer,
-) -> None:
-    dn = spots(128 + 2 * scorer.margin)
+def test_places_alone_are_judged_and_what_is_around_goes_with_them(scorer: Scorer) -> None:
+    dn = spots(256 + 2 * scorer.margin)
     with torch.inference_mode():
-        score, completion, logit = scorer(dn, *facts())
+        score, completion, logit, gain = scorer(dn, *facts())
         standing, *_, layers, lost = scorer.standing(dn, *facts())
-    assert (score.shape, completion.shape, logit.shape) == (
-        (1, 32, 32),
-        (1, 1, 128, 128),
-        (1, 32, 32),
-    )
-    before = without(standing, RIM)
-    found = torch.nonzero(without((peaks(standing) & (standing > scorer.floor)).float(), RIM))
-    assert 5 < len(found) < len(torch.nonzero(without(peaks(standing).float(), RIM)))
+    shapes = [(1, 64, 64), (1, 1, 256, 256), (1, 64, 64), (1, 64, 64)]
+    assert [part.shape for part in (score, completion, logit, gain)] == shapes
+    before, places = without(standing, RIM), (peaks(standing) & (standing > 0)).float()
+    torch.testing.assert_close(gain, score - before, atol=1e-5, rtol=0)
+    assert bool((gain == 0).any())
+    found = torch.nonzero(without(places, RIM))
+    assert len(found) > 5
     with torch.inference_mode():
         said = scorer.look(seen(layers, Places(*found.unbind(1)), lost))
     assert said.std() > 0.05
     change = (score - before)[0]
-    ring = torch.nonzero(without((peaks(standing) & (standing > scorer.floor)).float(), RIM - EDGE))
+    ring = torch.nonzero(without(places, RIM - EDGE))
     all_, apart = ring[:, 1:] - EDGE, 0
     for (_, row, col), logit_there in zip(found.tolist(), said, strict=True):
         largest = TRUST * float(logit_there)
         assert float(change[row, col]) >= largest - 1e-3
         distances = (all_ - torch.tensor([row, col])).abs().amax(dim=1)
-        if int((distances < PEAK).sum()) == 1:  # but for itself
+        if int((distances < PLACE).sum()) == 1:  # but for itself
             apart += 1
             rows, cols = (slice(max(0, at - EDGE), at + EDGE + 1) for at in (row, col))
             near = change[rows, cols]
             torch.testing.assert_close(near, torch.full_like(near, largest), atol=1e-3, rtol=1e-3)
     assert apart
-    blind = copy.deepcopy(scorer)
-    blind.floor.fill_(1e6)
+    usual = copy.deepcopy(scorer)
+    usual.usual.add_(1.0)
     with torch.inference_mode():
-        torch.testing.assert_close(blind(dn, *facts())[0], before)
+        less = usual(dn, *facts())[3]
+    near = gain != 0
+    torch.testing.assert_close(less[near], gain[near] - TRUST, atol=1e-4, rtol=0)
+    assert bool((less[~near] == 0).all())
 
 
 def test_tiles_with_the_margin_equal_the_whole_and_without_it_do_not(scorer: Scorer) -> None:
     rim = scorer.margin
     ground = spots(160 + 2 * rim)
     with torch.inference_mode():
-        whole, _, logits = scorer(ground, *facts())
+        whole, _, logits, gains = scorer(ground, *facts())
 
         def difference(missing: int) -> float:
             part = ground[:, :, 32 : 32 + 64 + 2 * rim, 64 : 64 + 64 + 2 * rim].clone()
@@ -160,8 +165,8 @@ def test_tiles_with_the_margin_equal_the_whole_and_without_it_do_not(scorer: Sco
                 lost = torch.ones_like(part, dtype=torch.bool)
                 lost[:, :, missing:-missing, missing:-missing] = False
                 part[lost] = 10.0
-            found, _, judged = scorer(part, *facts())
-            pairs = ((found, whole), (judged, logits))
+            found, _, judged, added = scorer(part, *facts())
+            pairs = ((found, whole), (judged, logits), (added, gains))
             return max(float((one - all_[:, 8:24, 16:32]).abs().max()) for one, all_ in pairs)
 
         assert difference(0) < 1e-3
@@ -176,7 +181,7 @@ def test_places_are_drawn_from_things_and_ground_alike() -> None:
     ground = ~thing
     ground[0] = False
     on, beside = chosen(heights, thing, ground)
-    top = peaks(heights)
+    top = peaks(heights, CLOSE)
     for places, kind in ((on, thing), (beside, ground)):
         assert all(bool(kind[tuple(place)]) and bool(top[tuple(place)]) for place in places)
         assert int(places[:, 1:].min()) >= UNSEEN
@@ -421,3 +426,40 @@ def test_export_says_that_a_training_has_not_ended(trained: Path, tmp_path: Path
     torch.save(state | {"calibration": {}}, tmp_path / CHECKPOINT)
     with pytest.raises(ModelError, match="the training has not ended"):
         export(tmp_path, tmp_path / "net.onnx")
+
+
+def test_calibrated_on_the_same_ground_it_says_the_same_on_other_ground_something_else(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEEDLE_HOME", str(trained))
+    monkeypatch.setattr(calibration, "AREAS", 2)
+    monkeypatch.setattr(calibration, "PLANTED", 12)
+    rough = np.random.default_rng(0).normal(100, 30, (1200, 1200)).clip(0, 255)
+    rasters.write(tmp_path / "noise.png", rough.astype(np.uint8))
+    before, written = Model.load(trained / "again.onnx", "cpu"), list[Model]()
+    for ground in (trained / "hills.png", tmp_path / "noise.png"):
+        target = tmp_path / f"{ground.stem}.onnx"
+        given = [str(before.path), str(target), "--scenes", str(ground)]
+        assert main(["calibrate", *given]) == 0
+        written.append(Model.load(target, "cpu"))
+    same, other = written
+    rim = before.card.margin
+    dn = np.random.default_rng(1).normal(100, 20, (1, 1, 256 + 2 * rim, 256 + 2 * rim))
+    said = [model.score(dn.astype(np.float32), 100.0, 20.0) for model in (before, same, other)]
+    np.testing.assert_allclose(said[1], said[0], atol=0.01)
+    assert np.abs(said[2] - said[0]).max() > 0.1
+    changed = ("date", "git_revision", "parity", "planted")
+    facts = [
+        {name: fact for name, fact in asdict(model.card).items() if name not in changed}
+        for model in (before, same)
+    ]
+    assert facts[0] == facts[1]
+
+
+def test_what_has_no_ground_of_its_own_is_not_calibrated(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="does not depend on any ground's"):
+        calibrate("article", [], tmp_path / "new.onnx")
+    learned = critic_model(tmp_path / "learned.onnx", preset=last_layer.PRESET)
+    with pytest.raises(ModelError, match="has learned a scene"):
+        calibrate(str(learned), [], tmp_path / "new.onnx")
+    assert not (tmp_path / "new.onnx").exists()

@@ -26,9 +26,10 @@ FACTORS = (1, 2, 4)  # the resolutions of the three pictures
 LAYERS = (3, 2, 2)  # of each: contrast and both residuals, then contrast and that of the wider hole
 NEAR, FAR, WHOLE, HIDDEN = 16, (48, 96), 128, 64  # channels, from the pictures to the logit
 DROPPED = 0.2  # part of the hidden channels that is left out while learning
-PEAK = 7  # blocks: side of the square in which one place is the strongest
-EDGE = PEAK // 2  # blocks around a place that share what is said of it
-RIM = 8  # blocks around an area whose scores decide which are the places in it, in whole steps
+PLACE = 13  # blocks: side of the square in which one place is the strongest
+EDGE = PLACE // 2  # blocks around a place that share what is said of it
+RIM = 16  # blocks around an area whose scores decide which are the places in it, in whole steps
+CLOSE = 7  # blocks: as `PLACE` while it learns, so that more is learned of a window
 CLIPPED = 20.0  # deviations of ground at which contrast is clipped: glints, deep shadow
 LEAST = 0.01  # of a deviation, in 4 robust sigma of the scene: ground is never smoother
 TRUST = 0.5  # of the logit in the score
@@ -152,9 +153,9 @@ def layers_of(ground: Tensor, found: Tensor) -> Tensor:
     return torch.cat([ground, F.pixel_shuffle(signed.flatten(1, 2), BLOCK)], dim=1)
 
 
-def peaks(heights: Tensor) -> Tensor:
-    """Where no block around is higher, `[N, h, w]` of as much."""
-    around = F.max_pool2d(heights[:, None], PEAK, 1, EDGE)[:, 0]
+def peaks(heights: Tensor, side: int = PLACE) -> Tensor:
+    """Where no block in a square of so many around is higher, `[N, h, w]` of as much."""
+    around = F.max_pool2d(heights[:, None], side, 1, side // 2)[:, 0]
     return heights == around
 
 
@@ -204,17 +205,15 @@ def _median(values: Tensor) -> Tensor:
 class Scorer(nn.Module):
     """From raw DN to one score every 4 px: a critic's, and more where a second look finds more.
 
-    Places that score more than `floor`, as half do on ordinary ground, are looked at; what
-    the network says beyond `usual` counts `TRUST` times.
+    All places that stand out at all are looked at; what the network says beyond `usual`, which
+    half of them exceed on ordinary ground, counts `TRUST` times.
     """
 
     def __init__(self, network: SecondLook) -> None:
         super().__init__()
         self.first = critic.Scorer(network.critic)
         self.look = network.look
-        self.floor: Tensor
         self.usual: Tensor
-        self.register_buffer("floor", torch.tensor(0.0))
         self.register_buffer("usual", torch.tensor(0.0))
 
     @property
@@ -223,19 +222,21 @@ class Scorer(nn.Module):
         return self.first.margin + RIM * BLOCK
 
     def calibrate(self, measured: Mapping[str, Tensor]) -> None:
-        """Has the critic know its scale, and this one which places to look at: `floor`, `usual`."""
+        """Has the critic know its scale, and this one what is `usual` of places."""
         self.first.calibrate(measured)
-        self.floor.copy_(measured["floor"])
         self.usual.copy_(measured["usual"])
 
-    def forward(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, dn: Tensor, centre: Tensor, scale: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """`score [N, h, w]`, `completion [N, 1, 4 h, 4 w]` (DN), the critic's `logit [N, h, w]`.
 
-        Of `dn [N, 1, 4 h + 2 margin, 4 w + 2 margin]`, `4 h` and `4 w` multiples of `step`.
+        And what the second look adds to the score, `[N, h, w]`: nothing where no place is near. Of
+        `dn [N, 1, 4 h + 2 margin, 4 w + 2 margin]`, `4 h` and `4 w` multiples of `step`.
         """
         standing, completion, logit, layers, lost = self.standing(dn, centre, scale)
         inner = RIM - EDGE
-        top = without((peaks(standing) & (standing > self.floor)).float(), inner)
+        top = without((peaks(standing) & (standing > 0)).float(), inner)
         found = torch.nonzero(top)
         found = torch.cat([found, found.new_zeros(1, 3)])  # never none: runtimes differ in that
         places = Places(*found.unbind(dim=1))
@@ -243,17 +244,18 @@ class Scorer(nn.Module):
         added = torch.full_like(top, NOWHERE)
         index = (places.area[:-1], places.row[:-1], places.col[:-1])
         added = added.index_put(index, change[:-1])
-        most = F.max_pool2d(added[:, None], PEAK, 1)[:, 0]
-        score = without(standing, RIM) + torch.where(most > NOWHERE, most, 0.0)
-        return score, without(completion, RIM * BLOCK), without(logit, RIM)
+        most = F.max_pool2d(added[:, None], PLACE, 1)[:, 0]
+        gain = torch.where(most > NOWHERE, most, 0.0)
+        score = without(standing, RIM) + gain
+        return score, without(completion, RIM * BLOCK), without(logit, RIM), gain
 
-    def places(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores and logits of all places, `[n]` each, whatever they score."""
+    def logits(self, dn: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
+        """The second look's logits `[n]` of the places of an area."""
         standing, _, _, layers, lost = self.standing(dn, centre, scale)
-        found = torch.nonzero(without(peaks(standing).float(), RIM))
-        places = Places(*found.unbind(dim=1))
-        score = standing[places.area, places.row + RIM, places.col + RIM]
-        return score, self.look(seen(layers, places, lost))
+        top = without((peaks(standing) & (standing > 0)).float(), RIM)
+        places = Places(*torch.nonzero(top).unbind(dim=1))
+        logits: Tensor = self.look(seen(layers, places, lost))
+        return logits
 
     def standing(
         self, dn: Tensor, centre: Tensor, scale: Tensor
