@@ -315,7 +315,8 @@ def to_onnx(
         outputs: the names of what the scorer gives.
     """
     example = (dn, torch.tensor([100.0]), torch.tensor([20.0]))
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    for name in ("torch.onnx", "onnx_ir"):  # of what they leave out and guess
+        logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own internals
         program = torch.onnx.export(
