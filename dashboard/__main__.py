@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,14 @@ from dashboard.batch import EXECUTORS, SUMMARY, batch
 from dashboard.detector import (
     DEVICES,
     RULES,
+    Finished,
     Model,
     NeedleError,
     ScanSettings,
     ScanStore,
     Scene,
     SceneError,
+    false_alarms,
     fetch,
     ingest,
     run,
@@ -90,8 +92,15 @@ def _scan_options(command: argparse.ArgumentParser) -> None:
     defaults = ScanSettings()
     command.add_argument("--out", required=True, type=Path, metavar="DIR")
     command.add_argument("--model", default=defaults.model, help="a name in exported/, or a file")
-    command.add_argument(
+    threshold = command.add_mutually_exclusive_group()
+    threshold.add_argument(
         "--sigma", type=float, default=defaults.sigma, help="threshold (default 3)"
+    )
+    threshold.add_argument(
+        "--false-alarms",
+        type=float,
+        metavar="N",
+        help="instead: the threshold at which to expect so many in a scene",
     )
     command.add_argument("--rule", choices=RULES, default=defaults.rule, help="what sigma is")
     command.add_argument("--top", type=int, help="the strongest so many, whatever their sigma")
@@ -113,8 +122,8 @@ def _scan_options(command: argparse.ArgumentParser) -> None:
 
 
 def _settings(options: argparse.Namespace) -> ScanSettings:
-    names = ("model", "stride", "device", "sigma", "top", "rule", "area", "artefacts")
-    return ScanSettings(**{name: getattr(options, name) for name in names})
+    known = vars(options)
+    return ScanSettings(**{one.name: known[one.name] for one in fields(ScanSettings)})
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -158,10 +167,17 @@ def run_scan(options: argparse.Namespace) -> None:
             lambda part: _advance(reading, round(100 * part)),
             scored,
         )
-    found, store = len(finished.detections), finished.store
-    flags = f"{len(finished.flagged)} flagged {store.unit}s"
-    print(f"{finished.scene.name}: {found} detections, {flags} ({store.device_label})")
+    print(f"{finished.scene.name}: {_summary(finished)}")
     print(options.out / "detections.csv")
+
+
+def _summary(finished: Finished) -> str:
+    """What was found, what it was found by, and how much of it to expect of ground alone."""
+    found, store, sigma = len(finished.detections), finished.store, finished.settings.sigma
+    beyond = f"{len(finished.flagged)} {store.unit}s beyond {sigma:.3g} sigma"
+    doubted = " (not to be relied on)" if finished.doubts else ""
+    expected = f"expect {false_alarms(finished.expected)}{doubted}"
+    return f"{found} detections, {beyond}; {expected} ({store.device_label})"
 
 
 def _learned(picture: str, settings: ScanSettings) -> Path:

@@ -15,7 +15,7 @@ import pytest
 from dashboard.__main__ import main
 from dashboard.detector import devices
 from tests.detector import rasters
-from tests.models import plain_model
+from tests.models import area_model, plain_model
 
 ROOT = Path(__file__).resolve().parents[1]
 Broken = Callable[[Path], Path]
@@ -104,6 +104,9 @@ def test_bad_input_gets_one_line_and_exit_2(
         ["--stride", "0"],
         ["--stride", "300"],
         ["--top", "0"],
+        ["--false-alarms", "0"],
+        ["--false-alarms", "inf"],
+        ["--false-alarms", "1", "--sigma", "4"],
         ["--device", "tpu"],
         ["--model", "nothing"],
         ["--unknown"],
@@ -165,6 +168,31 @@ def test_likely_artefacts_are_named_and_can_be_left_out(
     assert any("saturated" in one["artefacts"] for one in found["all"][1:])
     assert not any(one["artefacts"] for one in found["fewer"][1:])
     assert len(found["fewer"]) < len(found["all"])
+
+
+def test_a_threshold_is_set_by_the_false_alarms_to_expect(
+    tmp_path: Path, home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = rasters.write(tmp_path / "plain.png", rasters.ground(1000, 900))
+    model, found = area_model(tmp_path / "areas.onnx"), []
+    for number in (1, 30):
+        out = tmp_path / str(number)
+        given = ["--model", str(model), "--out", str(out), "--false-alarms", str(number)]
+        assert main(["scan", str(path), *given]) == 0
+        record = json.loads((out / "run.json").read_text())
+        assert record["settings"]["false_alarms"] == number
+        assert 0.8 * number < record["rule"]["expected_false"] <= number + 1e-9
+        said = capfd.readouterr().out
+        assert f"{record['detections']} detections, " in said
+        assert (
+            f"beyond {record['settings']['sigma']:.3g} sigma; expect about {number} false" in said
+        )
+        found.append(record["detections"])
+    assert found[0] < found[1]
+    small = rasters.write(tmp_path / "small.png", rasters.ground(150, 150))
+    given = ["--model", str(model), "--out", str(tmp_path / "none"), "--false-alarms", "1"]
+    assert main(["scan", str(small), *given]) == 2
+    assert "too few to foretell false alarms by; give --sigma" in capfd.readouterr().err
 
 
 def test_info_gives_json(picture: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,6 @@ from onnx import numpy_helper
 from dashboard.detector.card import ModelCard
 from dashboard.detector.devices import CPU
 from dashboard.detector.errors import ModelError
-from dashboard.detector.model import GAIN
 
 NEAR = 5  # positions: side of what the largest features are taken of
 TOP = 5  # positions: side of what a place is the largest of
@@ -29,6 +28,7 @@ FURTHEST = 6.0  # standard deviations of ground at which features are clipped
 NOWHERE = -1e30  # what is added where no place is near, before it is told from that
 LARGE = 160  # px of an area to try a critic on
 LAST = "network.logit.weight"  # what its name ends with in an exported critic
+GAIN = "gain"  # an output that only those with a second look have
 BEFORE = "before."  # what the critic's outputs are called where a graft's take their place
 
 # What the U-Net ends with, the largest of that around, and its logit, where scores are given

@@ -47,7 +47,7 @@ from dashboard.detector.sigmas import SigmaMap, find, flagged, sigma_map
 from dashboard.detector.store import ScanStore, list_scans
 from dashboard.detector.strata import ROUGHNESS, roughness_of
 from dashboard.detector.survey import Survey, survey
-from dashboard.detector.tails import Tail
+from dashboard.detector.tails import Tail, false_alarms, rounded
 from dashboard.detector.tiling import Box, Grid, Tile
 from dashboard.detector.triptych import Triptych, triptychs
 from dashboard.detector.verdicts import Change, Decision, Subject, Verdict, Verdicts
@@ -106,6 +106,7 @@ __all__ = [
     "check_folder",
     "checksum",
     "estimate",
+    "false_alarms",
     "fetch",
     "find",
     "find_model",
@@ -123,6 +124,7 @@ __all__ = [
     "read_card",
     "read_verdicts",
     "roughness_of",
+    "rounded",
     "run",
     "run_json",
     "scan",

@@ -249,7 +249,7 @@ def _rule(finished: Finished) -> dict[str, Any]:
         "centres": [_number(value) for value in sigmas.measure.centres],
         "scales": [_number(value) for value in sigmas.measure.scales],
         "thresholds": [_number(value) for value in limits],
-        "expected_false": _number(float(tail.expected(finished.settings.sigma))),
+        "expected_false": _number(finished.expected),
         "tail": {"start": _number(tail.start), "shape": tail.shape, "scale": tail.scale},
         "doubts": list(finished.doubts),
     }

@@ -47,6 +47,7 @@ class ScanSettings:
     stride: int | None = None  # px; the model card's own where None
     device: str = "auto"
     sigma: float = 3.0
+    false_alarms: float | None = None  # to be expected: sigma is set so that it promises as many
     top: int | None = None  # the strongest so many candidates, whatever their sigma
     rule: str = "mean"  # by which a score becomes a sigma
     artefacts: bool = True  # list likely artefacts, with the reason, among the places
@@ -55,6 +56,8 @@ class ScanSettings:
     def __post_init__(self) -> None:
         if not np.isfinite(self.sigma):
             raise OptionError(f"sigma is {self.sigma}; it must be a finite number")
+        if self.false_alarms is not None and not 0 < self.false_alarms < np.inf:
+            raise OptionError(f"{self.false_alarms} false alarms: it must be more than 0")
         if self.top is not None and self.top < 1:
             raise OptionError(f"top is {self.top}; it must be at least 1")
         if self.rule not in RULES:
@@ -88,6 +91,26 @@ class Finished:
         by_ground = self.ground if rule == "ground" else None
         by_looks = looks(self.scene, self.store.folder) if rule == "alike" else None
         return self.sigmas or sigma_map(self.scores, rule, by_ground, by_looks)
+
+    @property
+    def expected(self) -> float:
+        """How many places of ground alone to expect beyond the threshold."""
+        return float(self.measured.tail.expected(self.settings.sigma))
+
+    def promising(self, false_alarms: float) -> Finished:
+        """The same at the threshold where so many false alarms are to be expected.
+
+        Raises:
+            OptionError: there are too few places to tell.
+        """
+        tail = self.measured.tail
+        sigma = tail.sigma_of(false_alarms) if tail.enough else np.nan
+        if not np.isfinite(sigma):
+            raise OptionError(
+                f"{self.scene.name}: {len(tail.levels)} places are too few to foretell false "
+                "alarms by; give --sigma instead, nothing is scored again"
+            )
+        return replace(self, settings=replace(self.settings, sigma=sigma), sigmas=self.measured)
 
     @cached_property
     def every(self) -> list[Detection]:

@@ -56,6 +56,8 @@ def run(
     del model
     give_back()
     finished = Finished(store, scene, store.scores(), settings, facts)
+    if settings.false_alarms is not None:
+        finished = finished.promising(settings.false_alarms)
     write_results(out, finished)
     return finished
 

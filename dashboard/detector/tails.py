@@ -9,6 +9,7 @@ so that the objects sought do not stretch the tail they are judged by.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -30,6 +31,22 @@ SHAPE_SPREAD = 0.1
 # A tail that ends early promises that nothing lies beyond; few excesses cannot tell that it does.
 SHAPES = (-0.15, 0.9)  # beyond the latter its mean has no end
 NOTHING = 1e-100  # sigma: excesses of less are all the same, and their scale would come to 0
+
+
+def rounded(number: float) -> str:
+    """A number of false alarms with the precision it deserves."""
+    if number < 0.1:
+        return "fewer than 0.1"
+    if number < 1:
+        return f"{number:.1g}"
+    whole = round(number) if number < 100 else round(number, -int(math.log10(number)) + 1)
+    return f"{int(whole):,}"
+
+
+def false_alarms(number: float) -> str:
+    """So many false alarms in words."""
+    said = rounded(number)
+    return f"{'' if number < 0.1 else 'about '}{said} false alarm{'' if said == '1' else 's'}"
 
 
 @dataclass(frozen=True, eq=False)

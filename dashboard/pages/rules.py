@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import html
-import math
 
 import streamlit as st
 
 from dashboard import state
-from dashboard.detector import SigmaMap
+from dashboard.detector import SigmaMap, rounded
 from dashboard.pages import frame
 
 SAID = {
@@ -59,13 +58,3 @@ def _line(scan: state.Opened, rule: str, sigma: float) -> tuple[str, str, str]:
 
 def _beyond(measured: SigmaMap, sigma: float) -> int:
     return measured.candidates.places(measured.count_above(sigma))
-
-
-def rounded(number: float) -> str:
-    """A number of false alarms with the precision it deserves."""
-    if number < 0.1:
-        return "fewer than 0.1"
-    if number < 1:
-        return f"{number:.1g}"
-    whole = round(number) if number < 100 else round(number, -int(math.log10(number)) + 1)
-    return f"{int(whole):,}"

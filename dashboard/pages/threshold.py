@@ -10,7 +10,7 @@ import streamlit as st
 from plotly.graph_objects import Figure
 
 from dashboard import charts, state
-from dashboard.detector import Finished, SigmaMap
+from dashboard.detector import Finished, SigmaMap, false_alarms
 from dashboard.pages import frame, rules
 
 PROMISES = (1, 10, 100)  # false alarms, each a threshold one click away
@@ -79,8 +79,7 @@ def _artefacts(finished: Finished) -> None:
 def _promise(finished: Finished) -> None:
     """What the threshold promises of ground alone, how that is known, and whether to believe it."""
     tail = finished.measured.tail
-    expected = about(float(tail.expected(finished.settings.sigma)))
-    st.markdown(f"Expect {expected} in this scene at this threshold.")
+    st.markdown(f"Expect {false_alarms(finished.expected)} in this scene at this threshold.")
     if finished.doubts:
         st.warning(f"Do not rely on this number: {'; '.join(finished.doubts)}.")
     if not st.toggle("How well the tail fits", key="show_fit"):
@@ -91,13 +90,6 @@ def _promise(finished: Finished) -> None:
         "against a generalised Pareto tail; on the line it fits. The hollow ones may be objects: "
         "of them the fit knows only that they are there."
     )
-
-
-def about(number: float) -> str:
-    """A number of false alarms in words."""
-    said = rules.rounded(number)
-    many = "" if said == "1" else "s"
-    return f"{'' if number < 0.1 else 'about '}{said} false alarm{many}"
 
 
 def _clicked(on_bar: Callable[[float], None]) -> None:

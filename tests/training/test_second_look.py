@@ -335,6 +335,16 @@ def test_it_learns_a_scene_by_its_last_layer_alone(
     assert (card.preset, card.kind, card.start) == (last_layer.PRESET, "second-look", "again")
     assert card.margin == before.margin + last_layer.RIM * card.stride
     assert card.parity <= last_layer.TOLERANCE
+    side, cut = 256 + 2 * card.margin, last_layer.RIM * card.stride
+    dn = np.random.default_rng(0).normal(100, 20, (1, 1, side, side)).astype(np.float32)
+    inner = dn[..., cut:-cut, cut:-cut]
+    now = Model.load(target, "cpu").complete(dn, 100.0, 20.0)
+    then = Model.load(model, "cpu").complete(inner, 100.0, 20.0)
+    for after, as_it_was in ((now.logits, then.logits), (now.gains, then.gains)):
+        assert after is not None
+        assert as_it_was is not None
+        np.testing.assert_allclose(after, as_it_was, atol=1e-3)
+        assert np.ptp(after) > 0
 
 
 def test_it_begins_with_a_critic_or_one_of_its_kind(
