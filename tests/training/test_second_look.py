@@ -43,6 +43,7 @@ from training.networks.second_look import (
     SecondLook,
     layers_of,
     peaks,
+    places_in,
     residual,
     seen,
     settle,
@@ -111,7 +112,7 @@ def test_a_place_is_where_nothing_near_is_higher() -> None:
     heights = torch.zeros(1, 20, 24)
     heights[0, 4, 4], heights[0, 4, 4 + EDGE], heights[0, 4, 4 + EDGE + 1] = 5.0, 4.0, 3.0
     heights[0, 15, 15] = 1.0
-    assert torch.nonzero(peaks(heights) & (heights > 0)).tolist() == [[0, 4, 4], [0, 15, 15]]
+    assert torch.nonzero(places_in(heights)).tolist() == [[0, 4, 4], [0, 15, 15]]
     close = torch.nonzero(peaks(heights, CLOSE) & (heights > 0)).tolist()
     assert close == [[0, 4, 4], [0, 4, 4 + EDGE], [0, 15, 15]]
 
@@ -123,7 +124,7 @@ def test_places_alone_are_judged_and_what_is_around_goes_with_them(scorer: Score
         standing, *_, layers, lost = scorer.standing(dn, *facts())
     shapes = [(1, 64, 64), (1, 1, 256, 256), (1, 64, 64), (1, 64, 64)]
     assert [part.shape for part in (score, completion, logit, gain)] == shapes
-    before, places = without(standing, RIM), (peaks(standing) & (standing > 0)).float()
+    before, places = without(standing, RIM), places_in(standing)
     torch.testing.assert_close(gain, score - before, atol=1e-5, rtol=0)
     assert bool((gain == 0).any())
     found = torch.nonzero(without(places, RIM))

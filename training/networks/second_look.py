@@ -159,6 +159,11 @@ def peaks(heights: Tensor, side: int = PLACE) -> Tensor:
     return heights == around
 
 
+def places_in(standing: Tensor) -> Tensor:
+    """1 where a critic's scores `[N, h, w]` have a place that stands out at all, 0 elsewhere."""
+    return (peaks(standing) & (standing > 0)).float()
+
+
 def seen(layers: Tensor, places: Places, rim: int) -> Tensor:
     """What is seen of places, `[n, 7, 32, 32]` of layers `[N, 3, H, W]`.
 
@@ -236,7 +241,7 @@ class Scorer(nn.Module):
         """
         standing, completion, logit, layers, lost = self.standing(dn, centre, scale)
         inner = RIM - EDGE
-        top = without((peaks(standing) & (standing > 0)).float(), inner)
+        top = without(places_in(standing), inner)
         found = torch.nonzero(top)
         found = torch.cat([found, found.new_zeros(1, 3)])  # never none: runtimes differ in that
         places = Places(*found.unbind(dim=1))
@@ -252,8 +257,8 @@ class Scorer(nn.Module):
     def logits(self, dn: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
         """The second look's logits `[n]` of the places of an area."""
         standing, _, _, layers, lost = self.standing(dn, centre, scale)
-        top = without((peaks(standing) & (standing > 0)).float(), RIM)
-        places = Places(*torch.nonzero(top).unbind(dim=1))
+        found = torch.nonzero(without(places_in(standing), RIM))
+        places = Places(*found.unbind(dim=1))
         logits: Tensor = self.look(seen(layers, places, lost))
         return logits
 
