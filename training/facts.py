@@ -81,8 +81,8 @@ def second_look_facts(scorer: second_look.Scorer) -> dict[str, Any]:
         "title": "Critic with a second look: what it finds is looked at once more, place by place",
         "margin": scorer.margin,
         "around": 0,
-        "score_unit": f"{facts['score_unit']}; at places that stand out, and "
-        f"{second_look.TRUST} times the logit of a second look",
+        "score_unit": f"{facts['score_unit']}; at places that stand out, and the logit of a second "
+        "look, beyond the usual",
     }
 
 

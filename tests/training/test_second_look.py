@@ -36,7 +36,6 @@ from training.networks.second_look import (
     PLACE,
     RIM,
     SIDE,
-    TRUST,
     Look,
     Places,
     Scorer,
@@ -136,7 +135,7 @@ def test_places_alone_are_judged_and_what_is_around_goes_with_them(scorer: Score
     ring = torch.nonzero(without(places, RIM - EDGE))
     all_, apart = ring[:, 1:] - EDGE, 0
     for (_, row, col), logit_there in zip(found.tolist(), said, strict=True):
-        largest = TRUST * float(logit_there)
+        largest = float(logit_there)
         assert float(change[row, col]) >= largest - 1e-3
         distances = (all_ - torch.tensor([row, col])).abs().amax(dim=1)
         if int((distances < PLACE).sum()) == 1:  # but for itself
@@ -150,7 +149,7 @@ def test_places_alone_are_judged_and_what_is_around_goes_with_them(scorer: Score
     with torch.inference_mode():
         less = usual(dn, *facts())[3]
     near = gain != 0
-    torch.testing.assert_close(less[near], gain[near] - TRUST, atol=1e-4, rtol=0)
+    torch.testing.assert_close(less[near], gain[near] - 1.0, atol=1e-4, rtol=0)
     assert bool((less[~near] == 0).all())
 
 

@@ -32,7 +32,6 @@ RIM = 16  # blocks around an area whose scores decide which are the places in it
 CLOSE = 7  # blocks: as `PLACE` while it learns, so that more is learned of a window
 CLIPPED = 20.0  # deviations of ground at which contrast is clipped: glints, deep shadow
 LEAST = 0.01  # of a deviation, in 4 robust sigma of the scene: ground is never smoother
-TRUST = 0.5  # of the logit in the score
 MAD_TO_SIGMA = 1.4826  # of a normal distribution
 FIRST, OWN = "critic.", "look."  # what the names of weights begin with: the critic's, its own
 NOWHERE = -1e30  # what is added where no place is near, before it is told from that
@@ -211,7 +210,7 @@ class Scorer(nn.Module):
     """From raw DN to one score every 4 px: a critic's, and more where a second look finds more.
 
     All places that stand out at all are looked at; what the network says beyond `usual`, which
-    half of them exceed on ordinary ground, counts `TRUST` times.
+    half of them exceed on ordinary ground, is added to their score.
     """
 
     def __init__(self, network: SecondLook) -> None:
@@ -245,7 +244,7 @@ class Scorer(nn.Module):
         found = torch.nonzero(top)
         found = torch.cat([found, found.new_zeros(1, 3)])  # never none: runtimes differ in that
         places = Places(*found.unbind(dim=1))
-        change = TRUST * (self.look(seen(layers, places, lost - EDGE * BLOCK)) - self.usual)
+        change = self.look(seen(layers, places, lost - EDGE * BLOCK)) - self.usual
         added = torch.full_like(top, NOWHERE)
         index = (places.area[:-1], places.row[:-1], places.col[:-1])
         added = added.index_put(index, change[:-1])
