@@ -213,5 +213,7 @@ def _card_of(session: ort.InferenceSession, path: Path) -> ModelCard:
     if card.judges and LOGIT not in outputs:
         raise ModelError(f"{path}: a critic that gives no {LOGIT}; export it again")
     if card.looks_again and GAIN not in outputs:
-        raise ModelError(f"{path}: a second look that gives no {GAIN}; calibrate it again")
+        raise ModelError(
+            f"{path}: a second look of an earlier version, without {GAIN}; make it anew"
+        )
     return card
