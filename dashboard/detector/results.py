@@ -47,11 +47,11 @@ class ScanSettings:
     stride: int | None = None  # px; the model card's own where None
     device: str = "auto"
     sigma: float = 3.0
-    false_alarms: float | None = None  # to be expected: sigma is set so that it promises as many
     top: int | None = None  # the strongest so many candidates, whatever their sigma
     rule: str = "mean"  # by which a score becomes a sigma
     artefacts: bool = True  # list likely artefacts, with the reason, among the places
     area: str | None = None  # of interest, as `Region.of` takes it; the whole scene otherwise
+    false_alarms: float | None = None  # to be expected: sigma is set so that it promises as many
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.sigma):
