@@ -184,9 +184,8 @@ def test_a_threshold_is_set_by_the_false_alarms_to_expect(
         assert 0.8 * number < record["rule"]["expected_false"] <= number + 1e-9
         said = capfd.readouterr().out
         assert f"{record['detections']} detections, " in said
-        assert (
-            f"beyond {record['settings']['sigma']:.3g} sigma; expect about {number} false" in said
-        )
+        sigma = record["settings"]["sigma"]
+        assert f"beyond {sigma:.3g} sigma; expect about {number} false" in said
         found.append(record["detections"])
     assert found[0] < found[1]
     small = rasters.write(tmp_path / "small.png", rasters.ground(150, 150))

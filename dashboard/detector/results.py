@@ -57,7 +57,10 @@ class ScanSettings:
         if not np.isfinite(self.sigma):
             raise OptionError(f"sigma is {self.sigma}; it must be a finite number")
         if self.false_alarms is not None and not 0 < self.false_alarms < np.inf:
-            raise OptionError(f"{self.false_alarms} false alarms: it must be more than 0")
+            raise OptionError(
+                f"the false alarms to expect are {self.false_alarms}; it must be a finite number "
+                "above 0"
+            )
         if self.top is not None and self.top < 1:
             raise OptionError(f"top is {self.top}; it must be at least 1")
         if self.rule not in RULES:

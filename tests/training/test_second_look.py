@@ -253,13 +253,18 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def measured_shortly(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """What is ordinary is measured on little ground, scenes are kept in a folder."""
+    patch.setenv("NEEDLE_HOME", str(folder))
+    patch.setattr(calibration, "AREAS", 2)
+    patch.setattr(calibration, "PLANTED", 12)
+
+
 def taught(
     patch: pytest.MonkeyPatch, folder: Path, run: Path, start: Path | None = None
 ) -> dict[str, Tensor]:
     """The weights after an epoch on a folder's picture, in the folder of a run."""
-    patch.setenv("NEEDLE_HOME", str(folder))
-    patch.setattr(calibration, "AREAS", 2)
-    patch.setattr(calibration, "PLANTED", 12)
+    measured_shortly(patch, folder)
     sources = gather([folder / "hills.png"], polluted=False)
     settings = TrainSettings("smoke-second-look", 1, ("hills.png",), start="critic")
     train(run, settings, lambda: sources, torch.load(start or folder / "start.pt"))
@@ -441,9 +446,7 @@ def test_export_says_that_a_training_has_not_ended(trained: Path, tmp_path: Path
 def test_calibrated_on_the_same_ground_it_says_the_same_on_other_ground_something_else(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("NEEDLE_HOME", str(trained))
-    monkeypatch.setattr(calibration, "AREAS", 2)
-    monkeypatch.setattr(calibration, "PLANTED", 12)
+    measured_shortly(monkeypatch, trained)
     rough = np.random.default_rng(0).normal(100, 30, (1200, 1200)).clip(0, 255)
     rasters.write(tmp_path / "noise.png", rough.astype(np.uint8))
     before, written = Model.load(trained / "again.onnx", "cpu"), list[Model]()

@@ -152,7 +152,7 @@ def layers_of(ground: Tensor, found: Tensor) -> Tensor:
     return torch.cat([ground, F.pixel_shuffle(signed.flatten(1, 2), BLOCK)], dim=1)
 
 
-def peaks(heights: Tensor, side: int = PLACE) -> Tensor:
+def peaks(heights: Tensor, side: int) -> Tensor:
     """Where no block in a square of so many around is higher, `[N, h, w]` of as much."""
     around = F.max_pool2d(heights[:, None], side, 1, side // 2)[:, 0]
     return heights == around
@@ -160,7 +160,7 @@ def peaks(heights: Tensor, side: int = PLACE) -> Tensor:
 
 def places_in(standing: Tensor) -> Tensor:
     """1 where a critic's scores `[N, h, w]` have a place that stands out at all, 0 elsewhere."""
-    return (peaks(standing) & (standing > 0)).float()
+    return (peaks(standing, PLACE) & (standing > 0)).float()
 
 
 def seen(layers: Tensor, places: Places, rim: int) -> Tensor:
