@@ -2,7 +2,7 @@
 
 GDAL shows such a picture, which every HiRISE product is, in blocks of 1,024 px and reads the whole
 file again for each. OpenJPEG decodes a strip from border to border at once, and so reads it once a
-strip: a quarter of the time at full size (`tests/benchmarks/README.md`).
+strip: a quarter of the time at full size (`tests/benchmarks/speed.md`).
 """
 
 from __future__ import annotations
