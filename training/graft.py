@@ -64,8 +64,12 @@ judge (float[N,R,C] standing, float[N,K,H,W] fine, float[N,1,H,W] said,
     is_near = Greater (most, last_nowhere)
     added = Where (is_near, most, last_least)
     changed = Add (place, added)
+    beyond = Sub (changed, last_knots)
+    over = Relu (beyond)
+    turned = Conv (over, last_turns, last_shift)
+    bent = Add (changed, turned)
     positions = Constant <value_ints = [0, 0, -RIM, -RIM, 0, 0, -RIM, -RIM]> ()
-    inner = Pad (changed, positions)
+    inner = Pad (bent, positions)
     score = Squeeze (inner, one)
     pixels = Constant <value_ints = [0, 0, -PIXELS, -PIXELS, 0, 0, -PIXELS, -PIXELS]> ()
     completion = Pad (expected, pixels)
@@ -130,9 +134,11 @@ def judging(
         model: the critic's.
         anatomy: where its last layer is.
         stride: px between positions.
-        weights: `mean`, `spread` and `weight [C]` of features, `bias`, `gain` and `least`.
+        weights: `mean`, `spread` and `weight [C]` of features, `bias`, `gain` and `least`; `knots`
+            and `turns [K]`, and `shift`.
     """
-    shapes = dict.fromkeys(("mean", "spread", "weight"), (1, -1, 1, 1)) | {"bias": (1,)}
+    rows = ("mean", "spread", "weight", "knots", "turns")
+    shapes = dict.fromkeys(rows, (1, -1, 1, 1)) | {"bias": (1,), "shift": (1,)}
     known = {"low": -FURTHEST, "high": FURTHEST, "nowhere": NOWHERE} | dict(weights)
     arrays = {
         name: np.reshape(np.asarray(value, np.float32), shapes.get(name, ()))

@@ -8,6 +8,10 @@ little: what stands on the scene is hardly learned as ground.
 
 The line judges places alone, that is local maxima of the score: it was fitted to nothing else. What
 it adds there is added to what is around too, so that a place stays where it was (`rescored`).
+
+Behind a second look it presses most of the strongest places down and leaves few on top, a tail that
+tells little of how many go beyond a threshold. There a last bend, which changes no rank, gives
+ground the distribution of its scores before (`Bend`): a threshold promises what it promised.
 """
 
 from __future__ import annotations
@@ -51,13 +55,24 @@ FEWEST = 50  # places, and things that stand out among them, that can teach anyt
 USUAL, SEED = 3, 7  # passes that are usual; of what is put
 WINDOW, EACH = 512, 9  # px of ground under one light, and how many things are put on it
 SLACK = 2  # positions around what a thing covers, among which the strongest is its place
-RIDGE = {"critic": 30.0, "second-look": 1000.0}  # weight of the squared coefficients, by kind
 FREE = 10.0  # times the score's column is larger, so that the ridge hardly holds its coefficient
 LEAST = 0.05  # part of ground that changes less than what is near no place
+KNOTS = 24  # of a bend at most
+FLAT, STEEP = 0.05, 20.0  # its slopes at least and at most: it changes no rank
 TOLERANCE = 1e-3  # of the graph's scores
 SEPARATION = "separation.csv"  # in the run's folder
 
 Floats = NDArray[np.float32]
+
+
+class Hold(NamedTuple):
+    """How a layer is held to what a kind of model says by itself."""
+
+    ridge: float  # weight of the squared coefficients
+    bends: bool  # ground keeps the distribution of its scores, not their mean and spread alone
+
+
+HOLDS = {"critic": Hold(30.0, bends=False), "second-look": Hold(1000.0, bends=True)}  # by kind
 Look = Callable[[Piece, np.random.Generator], "Places"]
 
 
@@ -82,6 +97,39 @@ class Places(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Bend:
+    """A broken line that changes scores and no rank; beyond its ends its slope is 1."""
+
+    knots: Floats  # [K], rising
+    turns: Floats  # [K], by how much the slope changes there
+    shift: float  # added to all
+
+    @classmethod
+    def none(cls) -> Self:
+        """The one that changes nothing."""
+        return cls(np.zeros(1, np.float32), np.zeros(1, np.float32), 0.0)
+
+    @classmethod
+    def back(cls, before: Floats, after: Floats) -> Self:
+        """The one that gives scores the distribution that they had before, `[n]` both.
+
+        It goes through the scores at ranks that are a ratio apart: the strongest decide how many go
+        beyond a threshold, and of them there are few.
+        """
+        ranks = np.unique(np.rint(np.geomspace(1, len(after), KNOTS)).astype(int)) - 1
+        had, has = (np.sort(scores)[::-1][ranks[::-1]].astype(float) for scores in (before, after))
+        knots, first = np.unique(has, return_index=True)
+        slopes = np.clip(np.diff(had[first]) / np.diff(knots), FLAT, STEEP)
+        turns = np.diff(slopes, prepend=1.0, append=1.0)
+        return cls(knots.astype(np.float32), turns.astype(np.float32), float(had[0] - knots[0]))
+
+    def of(self, scores: Floats) -> Floats:
+        """Scores of any shape, bent."""
+        above = np.maximum(scores[..., None] - self.knots, 0)
+        return np.asarray(scores + above @ self.turns + self.shift, np.float32)
+
+
+@dataclass(frozen=True)
 class Layer:
     """What tells things from ground, as a change to the score, in its units."""
 
@@ -91,6 +139,7 @@ class Layer:
     gain: float  # of the score
     bias: float
     least: float  # the change where no place is near
+    bend: Bend  # of the changed scores
     loss: float  # cross-entropy, ground and things weighing the same
 
     def change(self, places: Places) -> Floats:
@@ -98,17 +147,26 @@ class Layer:
         seen = standard(places.features, self.mean, self.spread)
         return np.asarray(seen @ self.weight + self.gain * places.score + self.bias, np.float32)
 
+    def after(self, places: Places) -> Floats:
+        """The score of places once the scene is learned, `[n]`."""
+        return self.bend.of(places.score + self.change(places))
+
+    def scored(self, standing: Floats, change: Floats) -> Floats:
+        """Scores `[h - 2 RIM, w - 2 RIM]` of scores and their change, `[h, w]` both."""
+        return self.bend.of(rescored(standing, change, self.least))
+
 
 def standard(features: Floats, mean: Floats, spread: Floats) -> Floats:
     """Features `[n, C]` in standard deviations of ground, none further than `FURTHEST`."""
     return np.asarray(np.clip((features - mean) / spread, -FURTHEST, FURTHEST), np.float32)
 
 
-def fitted(places: Places, things: Places, ridge: float) -> Layer:
-    """The layer that tells things from the strongest of places, held by a ridge.
+def fitted(places: Places, things: Places, hold: Hold) -> Layer:
+    """The layer that tells things from the strongest of places.
 
     Things that score less than all of that ground teach nothing and are left out; both sides weigh
-    the same. The scores of that ground keep their mean and their spread.
+    the same. The scores of that ground keep their mean and their spread, and where it `bends` their
+    distribution.
 
     Raises:
         NoGround: there are too few places, or too few things stand out among them.
@@ -129,7 +187,7 @@ def fitted(places: Places, things: Places, ridge: float) -> Layer:
 
     is_put = np.repeat([False, True], [len(ground.score), len(put.score)])
     weights = np.where(is_put, 1.0, len(put.score) / len(ground.score))
-    line = LogisticRegression(C=1 / ridge, solver="newton-cholesky", max_iter=500)
+    line = LogisticRegression(C=1 / hold.ridge, solver="newton-cholesky", max_iter=500)
     told = inputs(Places.of([ground, put]))
     said = line.fit(told, is_put, weights).decision_function(told)
     loss = float(np.average(np.logaddexp(0, np.where(is_put, -said, said)), weights=weights))
@@ -138,8 +196,11 @@ def fitted(places: Places, things: Places, ridge: float) -> Layer:
     steepness, *weight = unit * line.coef_[0]
     slope = FREE * float(steepness) / scale
     bias = level * (1 - slope) + unit * float(line.intercept_[0] - of_ground.mean())
-    layer = Layer(mean, spread, np.asarray(weight, np.float32), slope - 1, bias, 0.0, loss)
-    return replace(layer, least=float(np.quantile(layer.change(ground), LEAST)))
+    coefficients = np.asarray(weight, np.float32)
+    layer = Layer(mean, spread, coefficients, slope - 1, bias, 0.0, Bend.none(), loss)
+    change = layer.change(ground)
+    bend = Bend.back(ground.score, ground.score + change) if hold.bends else layer.bend
+    return replace(layer, least=float(np.quantile(change, LEAST)), bend=bend)
 
 
 def rescored(standing: Floats, change: Floats, least: float) -> Floats:
@@ -171,9 +232,9 @@ class Eye:
         return cls(session, anatomy, card, scene, device.label)
 
     @property
-    def ridge(self) -> float:
-        """How much the layer is held: more where a second look has told things from ground."""
-        return RIDGE[self.card.kind]
+    def hold(self) -> Hold:
+        """How the layer is held: more where a second look has told things from ground."""
+        return HOLDS[self.card.kind]
 
     def look(self, dn: Floats) -> tuple[Floats, Floats]:
         """Scores `[h, w]` and features `[C, h, w]` of `dn [1, 1, H, W]` with a margin."""
@@ -335,9 +396,11 @@ def learn(path: Path, scene: Scene, folder: Path, report: Report) -> tuple[bytes
     run.claim(scene.sha256, digest)
     looking = Looking(eye, run, report)
     places, things = looking.ground(), looking.things()
-    layer = fitted(places, things, eye.ridge)
+    layer = fitted(places, things, eye.hold)
     write(folder / SEPARATION, separation(layer, places, things).encode())
-    weights = {name: value for name, value in asdict(layer).items() if name != "loss"}
+    weights = asdict(layer)
+    weights |= weights.pop("bend")
+    del weights["loss"]
     graph = judging(model, eye.anatomy, card.stride, weights)
     learned = replace(
         card,
@@ -367,8 +430,8 @@ def separation(layer: Layer, places: Places, things: Places) -> str:
     """What a layer tells apart as CSV: whether it was put there, its score before and after."""
     lines = ["put,before,after"]
     for put, some in ((0, places.strongest()), (1, things)):
-        after = some.score + layer.change(some)
-        lines += [f"{put},{x:.4f},{y:.4f}" for x, y in zip(some.score, after, strict=True)]
+        pairs = zip(some.score, layer.after(some), strict=True)
+        lines += [f"{put},{x:.4f},{y:.4f}" for x, y in pairs]
     return "\n".join(lines) + "\n"
 
 
@@ -383,7 +446,7 @@ def parity(graph: onnx.ModelProto, eye: Eye, layer: Layer, card: ModelCard) -> f
     (theirs,) = session.run(["score"], feed(dn, eye.scene.centre, eye.scene.scale))
     score, features = eye.look(dn)
     flat = Places(score.reshape(-1), features.reshape(len(features), -1).T)
-    ours = rescored(score, layer.change(flat).reshape(score.shape), layer.least)
+    ours = layer.scored(score, layer.change(flat).reshape(score.shape))
     worst = float(np.abs(theirs[0] - ours).max())
     if not worst <= TOLERANCE:
         raise ModelError(f"the fitted graph differs by {worst:.2e}; nothing was written")

@@ -41,7 +41,7 @@ from training.evaluate.planted import Planted
 from training.evaluate.subjects import Labelled, labelled
 from training.files import model_file
 from training.graft import RIM
-from training.last_layer import Eye, Looking, Places, Run, fitted, rescored
+from training.last_layer import Eye, Looking, Places, Run, fitted
 from training.progress import nobody
 from training.truth import Truth
 
@@ -65,7 +65,7 @@ class Critic:
         """The scores of a whole scene, as they are and with a layer fitted to it."""
         looking = self.looking(scene, work)
         eye = looking.eye
-        layer = fitted(looking.ground(), things, eye.ridge)
+        layer = fitted(looking.ground(), things, eye.hold)
         record = replace(eye.record, batch=max(scene.width, scene.height))
         margin = self.card.margin + RIM * self.card.stride
         reading = read(record, Pieces(record)[0], scene, margin)
@@ -73,7 +73,7 @@ class Critic:
         lines = zip(score, features.swapaxes(0, 1), strict=True)
         change = np.stack([layer.change(Places(line, seen.T)) for line, seen in lines])
         rows, cols = reading.chosen.shape
-        found = {AS_IT_IS: score[RIM:-RIM, RIM:-RIM], FITTED: rescored(score, change, layer.least)}
+        found = {AS_IT_IS: score[RIM:-RIM, RIM:-RIM], FITTED: layer.scored(score, change)}
         return {
             way: ScoreMap(
                 np.where(reading.chosen, values[:rows, :cols], np.nan).astype(np.float32),

@@ -32,9 +32,11 @@ from training.adapt import adapt
 from training.files import graph_of, model_file
 from training.graft import RIM, TOP
 from training.last_layer import (
+    HOLDS,
     PRESET,
-    RIDGE,
+    Bend,
     Eye,
+    Hold,
     Layer,
     Places,
     Run,
@@ -44,7 +46,7 @@ from training.last_layer import (
     rescored,
 )
 
-HELD = RIDGE["critic"]
+HELD, BENT = HOLDS["critic"], HOLDS["second-look"]
 DEMO = Path(__file__).resolve().parents[2] / "dashboard" / "demo" / "landing-site.jp2"
 CROP = Box(1504, 1536, 2144, 2176)
 CRITIC = model_file("critic")
@@ -84,19 +86,51 @@ def test_a_layer_finds_what_tells_things_from_ground() -> None:
     other = drawn(400, 2.0, 4.0, seed=2)
     strongest = ground.part(np.argsort(-ground.score)[: last_layer.STRONGEST])
     before = np.mean(other.score[:, None] > strongest.score)
-    after = np.mean(
-        (other.score + layer.change(other))[:, None] > strongest.score + layer.change(strongest)
-    )
+    after = np.mean(layer.after(other)[:, None] > layer.after(strongest))
     assert after > before + 0.05
 
 
 def test_the_scores_of_ground_keep_their_mean_and_spread() -> None:
     ground, things = drawn(1_000, 3.0, 0.0, seed=0), drawn(400, 5.0, 4.0, seed=1)
     layer = fitted(ground, things, HELD)
-    after = ground.score + layer.change(ground)
+    after = layer.after(ground)
     assert after.mean() == pytest.approx(ground.score.mean(), abs=1e-3)
     assert after.std() == pytest.approx(ground.score.std(), rel=1e-3)
     assert np.mean(layer.change(ground) < layer.least) == pytest.approx(last_layer.LEAST, abs=0.01)
+
+
+def test_behind_a_second_look_they_keep_their_distribution() -> None:
+    ground, things = drawn(1_000, 3.0, 0.0, seed=0), drawn(400, 5.0, 4.0, seed=1)
+    ground = ground._replace(score=np.exp(ground.score / 2))  # with a heavy tail
+    loose = Hold(HELD.ridge, bends=True)
+    before, pressed, after = (
+        np.sort(scores)[-100:]
+        for scores in (
+            ground.score,
+            fitted(ground, things, HELD).after(ground),
+            fitted(ground, things, loose).after(ground),
+        )
+    )
+    assert BENT.bends
+    assert np.abs(pressed / before - 1).max() > 0.1
+    np.testing.assert_allclose(after, before, rtol=0.05)
+
+
+def test_a_bend_changes_no_rank() -> None:
+    rng = np.random.default_rng(0)
+    before, after = (rng.normal(*of, 300).astype(np.float32) for of in ((0, 3), (5, 1)))
+    before[:150] = 2.0  # as flat and as steep as can be
+    after[100:250] = 5.0
+    bend = Bend.back(before, after)
+    line = np.linspace(-20, 40, 5_000, dtype=np.float32)
+    assert np.all(np.diff(bend.of(line)) > 0)
+    far = np.array([-1_000, after.min(), after.max(), 1_000], np.float32)
+    low, least, most, high = bend.of(far)
+    assert least == pytest.approx(before.min(), abs=1e-3)
+    assert least - low == pytest.approx(after.min() + 1_000, rel=1e-3)
+    assert high - most == pytest.approx(1_000 - after.max(), rel=1e-3)
+    for straight in (Bend.back(before, before), Bend.none()):
+        np.testing.assert_allclose(straight.of(line), line, atol=1e-3)
 
 
 def test_one_object_among_the_ground_is_hardly_learned_as_ground() -> None:
@@ -110,7 +144,7 @@ def test_one_object_among_the_ground_is_hardly_learned_as_ground() -> None:
 def test_the_more_a_layer_is_held_the_less_it_changes() -> None:
     ground, things = drawn(1_500, 0.0, 0.0, seed=0), drawn(400, 2.0, 4.0, seed=1)
     kinds = "critic", "second-look"
-    loose, held = (fitted(ground, things, RIDGE[kind]) for kind in kinds)
+    loose, held = (fitted(ground, things, HOLDS[kind]) for kind in kinds)
     assert np.abs(held.weight).sum() < 0.95 * np.abs(loose.weight).sum()
 
 
@@ -183,8 +217,10 @@ def layer_in(graph: onnx.ModelProto) -> Layer:
         for one in graph.graph.initializer
         if one.name.startswith("last_")
     }
-    features = (held[name] for name in ("mean", "spread", "weight"))
-    return Layer(*features, *(float(held[name][0]) for name in ("gain", "bias", "least")), loss=0.0)
+    gain, bias, least, shift = (float(held[name][0]) for name in ("gain", "bias", "least", "shift"))
+    bend = Bend(held["knots"], held["turns"], shift)
+    mean, spread, weight = (held[name] for name in ("mean", "spread", "weight"))
+    return Layer(mean, spread, weight, gain, bias, least, bend, loss=0.0)
 
 
 def test_the_graph_scores_as_the_layer_says(picture: Path, learned: Path) -> None:
@@ -209,7 +245,7 @@ def test_the_graph_scores_as_the_layer_says(picture: Path, learned: Path) -> Non
     graph, card = graph_of(CRITIC)
     score, seen = Eye.of(graph, card, scene).look(dn)
     change = layer.change(Places(score.reshape(-1), seen.reshape(len(seen), -1).T))
-    ours = rescored(score, change.reshape(score.shape), layer.least)
+    ours = layer.scored(score, change.reshape(score.shape))
     np.testing.assert_allclose(shown.scores[0], ours, atol=1e-3)
 
 

@@ -325,17 +325,17 @@ def test_it_learns_a_scene_by_its_last_layer_alone(
     monkeypatch.setenv("NEEDLE_HOME", str(trained))
     monkeypatch.setattr(last_layer, "PASSES", 2)
     monkeypatch.setattr(last_layer, "FEWEST", 1)
-    held, fitted = list[float](), last_layer.fitted
+    held, fitted = list[last_layer.Hold](), last_layer.fitted
 
     def noted(
-        places: last_layer.Places, things: last_layer.Places, ridge: float
+        places: last_layer.Places, things: last_layer.Places, hold: last_layer.Hold
     ) -> last_layer.Layer:
-        held.append(ridge)
-        return fitted(places, things, ridge)
+        held.append(hold)
+        return fitted(places, things, hold)
 
     monkeypatch.setattr(last_layer, "fitted", noted)
     card = adapt(picture, str(model), target)
-    assert held == [last_layer.RIDGE["second-look"]]
+    assert held == [last_layer.HOLDS["second-look"]]
     before = read_card(model)
     assert (card.preset, card.kind, card.start) == (last_layer.PRESET, "second-look", "again")
     assert card.margin == before.margin + last_layer.RIM * card.stride
