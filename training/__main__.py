@@ -67,6 +67,9 @@ def parser() -> argparse.ArgumentParser:
     calibrate.add_argument("target", type=Path, metavar="NAME.onnx")
     calibrate.add_argument("--scenes", required=True, nargs="+", help="pictures, or folders")
     calibrate.add_argument("--seed", type=int, default=0)
+    calibrate.add_argument(
+        "--critic", metavar="MODEL", help="which a second look is to follow instead of its own"
+    )
     calibrate.set_defaults(command=run_calibrate)
 
     adapt = commands.add_parser("adapt", help="let a model learn the scene's own ground")
@@ -172,7 +175,7 @@ def run_calibrate(options: argparse.Namespace) -> None:
     from training.data import gather
 
     sources = gather(options.scenes, polluted=False, track=tracked)
-    card = calibrate(options.model, sources, options.target, options.seed)
+    card = calibrate(options.model, sources, options.target, options.seed, options.critic)
     print(f"{options.target}: {card.parameters:,} parameters, parity {card.parity:.1e}")
 
 

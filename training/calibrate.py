@@ -1,6 +1,7 @@
 """An exported network calibrated anew: its weights stay, what is ordinary of ground is measured.
 
-For ground unlike what it was trained on, or where its scorer has changed since it was exported.
+For ground unlike what it was trained on, or where its scorer has changed since it was exported; or
+to have a second look follow another critic than the one it was trained with.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from dashboard.detector.card import ModelCard
 from dashboard.detector.errors import ModelError, OptionError
+from dashboard.detector.model import read_card
 from training.data import Source
 from training.export import kept, made, plan_of
 from training.facts import planted_share
@@ -23,10 +25,16 @@ from training.learners import Learner, learner_of
 from training.networks.second_look import OWN
 from training.presets import PRESETS
 from training.train import batch_of, begin_with
-from training.weights import weights_of
+from training.weights import start_of, weights_of
 
 
-def calibrate(model: str, sources: Sequence[Source], target: Path, seed: int = 0) -> ModelCard:
+def calibrate(
+    model: str,
+    sources: Sequence[Source],
+    target: Path,
+    seed: int = 0,
+    critic: str | None = None,
+) -> ModelCard:
     """Write a model to `target` with what is ordinary of other ground; its card.
 
     Args:
@@ -34,11 +42,12 @@ def calibrate(model: str, sources: Sequence[Source], target: Path, seed: int = 0
         sources: the ground.
         target: an ONNX file.
         seed: which windows of it are measured, and what is planted in them.
+        critic: that a second look is to follow, a name or a file; its own otherwise.
 
     Raises:
-        ModelError: there is no such model, or it has learned a scene; or ONNX Runtime and PyTorch
-            disagree. Nothing is written.
-        OptionError: it needs no calibration.
+        ModelError: there is no such model, or it has learned a scene; the critic is none; or ONNX
+            Runtime and PyTorch disagree. Nothing is written.
+        OptionError: it needs no calibration, or follows no critic.
     """
     path = model_file(model)
     card, weights = weights_of(path)
@@ -46,6 +55,8 @@ def calibrate(model: str, sources: Sequence[Source], target: Path, seed: int = 0
         raise OptionError(f"{path.name}: what it scores does not depend on any ground's")
     if card.square or card.preset not in PRESETS:
         raise ModelError(f"{path.name}: has learned a scene; give the model it was before")
+    if critic is not None:
+        card, weights = _behind(critic, path, card, weights)
     learner = _learner(card, weights, sources, seed)
     state = {
         "settings": {"preset": card.preset},
@@ -61,6 +72,18 @@ def calibrate(model: str, sources: Sequence[Source], target: Path, seed: int = 0
         git_revision=git_revision(),
     )
     return kept(made(plan, found), target)
+
+
+def _behind(
+    critic: str, path: Path, card: ModelCard, weights: dict[str, Tensor]
+) -> tuple[ModelCard, dict[str, Tensor]]:
+    """Card and weights of a second look behind another critic."""
+    if card.kind != "second-look":
+        raise OptionError(f"{path.name}: follows no critic; leave out --critic")
+    first = model_file(critic)
+    if read_card(first).kind != "critic":
+        raise ModelError(f"{first.name}: is no critic; give one for --critic")
+    return replace(card, start=first.stem), {**weights, **start_of(critic, card.kind)}
 
 
 def _learner(

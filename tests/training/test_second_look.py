@@ -50,7 +50,7 @@ from training.networks.second_look import (
 )
 from training.presets import PRESETS
 from training.train import CHECKPOINT, Trainer, TrainSettings, read_checkpoint, train
-from training.weights import start_of
+from training.weights import start_of, weights_of
 
 
 @pytest.fixture(scope="module")
@@ -467,6 +467,42 @@ def test_calibrated_on_the_same_ground_it_says_the_same_on_other_ground_somethin
         for model in (before, same)
     ]
     assert facts[0] == facts[1]
+
+
+def test_it_can_follow_another_critic(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured_shortly(monkeypatch, trained)
+    torch.manual_seed(1)
+    first = network_of(PRESETS["smoke-critic"]).state_dict()
+    followed = {FIRST + name: weight for name, weight in first.items()}
+    asked = list[tuple[str, str]]()
+    monkeypatch.setattr(
+        "training.calibrate.start_of", lambda *given: asked.append(given) or followed
+    )
+    model, target = trained / "again.onnx", tmp_path / "behind.onnx"
+    other = str(critic_model(tmp_path / "other.onnx"))
+    given = [str(model), str(target), "--scenes", str(trained / "hills.png")]
+    assert main(["calibrate", *given, "--critic", other]) == 0
+    assert asked == [(other, "second-look")]
+    (card, now), (_, own) = weights_of(target), weights_of(model)
+    assert (card.kind, card.start) == ("second-look", "other")
+    assert now.keys() == own.keys()
+    for name, weight in now.items():
+        if not name.startswith(f"{FIRST}logit."):  # which calibration moves
+            before = followed if name.startswith(FIRST) else own
+            torch.testing.assert_close(weight, before[name], msg=name)
+    assert sum(not torch.equal(own[name], weight) for name, weight in now.items()) > 10
+
+
+def test_only_a_second_look_follows_a_critic(trained: Path, tmp_path: Path) -> None:
+    other = str(critic_model(tmp_path / "other.onnx", preset="critic"))
+    target = tmp_path / "new.onnx"
+    with pytest.raises(OptionError, match="leave out --critic"):
+        calibrate(other, [], target, critic=other)
+    with pytest.raises(ModelError, match="is no critic"):
+        calibrate(str(trained / "again.onnx"), [], target, critic="guarded")
+    assert not target.exists()
 
 
 def test_what_has_no_ground_of_its_own_is_not_calibrated(tmp_path: Path) -> None:
