@@ -16,11 +16,10 @@ from torch import Tensor
 
 from dashboard.detector.card import ModelCard
 from dashboard.detector.errors import ModelError, OptionError
-from dashboard.detector.model import read_card
 from training.data import Source
 from training.export import kept, made, plan_of
 from training.facts import planted_share
-from training.files import git_revision, model_file
+from training.files import git_revision, graph_of, model_file
 from training.learners import Learner, learner_of
 from training.networks.second_look import OWN
 from training.presets import PRESETS
@@ -81,7 +80,7 @@ def _behind(
     if card.kind != "second-look":
         raise OptionError(f"{path.name}: follows no critic; leave out --critic")
     first = model_file(critic)
-    if read_card(first).kind != "critic":
+    if graph_of(first)[1].kind != "critic":
         raise ModelError(f"{first.name}: is no critic; give one for --critic")
     return replace(card, start=first.stem), {**weights, **start_of(critic, card.kind)}
 
