@@ -24,7 +24,7 @@ from training.sensor import noise_of
 
 FINE = 3  # canvas positions in a pixel, each way
 SIZES = (1.5, 60.0)  # px across, drawn evenly in the logarithm
-CONTRASTS = (2.5, 14.0)  # units of the window's roughness, likewise
+CONTRASTS = (0.8, 14.0)  # units of the window's roughness, likewise
 FAINTEST = 3.0  # px times units: the smallest things need more contrast to be seen at all
 BRIGHT = 0.8  # odds of a thing brighter than the ground: metal and cloth are
 BLAST, BLASTED = 0.15, 8.0  # odds of ground blown off with a thing; px across from which it can be
@@ -163,7 +163,7 @@ def thing(size: float, sun: Sun, rng: Rng) -> Sheet:
         whole |= _shape(sheet, part, (away * math.cos(turn), away * math.sin(turn)), rng)
     if rng.random() < 0.75:
         length = min(size, 24) * rng.uniform(0.1, 0.9)
-        sheet.shadow(whole, max(0.6, length), rng.uniform(0.8, 4.0))
+        sheet.shadow(whole, max(0.6, length), rng.uniform(0.8, 6.0))
     sheet.cover(whole, (contrast * _texture(sheet, size, rng)).astype(np.float32))
     if rng.random() < 0.25:
         _strew(sheet, size, contrast, rng)
@@ -239,7 +239,7 @@ def _blast(size: float, sun: Sun, rng: Rng) -> Sheet:
     streaks = 1 + np.clip(2.5 * r / size, 0, 1) * (_lobes(angle, rays, 6.0, rng) - 1)
     mottle = 1 + 0.3 * _rough(r.shape, FINE * max(1.0, size / 15), rng)
     shade = np.exp(-((r / reach) ** rng.uniform(1.2, 3.0)))
-    amount = _even_in_logarithm((2.0, 7.0), rng) * (-1 if rng.random() < 0.8 else 1)
+    amount = _even_in_logarithm((0.8, 7.0), rng) * (-1 if rng.random() < 0.8 else 1)
     sheet.stain += (amount * shade * np.clip(streaks * mottle, 0, 2)).astype(np.float32)
     sheet.changed[shade > BLOWN] = 1.0
     _strew(sheet, 0.5 * size, _even_in_logarithm(CONTRASTS, rng), rng)

@@ -1,0 +1,103 @@
+"""How bright what is planted for learning is, beside what is looked for.
+
+    python -m tests.benchmarks.contrasts SCENE [SCENE ...] --scenes FOLDER [FOLDER ...]
+
+The contrast of a thing is how far the upper quarter of the pixels in its box is from the median of
+the 128 px around it, in 1.4826 MAD of these. One line of JSON for the real hardware of each scene
+whose truth is known, piece by piece; then quantiles of the article's six pieces, planted in each
+scene by COUNT seeds from FIRST on, larger ones and spots; and of the things that a critic learns
+from, in so many windows of the folders, larger than 8 px and smaller.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from dashboard.detector import Box, ingest
+from training import imitations, planting
+from training.data import Windows, gather
+from training.site import Site
+from training.truth import truth_of
+
+AROUND = 64  # px around the middle of a thing, each way
+UPPER = 75  # percentile of a box's pixels that counts
+QUANTILES = (10, 25, 50, 75, 90)
+MAD_TO_SIGMA = 1.4826  # of a normal distribution
+SMALL = 8  # px across
+THINGS = 2  # put in a window
+
+
+def contrast(dn: imitations.Floats, box: Box) -> float:
+    """Of what lies in a box on ground `[H, W]`, in robust deviations of the ground around."""
+    x, y = (int(middle) for middle in box.centre)
+    around = dn[max(0, y - AROUND) : y + AROUND, max(0, x - AROUND) : x + AROUND]
+    level = np.median(around)
+    rough = MAD_TO_SIGMA * float(np.median(np.abs(around - level)))
+    inside = np.abs(dn[box.y_min : box.y_max, box.x_min : box.x_max] - level)
+    return float(np.percentile(inside, UPPER)) / max(rough, 1e-6)
+
+
+def line(what: str, group: str, found: Iterable[float]) -> str:
+    """Quantiles of contrasts as JSON."""
+    values = list(found)
+    spread = dict(zip(QUANTILES, np.percentile(values, QUANTILES).round(2).tolist(), strict=True))
+    return json.dumps({"what": what, "group": group, "count": len(values)} | {"quantiles": spread})
+
+
+def sought(picture: Path, seeds: range) -> Iterator[str]:
+    """The lines of one scene."""
+    scene = ingest(picture)
+    whole = scene.read(Box(0, 0, scene.width, scene.height))
+    known = truth_of(picture, scene)
+    if known:
+        pieces = {one.name: round(contrast(whole.dn, one.box), 2) for one in known.objects}
+        yield json.dumps({"what": picture.name, "real": pieces})
+    site = Site.of(whole.dn, whole.valid)
+    groups: dict[str, list[float]] = {"larger": [], "spots": []}
+    for seed in seeds:
+        planted, objects = planting.plant(site, seed, vary=True)
+        for one in objects:
+            group = "spots" if one.kind == "spot" else "larger"
+            groups[group].append(contrast(planted, one.box))
+    for group, found in groups.items():
+        yield line(f"planted on {picture.name}", group, found)
+
+
+def learned_from(windows: Windows, count: int) -> Iterator[str]:
+    """The lines of what is planted for learning."""
+    groups: dict[str, list[float]] = {f"of {SMALL} px and more": [], "smaller": []}
+    larger, smaller = groups.values()
+    for number in range(count):
+        part, _, scale = windows[number]
+        dn = part[0].numpy().astype(np.float32)
+        for box in imitations.put(dn, scale, THINGS, np.random.default_rng(number)):
+            size = max(box.x_max - box.x_min, box.y_max - box.y_min)
+            (larger if size >= SMALL else smaller).append(contrast(dn, box))
+    for group, found in groups.items():
+        yield line("planted for learning", group, found)
+
+
+def main() -> None:
+    """Prints a line a group."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("pictures", nargs="+", type=Path, metavar="SCENE")
+    parser.add_argument("--scenes", nargs="+", required=True, help="that a critic learns from")
+    parser.add_argument("--seeds", nargs=2, type=int, default=(0, 20), metavar=("FIRST", "COUNT"))
+    parser.add_argument("--windows", type=int, default=500)
+    given = parser.parse_args()
+    first, count = given.seeds
+    for picture in given.pictures:
+        for found in sought(picture, range(first, first + count)):
+            print(found, flush=True)
+    sources = gather(given.scenes, polluted=False)
+    for found in learned_from(Windows(sources, 0, turns=True), given.windows):
+        print(found, flush=True)
+
+
+if __name__ == "__main__":
+    main()
