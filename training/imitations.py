@@ -25,6 +25,7 @@ from training.sensor import noise_of
 FINE = 3  # canvas positions in a pixel, each way
 SIZES = (1.5, 60.0)  # px across, drawn evenly in the logarithm
 CONTRASTS = (0.8, 14.0)  # units of the window's roughness, likewise
+PLAIN = 2.5  # the least of them where a scene is learned, whose layer faint things mislead
 FAINTEST = 3.0  # px times units: the smallest things need more contrast to be seen at all
 BRIGHT = 0.8  # odds of a thing brighter than the ground: metal and cloth are
 BLAST, BLASTED = 0.15, 8.0  # odds of ground blown off with a thing; px across from which it can be
@@ -132,7 +133,7 @@ def put(dn: Floats, scale: float, count: int, rng: Rng) -> list[Box]:
     taken, boxes = np.zeros(dn.shape, bool), list[Box]()
     noise, sun = noise_of(dn), sun_over(dn, rng)
     for _ in range(count):
-        sheet = thing(_even_in_logarithm(SIZES, rng), sun, rng)
+        sheet = thing(_even_in_logarithm(SIZES, rng), sun, rng, PLAIN)
         at = _free(taken, len(sheet.x) // FINE, rng)
         if at is None:
             continue
@@ -144,14 +145,16 @@ def put(dn: Floats, scale: float, count: int, rng: Rng) -> list[Box]:
     return boxes
 
 
-def thing(size: float, sun: Sun, rng: Rng) -> Sheet:
-    """Something put there: one body or some, with what it did to the ground around it."""
+def thing(size: float, sun: Sun, rng: Rng, least: float = CONTRASTS[0]) -> Sheet:
+    """Something put there: one body or some, with what it did to the ground around it.
+
+    `least` is the contrast of the faintest large things, in units of roughness.
+    """
     if size >= BLASTED and rng.random() < BLAST:
-        return _blast(size, sun, rng)
+        return _blast(size, sun, rng, least)
     sheet = Sheet.blank(_side(size * 2.6), sun)
     sign = 1.0 if rng.random() < BRIGHT else -1.0
-    low, high = CONTRASTS
-    contrast = sign * _even_in_logarithm((low + FAINTEST / size, high), rng)
+    contrast = sign * _even_in_logarithm((least + FAINTEST / size, CONTRASTS[1]), rng)
     if rng.random() < 0.45:
         _halo(sheet, size, rng)
     bodies = 1 if rng.random() < 0.6 or size < 6 else int(rng.integers(2, 5))
@@ -230,7 +233,7 @@ def _halo(sheet: Sheet, size: float, rng: Rng) -> None:
     sheet.stain += (amount * shade * mottle).astype(np.float32)
 
 
-def _blast(size: float, sun: Sun, rng: Rng) -> Sheet:
+def _blast(size: float, sun: Sun, rng: Rng, least: float) -> Sheet:
     """Ground blown off in streaks from a middle, where little is left of what fell."""
     sheet = Sheet.blank(_side(size * 2.4), sun)
     angle, r = np.arctan2(sheet.y, sheet.x), np.hypot(sheet.x, sheet.y)
@@ -239,7 +242,7 @@ def _blast(size: float, sun: Sun, rng: Rng) -> Sheet:
     streaks = 1 + np.clip(2.5 * r / size, 0, 1) * (_lobes(angle, rays, 6.0, rng) - 1)
     mottle = 1 + 0.3 * _rough(r.shape, FINE * max(1.0, size / 15), rng)
     shade = np.exp(-((r / reach) ** rng.uniform(1.2, 3.0)))
-    amount = _even_in_logarithm((0.8, 7.0), rng) * (-1 if rng.random() < 0.8 else 1)
+    amount = _even_in_logarithm((min(least, 2.0), 7.0), rng) * (-1 if rng.random() < 0.8 else 1)
     sheet.stain += (amount * shade * np.clip(streaks * mottle, 0, 2)).astype(np.float32)
     sheet.changed[shade > BLOWN] = 1.0
     _strew(sheet, 0.5 * size, _even_in_logarithm(CONTRASTS, rng), rng)

@@ -8,7 +8,7 @@ import pytest
 from tests.detector import rasters
 from training import imitations
 from training.ground import Sun
-from training.imitations import Planted, lookalike, plant, sun_over, thing
+from training.imitations import Planted, lookalike, plant, put, sun_over, thing
 from training.networks.guarded import BLOCK
 
 SIDE = 256
@@ -73,6 +73,39 @@ def test_every_size_can_be_drawn(draw: object) -> None:
         for layer in (sheet.stain, sheet.value, sheet.alpha):
             assert np.isfinite(layer).all()
         assert len(sheet.x) % (imitations.FINE * BLOCK) == 0
+
+
+@pytest.mark.parametrize("size", [3.0, 20.0, 60.0])
+def test_the_least_contrast_is_that_of_the_faintest_thing(
+    size: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imitations, "BLAST", 0.0)
+
+    def strongest(seed: int, least: float) -> float:
+        sheet = thing(size, Sun(), np.random.default_rng(seed), least)
+        return float(np.abs(sheet.value).max())
+
+    faint, plain = ([strongest(seed, least) for seed in range(40)] for least in (0.8, 2.5))
+    assert (np.array(faint) < np.array(plain)).all()
+    assert min(plain) > 1.5 * min(faint)
+
+
+def test_a_scene_is_learned_with_plain_things_and_a_network_with_faint_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = list[float]()
+
+    def drawn(size: float, sun: Sun, rng: np.random.Generator, least: float = -1.0) -> object:
+        asked.append(least)
+        return thing(size, sun, rng)
+
+    monkeypatch.setattr(imitations, "thing", drawn)
+    monkeypatch.setattr(imitations, "OBJECTS", (0.0, 1.0, 0.0, 0.0))
+    put(ground(), 20.0, 2, np.random.default_rng(0))
+    assert asked == [imitations.PLAIN] * 2
+    plant(ground(), 20.0, np.random.default_rng(0))
+    assert asked[2:] == [-1.0], "its default: the faintest"
+    assert imitations.CONTRASTS[0] < imitations.PLAIN
 
 
 def test_the_light_is_read_from_the_shadows() -> None:
