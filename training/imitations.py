@@ -25,7 +25,6 @@ from training.sensor import noise_of
 FINE = 3  # canvas positions in a pixel, each way
 SIZES = (1.5, 60.0)  # px across, drawn evenly in the logarithm
 CONTRASTS = (0.8, 14.0)  # units of the window's roughness, likewise
-PLAIN = 2.5  # the least of them where a scene is learned, whose layer faint things mislead
 FAINTEST = 3.0  # px times units: the smallest things need more contrast to be seen at all
 BRIGHT = 0.8  # odds of a thing brighter than the ground: metal and cloth are
 BLAST, BLASTED = 0.15, 8.0  # odds of ground blown off with a thing; px across from which it can be
@@ -119,7 +118,7 @@ def plant(dn: Floats, scale: float, rng: Rng) -> Planted:
     return Planted(dn, target, weight)
 
 
-def put(dn: Floats, scale: float, count: int, rng: Rng) -> list[Box]:
+def put(dn: Floats, scale: float, count: int, rng: Rng, least: float = CONTRASTS[0]) -> list[Box]:
     """Puts so many things on ground `[H, W]` in place, where there is room; the boxes they cover.
 
     The ground is lit as a window of training would be; nothing is spoiled, nothing looks alike.
@@ -129,11 +128,12 @@ def put(dn: Floats, scale: float, count: int, rng: Rng) -> list[Box]:
         scale: the scene's robust standard deviation, DN.
         count: of things.
         rng: decides everything.
+        least: the contrast of the faintest large things, in units of roughness.
     """
     taken, boxes = np.zeros(dn.shape, bool), list[Box]()
     noise, sun = noise_of(dn), sun_over(dn, rng)
     for _ in range(count):
-        sheet = thing(_even_in_logarithm(SIZES, rng), sun, rng, PLAIN)
+        sheet = thing(_even_in_logarithm(SIZES, rng), sun, rng, least)
         at = _free(taken, len(sheet.x) // FINE, rng)
         if at is None:
             continue

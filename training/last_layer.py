@@ -54,6 +54,7 @@ THINGS, PASSES = 1_000, 40  # put on the ground at least, in so many passes at m
 FEWEST = 50  # places, and things that stand out among them, that can teach anything
 USUAL, SEED = 3, 7  # passes that are usual; of what is put
 WINDOW, EACH = 512, 9  # px of ground under one light, and how many things are put on it
+PLAIN = 2.5  # units of roughness: the least contrast of large things; fainter ones mislead a layer
 SLACK = 2  # positions around what a thing covers, among which the strongest is its place
 FREE = 10.0  # times the score's column is larger, so that the ridge hardly holds its coefficient
 LEAST = 0.05  # part of ground that changes less than what is near no place
@@ -323,7 +324,8 @@ def put(dn: Floats, scene: Scene, rng: np.random.Generator) -> list[Box]:
         for left in range(0, dn.shape[1], WINDOW):
             part = dn[top : top + WINDOW, left : left + WINDOW]
             count = round(EACH * part.size / WINDOW**2)
-            boxes += [one.moved(left, top) for one in imitations.put(part, scene.scale, count, rng)]
+            things = imitations.put(part, scene.scale, count, rng, PLAIN)
+            boxes += [one.moved(left, top) for one in things]
     if scene.bits <= 16:
         np.clip(np.rint(dn, out=dn), 0, 2**scene.bits - 1, out=dn)
     return boxes

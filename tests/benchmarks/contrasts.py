@@ -6,19 +6,20 @@ The contrast of a thing is how far the upper quarter of the pixels in its box is
 the 128 px around it, in 1.4826 MAD of these. One line of JSON for the real hardware of each scene
 whose truth is known, piece by piece; then quantiles of the article's six pieces, planted in each
 scene by COUNT seeds from FIRST on, larger ones and spots; and of the things that a critic learns
-from, in so many windows of the folders, larger than 8 px and smaller.
+from, in so many windows of the folders, of 8 px and more and smaller.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from dashboard.detector import Box, ingest
+from dashboard.detector.statistics import MAD_TO_SIGMA
 from training import imitations, planting
 from training.data import Windows, gather
 from training.site import Site
@@ -27,8 +28,7 @@ from training.truth import truth_of
 AROUND = 64  # px around the middle of a thing, each way
 UPPER = 75  # percentile of a box's pixels that counts
 QUANTILES = (10, 25, 50, 75, 90)
-MAD_TO_SIGMA = 1.4826  # of a normal distribution
-SMALL = 8  # px across
+SMALL = 8  # px across, from which on a thing is not
 THINGS = 2  # put in a window
 
 
@@ -42,9 +42,8 @@ def contrast(dn: imitations.Floats, box: Box) -> float:
     return float(np.percentile(inside, UPPER)) / max(rough, 1e-6)
 
 
-def line(what: str, group: str, found: Iterable[float]) -> str:
+def line(what: str, group: str, values: Sequence[float]) -> str:
     """Quantiles of contrasts as JSON."""
-    values = list(found)
     spread = dict(zip(QUANTILES, np.percentile(values, QUANTILES).round(2).tolist(), strict=True))
     return json.dumps({"what": what, "group": group, "count": len(values)} | {"quantiles": spread})
 
@@ -70,14 +69,13 @@ def sought(picture: Path, seeds: range) -> Iterator[str]:
 
 def learned_from(windows: Windows, count: int) -> Iterator[str]:
     """The lines of what is planted for learning."""
-    groups: dict[str, list[float]] = {f"of {SMALL} px and more": [], "smaller": []}
-    larger, smaller = groups.values()
+    groups: dict[str, list[float]] = {"larger": [], "smaller": []}
     for number in range(count):
         part, _, scale = windows[number]
-        dn = part[0].numpy().astype(np.float32)
+        dn = part[0].numpy()
         for box in imitations.put(dn, scale, THINGS, np.random.default_rng(number)):
             size = max(box.x_max - box.x_min, box.y_max - box.y_min)
-            (larger if size >= SMALL else smaller).append(contrast(dn, box))
+            groups["larger" if size >= SMALL else "smaller"].append(contrast(dn, box))
     for group, found in groups.items():
         yield line("planted for learning", group, found)
 

@@ -90,9 +90,19 @@ def test_the_least_contrast_is_that_of_the_faintest_thing(
     assert min(plain) > 1.5 * min(faint)
 
 
-def test_a_scene_is_learned_with_plain_things_and_a_network_with_faint_ones(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.mark.parametrize("size", [imitations.BLASTED, 60.0])
+def test_the_faintest_blast_is_fainter_too(size: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imitations, "BLAST", 1.0)
+
+    def deepest(seed: int, least: float) -> float:
+        return float(np.abs(thing(size, Sun(), np.random.default_rng(seed), least).stain).max())
+
+    faint, plain = ([deepest(seed, least) for seed in range(20)] for least in (0.8, 2.5))
+    assert (np.array(faint) < np.array(plain)).all()
+
+
+@pytest.mark.parametrize("least", [0.8, 2.5])
+def test_what_is_put_is_as_faint_as_is_asked(least: float, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = list[float]()
 
     def drawn(size: float, sun: Sun, rng: np.random.Generator, least: float = -1.0) -> object:
@@ -101,11 +111,10 @@ def test_a_scene_is_learned_with_plain_things_and_a_network_with_faint_ones(
 
     monkeypatch.setattr(imitations, "thing", drawn)
     monkeypatch.setattr(imitations, "OBJECTS", (0.0, 1.0, 0.0, 0.0))
-    put(ground(), 20.0, 2, np.random.default_rng(0))
-    assert asked == [imitations.PLAIN] * 2
+    put(ground(), 20.0, 2, np.random.default_rng(0), least)
+    assert asked == [least] * 2
     plant(ground(), 20.0, np.random.default_rng(0))
-    assert asked[2:] == [-1.0], "its default: the faintest"
-    assert imitations.CONTRASTS[0] < imitations.PLAIN
+    assert asked[2:] == [-1.0], "a network's are by default the faintest"
 
 
 def test_the_light_is_read_from_the_shadows() -> None:

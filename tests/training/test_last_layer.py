@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -27,7 +28,7 @@ from dashboard.detector import (
 from dashboard.detector.pieces import Piece
 from dashboard.learning import LAST, begun, curves, has_learned, separation
 from tests.detector import rasters
-from training import last_layer
+from training import imitations, last_layer
 from training.adapt import adapt
 from training.files import graph_of, model_file
 from training.graft import RIM, TOP
@@ -196,6 +197,23 @@ def test_things_are_put_as_a_file_would_hold_them(picture: Path) -> None:
     assert np.abs(dn - before)[changed].mean() > 5 * np.abs(dn - before)[~changed].mean()
     np.testing.assert_array_equal(dn, np.rint(dn))
     assert (dn.min() >= 0, dn.max() <= 2**scene.bits - 1) == (True, True)
+
+
+def test_a_scene_is_learned_with_plain_things(
+    picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, own = list[float](), imitations.put
+
+    def seen(*given: Any) -> list[Box]:
+        asked.append(given[-1])
+        return own(*given)
+
+    monkeypatch.setattr(imitations, "put", seen)
+    scene = ingest(picture)
+    dn = np.asarray(scene.read(Box(0, 0, scene.width, scene.height)).dn).copy()
+    put(dn, scene, np.random.default_rng(0))
+    assert set(asked) == {last_layer.PLAIN}
+    assert imitations.CONTRASTS[0] < last_layer.PLAIN
 
 
 def test_the_card_says_what_was_learned(learned: Path) -> None:
