@@ -95,37 +95,7 @@ def parser() -> argparse.ArgumentParser:
     plant.add_argument("--out", required=True, type=Path, metavar="DIR")
     plant.set_defaults(command=run_plant)
 
-    evaluate = commands.add_parser(
-        "evaluate", help="what models find in scenes with truth, and what it costs to review"
-    )
-    evaluate.add_argument(
-        "models", nargs="*", metavar="MODEL", help="a name in exported/, or a file"
-    )
-    evaluate.add_argument("--scenes", nargs="+", default=[], help="pictures, or folders of them")
-    evaluate.add_argument("--out", required=True, type=Path, metavar="report.json")
-    evaluate.add_argument("--stride", type=int, help="px, of models that score tile by tile")
-    evaluate.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    evaluate.add_argument(
-        "--planted",
-        type=int,
-        default=0,
-        metavar="N",
-        help="plant hardware on each scene too, N times; without --scenes on the real ground in "
-        "../shared/data, or on synthetic ground",
-    )
-    evaluate.add_argument(
-        "--adapt",
-        action="store_true",
-        help="the models after they have learned each scene, too: minutes for each",
-    )
-    evaluate.add_argument("--peers", action="store_true", help="other detectors in the same table")
-    evaluate.add_argument(
-        "--story",
-        action="store_true",
-        help="the article's experiment: two strides, then its three suggestions, each trained",
-    )
-    evaluate.add_argument("--scale", default="small", help="of the story: small, full, or smoke")
-    evaluate.set_defaults(command=run_evaluate)
+    _add_evaluate(commands)
     return top
 
 
@@ -210,6 +180,48 @@ def run_plant(options: argparse.Namespace) -> None:
         print(path)
 
 
+def _add_evaluate(commands: Any) -> None:
+    """The command `evaluate` and its options."""
+    evaluate = commands.add_parser(
+        "evaluate", help="what models find in scenes with truth, and what it costs to review"
+    )
+    evaluate.add_argument(
+        "models", nargs="*", metavar="MODEL", help="a name in exported/, or a file"
+    )
+    evaluate.add_argument("--scenes", nargs="+", default=[], help="pictures, or folders of them")
+    evaluate.add_argument("--out", required=True, type=Path, metavar="report.json")
+    evaluate.add_argument(
+        "--rules",
+        nargs="+",
+        default=["mean"],
+        metavar="RULE",
+        help="what sigma is (mean, robust, ground, alike): the models by each of these",
+    )
+    evaluate.add_argument("--stride", type=int, help="px, of models that score tile by tile")
+    evaluate.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    evaluate.add_argument(
+        "--planted",
+        type=int,
+        default=0,
+        metavar="N",
+        help="plant hardware on each scene too, N times; without --scenes on the real ground in "
+        "../shared/data, or on synthetic ground",
+    )
+    evaluate.add_argument(
+        "--adapt",
+        action="store_true",
+        help="the models after they have learned each scene, too: minutes for each",
+    )
+    evaluate.add_argument("--peers", action="store_true", help="other detectors in the same table")
+    evaluate.add_argument(
+        "--story",
+        action="store_true",
+        help="the article's experiment: two strides, then its three suggestions, each trained",
+    )
+    evaluate.add_argument("--scale", default="small", help="of the story: small, full, or smoke")
+    evaluate.set_defaults(command=run_evaluate)
+
+
 def run_evaluate(options: argparse.Namespace) -> None:
     """`evaluate`: a report of three files."""
     from training.evaluate.command import EvaluateSettings, evaluate
@@ -218,6 +230,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
         models=tuple(options.models),
         scenes=tuple(options.scenes),
         out=options.out,
+        rules=tuple(options.rules),
         stride=options.stride,
         device=options.device,
         planted=options.planted,

@@ -104,7 +104,7 @@ def beyond(
 
 def _suppress(scores: ScoreMap, cells: Ints, limit: int | None) -> tuple[Ints, Ints]:
     """The place of each position, -1 where none was wanted, and each place's strongest position."""
-    reach = -(-scores.window // scores.grid.stride) - 1  # positions whose windows overlap
+    reach = scores.reach
     owner = np.full(scores.values.shape, -2, np.int32)
     flat, cols = owner.reshape(-1), scores.grid.cols
     flat[cells] = -1

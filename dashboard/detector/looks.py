@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +22,14 @@ from dashboard.detector.ahead import side_by_side
 from dashboard.detector.rules import Doubles, Kinds
 from dashboard.detector.scene import Scene
 from dashboard.detector.scores import Floats, ScoreMap
+from dashboard.detector.spots import Span, Spots
 from dashboard.detector.statistics import MAD_TO_SIGMA
 from dashboard.detector.tiling import Box
 
 CELL = 16  # px
 AROUND = 3  # cells each way that make a look: 48 px
-SIZES = 4  # of spots, each twice the last
-INNER, OUTER = 1.0, 2.0  # px: a spot stands out by the difference of two such Gaussians
-REACH = 8  # px that the wider of them takes in, each way
-MARGIN = REACH << (SIZES - 1)  # px around a piece of ground that the largest size takes in
-LINES, COLUMNS = 512, 2048  # px of ground that are read, and of these that are filtered, at once
+SPOTS = Spots(CELL, 4)
+LINES = 512  # of ground that are read at once
 THREADS = 2
 VERSION = 2  # of the stored file
 # The sample is one look in nine, so that neighbours do not share pixels; of a scene without end no
@@ -110,112 +107,20 @@ def looks(scene: Scene, folder: Path | None = None, on_progress: Watch | None = 
 def _spots_of(scene: Scene, on_progress: Watch | None = None) -> Floats:
     """The spots of a scene, some lines and columns of it after the other."""
 
-    def found(lines: _Span) -> Floats:
+    def found(lines: Span) -> Floats:
         patch = scene.read(Box(0, lines.first, scene.width, min(lines.last, scene.height)))
-        parts = [
-            spots(patch.dn[:, part.known], patch.valid[:, part.known], lines, part)
-            for part in _spans(scene.width, COLUMNS)
-        ]
-        return np.concatenate(parts, axis=2)
+        return SPOTS.of_lines(patch.dn, patch.valid, lines)
 
     bands = []
-    for band in side_by_side(found, _spans(scene.height, LINES), THREADS):
+    for band in side_by_side(found, SPOTS.spans(scene.height, LINES), THREADS):
         bands.append(band)
         if on_progress:
             on_progress(FINDING * min(len(bands) * LINES / scene.height, 1.0))
     return np.concatenate(bands, axis=1)
 
 
-@dataclass(frozen=True)
-class _Span:
-    """Lines or columns of whole cells, and how many more are known before and after them."""
-
-    start: int
-    stop: int
-    before: int = 0
-    after: int = 0
-
-    @property
-    def first(self) -> int:
-        return self.start - self.before
-
-    @property
-    def last(self) -> int:
-        return self.stop + self.after
-
-    @property
-    def known(self) -> slice:
-        return slice(self.first, self.last)
-
-    @property
-    def own(self) -> slice:
-        """The lines themselves among all that are known."""
-        return slice(self.before, self.before + self.stop - self.start)
-
-    def near(self, shrink: int) -> tuple[slice, slice]:
-        """Of the pixels, shrunk so many times: what is to be filtered, and of that what is kept."""
-        before, after = self.before // shrink, self.after // shrink
-        length = (self.stop - self.start) // shrink
-        first, last = min(before, REACH), min(after, REACH)
-        return slice(before - first, before + length + last), slice(first, first + length)
-
-
-def _spans(length: int, step: int) -> Iterator[_Span]:
-    """A length, rounded up to cells, in steps, each with the margin that the filters need."""
-    length += -length % CELL
-    for start in range(0, length, step):
-        stop = min(start + step, length)
-        yield _Span(start, stop, min(MARGIN, start), min(MARGIN, length - stop))
-
-
-def spots(
-    dn: Floats,
-    valid: NDArray[np.bool_],
-    lines: _Span | None = None,
-    columns: _Span | None = None,
-) -> Floats:
-    """The brightest and the darkest spot of each size in each cell, `[2 SIZES, H / 16, W / 16]`.
-
-    They are in DN against what is around; near nodata there are none, and without ground NaN.
-
-    Args:
-        dn: pixels `[H, W]`.
-        valid: where they are ground.
-        lines: which of the pixels' lines are asked for; all, unless told.
-        columns: the same.
-    """
-    fill = [(0, -length % CELL) for length in dn.shape]
-    if any(more for _, more in fill):
-        dn, valid = np.pad(dn, fill, mode="edge"), np.pad(valid, fill, mode="edge")
-    lines, columns = lines or _Span(0, len(dn)), columns or _Span(0, dn.shape[1])
-    whole, ground, found = bool(valid.all()), valid, []
-    for size in range(SIZES):
-        if size:
-            dn = _halved(dn)
-            ground = ground if whole else _all_of(ground)
-        (down, kept_down), (right, kept_right) = lines.near(1 << size), columns.near(1 << size)
-        near = dn[down, right]
-        apart = ndimage.gaussian_filter(near, INNER) - ndimage.gaussian_filter(near, OUTER)
-        if not (whole or ground[down, right].all()):
-            apart *= ndimage.minimum_filter(ground[down, right], 2 * REACH + 1)
-        apart = apart[kept_down, kept_right]
-        found += [_cells(apart, CELL >> size, np.maximum), _cells(apart, CELL >> size, np.minimum)]
-    spotted = np.stack(found)
-    if not whole:
-        own = valid[lines.own, columns.own]
-        spotted[:, ~_cells(own, CELL, np.logical_or)] = np.nan
-    return spotted
-
-
-def _cells(pixels: NDArray[Any], side: int, of: np.ufunc) -> NDArray[Any]:
-    """The largest (or the like) of the pixels of each cell."""
-    height, width = pixels.shape
-    rows = of.reduce(pixels.reshape(height // side, side, width), axis=1)  # along lines: fast
-    return np.asarray(of.reduce(rows.reshape(height // side, width // side, side), axis=2))
-
-
 def rarity(found: Floats, on_progress: Watch | None = None) -> Floats:
-    """How rare each look is, `[h, w]`, given the spots in the cells `[2 SIZES, h, w]`.
+    """How rare each look is, `[h, w]`, given the spots in the cells, `[2 sizes, h, w]`.
 
     It is 0 where there is no ground.
     """
@@ -252,15 +157,3 @@ def _scaled(part: Floats, known: NDArray[np.bool_]) -> Floats:
     usual = np.median(part[known]) if known.any() else np.float32(0)
     scale = MAD_TO_SIGMA * np.median(np.abs(part[known] - usual)) if known.any() else 0
     return np.asarray(np.arcsinh((part - usual) / (scale or 1)), np.float32)
-
-
-def _halved(pixels: Floats) -> Floats:
-    """Means of 2 x 2 pixels; sixteen times as fast as a mean over two axes."""
-    lines = pixels[::2] + pixels[1::2]
-    return np.asarray((lines[:, ::2] + lines[:, 1::2]) * np.float32(0.25), np.float32)
-
-
-def _all_of(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Whether all of 2 x 2 are."""
-    lines = flags[::2] & flags[1::2]
-    return np.asarray(lines[:, ::2] & lines[:, 1::2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,10 @@ from dashboard.detector.statistics import MAD_TO_SIGMA
 from dashboard.detector.surprise import Surprise, surprise
 
 RULES = ("mean", "robust", "ground", "alike")
-FEWEST = 200  # scores that a kind of ground needs to be judged by its own
+FEWEST = 200  # scores that a group needs to be judged by its own
+# Kinds of ground are four of roughness, each with dark places and with bright ones (`strata.py`).
+ROUGHNESS_OF, POLARITY_OF = np.divmod(np.arange(8), 2)
+POLARITY = 0.5  # of what dark and bright places differ by is made up for
 SAMPLE = 1_000_000  # positions that tell how surprising a score is
 WORTH = 1.4  # of a look's surprise in a score's; Fisher's sum of two would take 1
 COMMON = math.log(5)  # of the surprise of a score is lost at most to a common look
@@ -96,10 +100,11 @@ def yardstick(
 
     Args:
         rule: `mean`, the article's mean and standard deviation; `robust`, median and 1.4826 MAD,
-            which the objects sought do not inflate; `ground`, mean and standard deviation of each
-            kind of ground, so that dunes are judged among dunes; `alike`, mean and standard
-            deviation of how surprising score and look are together, so that the more of the scene
-            looks alike, the higher a place must score.
+            which the objects sought do not inflate; `ground`, mean and standard deviation of
+            ground as rough, so that dunes are judged among dunes, and half-way those of dark
+            places or of bright ones; `alike`, mean and standard deviation of how surprising score
+            and look are together, so that the more of the scene looks alike, the higher a place
+            must score.
         kinds: the kind of ground, or of look, at each position, `[rows, cols]`; needed by `ground`
             and `alike`.
         rarity: of each kind of look, `[K]`, in any unit; needed by `alike`.
@@ -134,13 +139,34 @@ def _robust(scores: ScoreMap) -> tuple[float, float]:
 
 
 def _per_kind(scores: ScoreMap, kinds: Kinds) -> Yardstick:
-    """Mean and standard deviation of each kind; those of all where a kind has too few scores."""
-    count, total, squares = _sums(scores, kinds, int(kinds.max(initial=0)) + 1)
-    enough = count >= FEWEST
+    """Sigma among ground as rough, and from there a part of the way to that of one polarity.
+
+    Mean and standard deviation of each group, or of all where it has too few scores.
+    """
+    count, total, squares = _sums(scores, kinds, len(ROUGHNESS_OF))
+    centre, spread = _of_groups(ROUGHNESS_OF, (count, total, squares), scores.std)
+    slope = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
+    among = (total - count * centre) * slope  # the sums of what that comes to
+    squared = (squares - 2 * centre * total + count * centre**2) * slope**2
+    more, wider = _of_groups(POLARITY_OF, (count, among, squared), 1.0)
+    part = np.divide(POLARITY, wider, out=np.zeros_like(wider), where=wider > 0)
+    slope *= 1 - POLARITY + part
+    scale = np.divide(1.0, slope, out=np.zeros_like(slope), where=slope > 0)
+    return Yardstick("ground", scores.mean + centre + more * part * scale, scale, kinds)
+
+
+def _of_groups(
+    groups: NDArray[np.intp], sums: Iterable[Doubles], otherwise: float
+) -> tuple[Doubles, Doubles]:
+    """Mean and standard deviation of the group that each kind belongs to, `[K]`.
+
+    Where it has too few scores they are 0 and `otherwise`.
+    """
+    count, total, squares = (np.bincount(groups, part) for part in sums)
     some = np.maximum(count, 1)
-    centres = np.where(enough, scores.mean + total / some, scores.mean)
     spread = np.sqrt(np.maximum(squares / some - (total / some) ** 2, 0.0))
-    return Yardstick("ground", centres, np.where(enough, spread, scores.std), kinds)
+    enough = count >= FEWEST
+    return np.where(enough, total / some, 0.0)[groups], np.where(enough, spread, otherwise)[groups]
 
 
 def _with_rarity(scores: ScoreMap, kinds: Kinds, rarity: Doubles) -> Yardstick:

@@ -37,6 +37,11 @@ class ScoreMap:
         if self.values.shape != (self.grid.rows, self.grid.cols):
             raise ValueError(f"{self.values.shape} scores on a grid of {self.grid}")
 
+    @property
+    def reach(self) -> int:
+        """How many positions to either side have windows that overlap one's own."""
+        return -(-self.window // self.grid.stride) - 1
+
     def parts(self) -> Iterator[tuple[slice, Floats]]:
         """The map some rows at a time, `(rows, scores [n, cols])`."""
         step = max(1, CHUNK // self.values.shape[1])

@@ -1,6 +1,12 @@
-"""Kinds of ground, so that dunes are judged among dunes and dark ground among dark."""
+"""Kinds of ground, so that dunes are judged among dunes and dark things among dark.
+
+Where a scene is full of dark spots, or of bright boulders, a network that has learned otherwise
+finds too much in them; mean and deviation of what is as bright, on ground as rough, make up for it.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,10 +14,10 @@ from scipy import ndimage
 
 from dashboard.detector.rules import Kinds
 from dashboard.detector.scores import ScoreMap
-from dashboard.detector.survey import CELL, Floats, Survey
+from dashboard.detector.survey import CELL, SPOTS, Floats, Survey
 
 ROUGHNESS = ("smooth", "fairly smooth", "fairly rough", "rough")  # parts of equal area
-ROUGH, BRIGHT = len(ROUGHNESS), 2  # by roughness and by brightness: eight kinds
+ROUGH, BRIGHT = len(ROUGHNESS), 2  # by roughness and by polarity: eight kinds
 SURROUNDINGS = 11  # cells (176 px) that tell what is ordinary around a place
 SAMPLE = 500_000  # positions that tell where the parts begin
 
@@ -19,12 +25,13 @@ SAMPLE = 500_000  # positions that tell where the parts begin
 def kinds_of_ground(scores: ScoreMap, survey: Survey) -> Kinds:
     """The kind of ground at each position of a score map, `[rows, cols]`.
 
-    Ground is told apart by its roughness over some 180 px, and by whether it is brighter or darker
-    than these surroundings where a score was taken.
+    Ground is told apart by its roughness over some 180 px, and by whether the place that a position
+    belongs to is brighter or darker than what is around it.
     """
     kinds = _parts_of(roughness(survey), scores, ROUGH)
     kinds *= np.uint8(BRIGHT)
-    kinds += _parts_of(contrast(survey), scores, BRIGHT)
+    for rows, brighter in _brighter(scores, survey):
+        kinds[rows] += brighter
     return kinds
 
 
@@ -39,10 +46,40 @@ def roughness(survey: Survey) -> Floats:
     return np.asarray(np.log(usual + np.float32(0.1)))
 
 
-def contrast(survey: Survey) -> Floats:
-    """How much brighter a cell is than its surroundings, in DN."""
-    level = _filled(survey.level)
-    return np.asarray(level - ndimage.median_filter(level, SURROUNDINGS, mode="nearest"))
+def _brighter(scores: ScoreMap, survey: Survey) -> Iterator[tuple[slice, NDArray[np.bool_]]]:
+    """Whether the place that a position belongs to is brighter than what is around it, `[n, cols]`.
+
+    Some rows at a time. Of all positions whose windows overlap, that with the highest score
+    decides, and the strongest spot there: what lies beside a dark spot is no bright place.
+    """
+    grid, side = scores.grid, 2 * scores.reach + 1
+    spot = np.pad(np.nan_to_num(survey.spot), ((0, 1), (0, 1)))
+    down, right = (
+        np.clip((np.arange(count) * grid.stride + grid.tile / 2) / SPOTS.cell - 0.5, 0, length - 2)
+        for count, length in zip((grid.rows, grid.cols), spot.shape, strict=True)
+    )
+    down, right = down.astype(np.intp), right.astype(np.intp)  # first of the two cells around
+    for rows, part in scores.parts():
+        near = slice(max(0, rows.start - scores.reach), rows.start + len(part) + scores.reach)
+        values, first = scores.values[near], down[near][0]
+        four = _strongest_of_four(spot[first : down[near][-1] + 2])
+        bright = four[down[near] - first][:, right] >= 0
+        by_bright, by_dark = (
+            ndimage.maximum_filter(np.where(np.isfinite(values) & one, values, -np.inf), side)
+            for one in (bright, ~bright)
+        )
+        own = slice(rows.start - near.start, rows.start - near.start + len(part))
+        yield rows, by_bright[own] >= by_dark[own]
+
+
+def _strongest_of_four(spot: Floats) -> Floats:
+    """The strongest spot in each square of four cells, `[h - 1, w - 1]` of `[h, w]`."""
+    for one, other in (
+        (np.s_[:-1], np.s_[1:]),
+        (np.s_[:, :-1], np.s_[:, 1:]),
+    ):
+        spot = np.where(np.abs(spot[one]) >= np.abs(spot[other]), spot[one], spot[other])
+    return spot
 
 
 def _filled(cells: Floats) -> Floats:

@@ -13,7 +13,10 @@ from dashboard.pages import frame
 SAID = {
     "mean": ("mean/std", "Standard deviations above the mean of all scores, as in the article."),
     "robust": ("robust", "1.4826 MAD above the median, which the objects sought do not inflate."),
-    "ground": ("per ground", "Mean and deviation of eight kinds of ground, rough to smooth."),
+    "ground": (
+        "per ground",
+        "Mean and deviation of ground as rough, and half-way those of places as dark or bright.",
+    ),
     "alike": ("look-alikes", "The more of the scene looks alike, the higher a place must score."),
 }
 HEAD = ("rule", "places", "false alarms expected")

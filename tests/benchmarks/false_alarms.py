@@ -36,6 +36,8 @@ from dashboard.detector import (
     sigma_map,
     survey,
 )
+from dashboard.detector.rules import yardstick
+from dashboard.detector.strata import kinds_of_ground
 from training.adapt import adapt
 
 PROMISES = (1, 10, 100)
@@ -87,6 +89,8 @@ def attempt(crop: ScoreMap, rule: str, ground: Survey, look: Looks) -> Trial:
     """Fits on one half of a crop and counts on the other."""
     white, black = halves(crop)
     learned = sigma_map(white, rule, ground, look)
+    if rule == "ground":  # whether a place is dark or bright, its own score decides
+        learned = SigmaMap(white, yardstick(white, rule, kinds_of_ground(crop, ground)))
     judged = SigmaMap(black, learned.measure)
     share = white.scored / black.scored
     limits = [learned.tail.sigma_of(promise * share) for promise in PROMISES]

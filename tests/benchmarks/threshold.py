@@ -24,7 +24,7 @@ from scipy import ndimage
 from dashboard import charts, server
 from dashboard.detector import RULES, Grid, Looks, ScoreMap, SigmaMap, Survey, sigma_map
 from dashboard.detector.artefacts import spoilt, with_artefacts
-from dashboard.detector.survey import CELL
+from dashboard.detector.survey import CELL, SPOTS
 from dashboard.pages.threshold import MOST_PLACES
 from dashboard.state import SIGMA
 
@@ -54,7 +54,10 @@ def surveyed(grid: Grid) -> Survey:
         for _ in range(2)
     )
     clear = np.zeros(shape, np.float32)
-    return Survey(level, np.abs(spread), 1 - clear, clear, clear, 1 - clear)
+    spot = rng.standard_normal((-(-grid.height // SPOTS.cell), -(-grid.width // SPOTS.cell)))
+    return Survey(
+        level, np.abs(spread), 1 - clear, clear, clear, 1 - clear, spot.astype(np.float32)
+    )
 
 
 def looked(grid: Grid) -> Looks:

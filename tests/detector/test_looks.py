@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dashboard.detector import Box, Grid, Looks, Scene, ScoreMap, looks, sigma_map
-from dashboard.detector.looks import CELL, SIZES, rarity, spots
+from dashboard.detector import Box, Grid, Looks, Scene, ScoreMap, looks, sigma_map, spots
+from dashboard.detector.looks import CELL, SPOTS, rarity
 from dashboard.detector.rules import COMMON, yardstick
 
 Scenes = Callable[..., Scene]
@@ -97,7 +97,7 @@ def test_limits_are_where_sigma_is_reached_whatever_the_look(scene_of: Scenes) -
 
 def test_a_brighter_exposure_changes_no_look() -> None:
     pixels, everywhere = dunes().astype(np.float32), np.ones((SIDE, SIDE), bool)
-    plain, other = (rarity(spots(dn, everywhere)) for dn in (pixels, 4 * pixels))
+    plain, other = (rarity(SPOTS.find(dn, everywhere)) for dn in (pixels, 4 * pixels))
     np.testing.assert_allclose(other, plain, atol=1e-5)
 
 
@@ -106,8 +106,8 @@ def test_the_rim_of_nodata_is_no_spot() -> None:
     valid = np.ones(pixels.shape, bool)
     valid[:, 200:] = False
     pixels[:, 200:] = 0
-    found = spots(pixels, valid)
-    assert found.shape == (2 * SIZES, 20, 21)
+    found = SPOTS.find(pixels, valid)
+    assert found.shape == (2 * SPOTS.sizes, 20, 21)
     assert np.nanmax(np.abs(found)) < 20, "the step from 120 to 0"
     assert found[:, :, :6].all()
     assert not found[:, :, 12:13].any()
@@ -146,7 +146,7 @@ def test_a_scene_too_small_to_tell_is_judged_as_a_whole(scene_of: Scenes) -> Non
     assert sigma_map(empty, "alike", looks=look).count_above(3.0) == 0
 
 
-@pytest.mark.parametrize("margin", [look.MARGIN, 0])
+@pytest.mark.parametrize("margin", [SPOTS.margin, 0])
 def test_a_scene_read_by_bands_looks_as_it_does_read_whole(
     scene_of: Scenes, monkeypatch: pytest.MonkeyPatch, margin: int
 ) -> None:
@@ -156,10 +156,10 @@ def test_a_scene_read_by_bands_looks_as_it_does_read_whole(
     scene = scene_of(pixels, nodata=0)
     whole = scene.read(Box(0, 0, scene.width, scene.height))
     assert 0 < whole.valid.mean() < 1
-    expected = spots(whole.dn, whole.valid)
+    expected = SPOTS.find(whole.dn, whole.valid)
     monkeypatch.setattr(look, "LINES", 128)
-    monkeypatch.setattr(look, "COLUMNS", 128)
-    monkeypatch.setattr(look, "MARGIN", margin)
+    monkeypatch.setattr(spots, "COLUMNS", 128)
+    monkeypatch.setattr(spots.Spots, "margin", margin)
     same = np.array_equal(look._spots_of(scene), expected, equal_nan=True)
     assert same == (margin > 0), "without a margin the border of a band would show"
 

@@ -157,6 +157,26 @@ def test_kinds_without_enough_scores_are_judged_by_all_and_scaling_changes_nothi
     assert [one.tiles for one in plain.find(sigma)] == [one.tiles for one in other.find(sigma)]
 
 
+def test_rough_ground_is_judged_by_its_own_and_dark_places_half_way() -> None:
+    """Sigma among ground as rough counts, and half of what dark and bright places differ by."""
+    scores = np.random.default_rng(0).normal(0, 1, (100, 100))
+    rough, bright = np.indices(scores.shape) % 2
+    scores[rough == 1] *= 5
+    scores[bright == 0] += 2
+    held = score_map(scores)
+    measure = yardstick(held, "ground", (2 * rough + bright).astype(np.uint8))
+    found = measure.sigma_of(held.values, 2 * rough + bright)
+    among = held.values.astype(float)
+    for part in (rough == 0, rough == 1):
+        among[part] = (among[part] - among[part].mean()) / among[part].std()
+    expected = among.copy()
+    for part in (bright == 0, bright == 1):
+        own = (among[part] - among[part].mean()) / among[part].std()
+        expected[part] = (among[part] + own) / 2
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert found[bright == 0].mean() > found[bright == 1].mean() + 0.3, "half of it is left"
+
+
 def test_an_unknown_rule_is_refused() -> None:
     scores: ScoreMap = score_map(np.ones((2, 2)))
     with pytest.raises(OptionError, match="one of mean, robust"):

@@ -45,6 +45,10 @@ class Adapted:
             how = astuple(PRESETS[recipe.preset])
         return f"{self.network.key} {recipe.fit} {how}"
 
+    @property
+    def rule(self) -> str:
+        return self.network.rule
+
     def sample(self, *names: str) -> str:
         """It learns from the scene itself."""
         return OWN_GROUND

@@ -14,8 +14,19 @@ from typing import Any
 
 from PIL import Image
 
-from dashboard.detector import Box, Scene, StoreError, find, grey
-from training.evaluate.contestants import Contestant
+from dashboard.detector import (
+    Box,
+    Scene,
+    ScoreMap,
+    SigmaMap,
+    StoreError,
+    find,
+    grey,
+    looks,
+    sigma_map,
+    survey,
+)
+from training.evaluate.contestants import ARTICLE, Contestant
 from training.evaluate.measures import EVERY, SIGMA, Outcome, judge
 from training.truth import Truth
 
@@ -111,7 +122,8 @@ def case_of(
     """
     scored = contestant.score(scene, home)
     scores = scored.scores
-    detections = find(scores, top=EVERY)
+    measured = _measured(scores, scene, contestant.rule)
+    detections = measured.find(top=EVERY) if measured else find(scores, top=EVERY)
     judged = judge(detections, truth)
     histogram = scores.histogram(BINS)
     worst = [FalseAlarm(one.x, one.y, one.rank, one.sigma) for one in judged.false[:WORST]]
@@ -123,7 +135,7 @@ def case_of(
         device=scored.device,
         seconds=scored.seconds,
         scored=scores.scored,
-        flagged=scores.count_above(SIGMA),
+        flagged=(measured or scores).count_above(SIGMA),
         places=sum(one.sigma > SIGMA for one in detections),
         false=judged.false_beyond,
         mean=scores.mean,
@@ -135,6 +147,13 @@ def case_of(
         worst=tuple(worst),
         pictures=tuple(picture_of(scene, middle) for middle in middles),
     )
+
+
+def _measured(scores: ScoreMap, scene: Scene, rule: str) -> SigmaMap | None:
+    """The scores in sigma by a rule; None for the article's, whose order is that of the scores."""
+    if rule == ARTICLE:
+        return None
+    return sigma_map(scores, rule, survey(scene), looks(scene) if rule == "alike" else None)
 
 
 def picture_of(scene: Scene, middle: tuple[float, float]) -> str:

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from dashboard import __version__
-from dashboard.detector import NeedleError, NoGround, OptionError, SceneError
+from dashboard.detector import RULES, NeedleError, NoGround, OptionError, SceneError
 from training.evaluate import story
 from training.evaluate.adapted import Adapted
 from training.evaluate.cases import Case, Cases, case_of, write
-from training.evaluate.contestants import Contestant, Network
+from training.evaluate.contestants import ARTICLE, Contestant, Network
 from training.evaluate.peers import peers
 from training.evaluate.planted import series
 from training.evaluate.report import page
@@ -36,6 +36,7 @@ class EvaluateSettings:
     models: tuple[str, ...]
     scenes: tuple[str, ...]
     out: Path
+    rules: tuple[str, ...] = (ARTICLE,)  # each network's scores are read by each of them
     stride: int | None = None  # px, of networks that score tile by tile; their own where None
     device: str = "auto"
     planted: int = 0  # seeds on each ground
@@ -48,6 +49,9 @@ class EvaluateSettings:
             raise OptionError(f"--out is {self.out}; it must be a .json file, as report.json")
         if not self.models and not self.peers and not self.story:
             raise OptionError("there is nothing to evaluate; name a model, or give --peers")
+        for rule in self.rules:
+            if rule not in RULES:
+                raise OptionError(f"--rules is {rule}; it must be one of {', '.join(RULES)}")
         if self.planted < 0:
             raise OptionError(f"--planted is {self.planted}; it must be at least 1")
         if not self.scenes and not self.planted and not self.story:
@@ -82,7 +86,11 @@ def evaluate(settings: EvaluateSettings, track: Track = iter) -> list[Path]:
 
 def contestants_of(settings: EvaluateSettings) -> list[Contestant]:
     """The contestants that the settings name, the models first."""
-    networks = [Network.load(name, settings.stride, settings.device) for name in settings.models]
+    networks = [
+        Network.load(name, settings.stride, settings.device, rule)
+        for name in settings.models
+        for rule in settings.rules
+    ]
     adapted = [Adapted(one, settings.device) for one in networks] if settings.adapt else []
     return [*networks, *adapted, *(peers() if settings.peers else [])]
 

@@ -10,6 +10,7 @@ from typing import Protocol
 from dashboard.detector import Model, ScanStore, Scene, ScoreMap, list_models, read_card, scan
 
 IN_SAMPLE, OUT_OF_SAMPLE, OWN_GROUND = "in", "out", "own"
+ARTICLE = "mean"  # the article's rule
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,11 @@ class Contestant(Protocol):
 
     @property
     def key(self) -> str:
-        """What decides its scores, in one string."""
+        """What decides its scores and their sigma, in one string."""
+
+    @property
+    def rule(self) -> str:
+        """The rule by which its scores become a sigma."""
 
     def sample(self, *names: str) -> str:
         """Whether it learned from ground of these names: `in`, `out`, or `own` for each scene."""
@@ -41,13 +46,16 @@ class Contestant(Protocol):
 
 @dataclass(frozen=True)
 class Network:
-    """An exported network at a stride."""
+    """An exported network at a stride, its scores read by a rule."""
 
     model: Model
     stride: int
+    rule: str = ARTICLE
 
     @classmethod
-    def load(cls, name: str, stride: int | None = None, device: str = "auto") -> Network:
+    def load(
+        cls, name: str, stride: int | None = None, device: str = "auto", rule: str = ARTICLE
+    ) -> Network:
         """A network by name or file; `stride` is for networks that score tile by tile.
 
         Raises:
@@ -56,15 +64,17 @@ class Network:
         """
         model = Model.load(name, device)
         own = model.card.stride
-        return cls(model, own if stride is None or model.card.area else stride)
+        return cls(model, own if stride is None or model.card.area else stride, rule)
 
     @property
     def name(self) -> str:
-        return self.model.name if self.model.card.area else f"{self.model.name} / {self.stride}"
+        name = self.model.name if self.model.card.area else f"{self.model.name} / {self.stride}"
+        return name if self.rule == ARTICLE else f"{name}, {self.rule}"
 
     @property
     def key(self) -> str:
-        return f"{self.model.sha256} {self.stride}"
+        key = f"{self.model.sha256} {self.stride}"
+        return key if self.rule == ARTICLE else f"{key} {self.rule}"
 
     @cached_property
     def learned(self) -> frozenset[str]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from dashboard.detector import Box, Scene, ScoreMap
-from training.evaluate.contestants import IN_SAMPLE, OUT_OF_SAMPLE, Network, Scored
+from training.evaluate.contestants import ARTICLE, IN_SAMPLE, OUT_OF_SAMPLE, Network, Scored
 
 KINDS = 4  # of ground that the tiles of a scene are sorted into
 FEWEST = 100  # tiles of a kind that is judged by its own scores
@@ -24,6 +24,7 @@ class Calibrated:
     """A network whose scores are measured among tiles of similar ground."""
 
     network: Network
+    rule: str = ARTICLE
 
     @property
     def name(self) -> str:
@@ -49,6 +50,7 @@ class Apart:
 
     name: str
     networks: Mapping[str, Network]  # by the name of the scene
+    rule: str = ARTICLE
 
     @property
     def key(self) -> str:

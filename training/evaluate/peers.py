@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from dashboard.detector import Box, Grid, NoGround, Scene, SceneTooLarge, ScoreMap
-from training.evaluate.contestants import OWN_GROUND, Contestant, Scored
+from training.evaluate.contestants import ARTICLE, OWN_GROUND, Contestant, Scored
 
 VERSION = 1  # of the peers; a change makes stored cases stale
 STRIDE, TILE, WINDOW = 4, 128, 28  # px, as `guarded`
@@ -82,6 +82,7 @@ class Peer:
 
     name: str
     map_of: Callable[[Ground], Floats]
+    rule: str = ARTICLE
 
     @property
     def key(self) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
@@ -14,7 +16,7 @@ from dashboard.detector import Box, Scene
 from tests.detector import rasters
 from tests.models import area_model, plain_model
 from training.__main__ import main
-from training.evaluate import adapted, command
+from training.evaluate import adapted, command, contestants
 from training.evaluate.cases import Case, Cases
 from training.evaluate.contestants import Network
 from training.truth import KnownObject, Truth
@@ -78,6 +80,34 @@ def test_the_stride_is_for_models_that_score_tile_by_tile(folder: Path) -> None:
     assert run(folder, "--stride", "16") == 0
     record = json.loads((folder / "report.json").read_text())
     assert [case["contestant"] for case in record["cases"]] == ["areas", "tiles / 16"]
+
+
+def test_scores_are_read_by_each_rule_and_scanned_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces = []
+    honest = contestants.scan
+
+    def counted(*given: Any) -> Iterator[Any]:
+        for progress in honest(*given):
+            pieces.append(progress)
+            yield progress
+
+    monkeypatch.setattr(contestants, "scan", counted)
+    assert run(folder) == 0
+    once = len(pieces)
+    shutil.rmtree(folder / "report.parts")
+    pieces.clear()
+    assert run(folder, "--rules", "mean", "ground", "alike") == 0
+    assert len(pieces) == once, "what is scanned is read three times"
+    record = json.loads((folder / "report.json").read_text())
+    names = ["areas", "areas, ground", "areas, alike"]
+    names += ["tiles / 48", "tiles / 48, ground", "tiles / 48, alike"]
+    assert [case["contestant"] for case in record["cases"]] == names
+    areas, by_ground = record["cases"][:2]
+    assert areas["scored"] == by_ground["scored"]
+    assert areas["objects"][0]["sigma"] != by_ground["objects"][0]["sigma"]
+    assert by_ground["objects"][0]["cost"] == 0
 
 
 def test_it_resumes_from_its_parts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,6 +183,7 @@ def test_a_stored_case_is_read_as_it_was_and_a_damaged_one_is_not(
         (["--scenes", "scenes", "--out", "report.json"], "name a model"),
         (["absent.onnx", "--scenes", "scenes", "--out", "report.json"], "no such model"),
         (["areas.onnx", "--scenes", "absent", "--out", "report.json"], "no such picture"),
+        (["areas.onnx", "--rules", "median", "--out", "report.json"], "one of mean, robust"),
         (["areas.onnx", "--scenes", "scenes/unlabelled.png", "--out", "report.json"], "no picture"),
     ],
 )
