@@ -11,6 +11,7 @@ from dashboard import address, pictures
 from dashboard.behind import Behind
 from dashboard.detector import (
     DEFAULT_MODEL,
+    DEFAULT_RULE,
     RULES,
     Detection,
     Finished,
@@ -119,8 +120,8 @@ def set_sigma(value: float) -> None:
 def rule() -> str:
     """The rule of this session by which a score becomes a sigma; that of the URL at first."""
     if "rule" not in st.session_state:
-        given = st.query_params.get("rule", RULES[0])
-        st.session_state["rule"] = given if given in RULES else RULES[0]
+        given = st.query_params.get("rule", DEFAULT_RULE)
+        st.session_state["rule"] = given if given in RULES else DEFAULT_RULE
     return str(st.session_state["rule"])
 
 
@@ -210,6 +211,15 @@ def opened() -> Opened | None:
     if store is None:
         return None
     st.session_state["scan"] = store.key
+    return of_store(store)
+
+
+def of_store(store: ScanStore) -> Opened:
+    """A finished scan with all that pages need of it.
+
+    Raises:
+        DamagedScene: the ingested picture is gone.
+    """
     return _opened(store.key, store.done, store)
 
 

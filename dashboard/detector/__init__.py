@@ -38,7 +38,7 @@ from dashboard.detector.render import grey, png
 from dashboard.detector.report import CREDIT
 from dashboard.detector.results import Finished, ScanSettings
 from dashboard.detector.returned import Returned, read_verdicts
-from dashboard.detector.rules import RULES
+from dashboard.detector.rules import DEFAULT_RULE, RULES
 from dashboard.detector.run import check_folder, run
 from dashboard.detector.scan import Progress, estimate, scan
 from dashboard.detector.scene import Patch, Scene
@@ -56,6 +56,7 @@ __all__ = [
     "BEGINNING",
     "CREDIT",
     "DEFAULT_MODEL",
+    "DEFAULT_RULE",
     "DEVICES",
     "PRODUCTS",
     "ROUGHNESS",

@@ -26,7 +26,7 @@ from dashboard.detector.formats import GDAL_OPTIONS
 from dashboard.detector.geography import MARS_LONLAT
 from dashboard.detector.looks import looks
 from dashboard.detector.model import DEFAULT_MODEL
-from dashboard.detector.rules import RULES
+from dashboard.detector.rules import DEFAULT_RULE, RULES
 from dashboard.detector.scene import Scene
 from dashboard.detector.scores import ScoreMap
 from dashboard.detector.sigmas import SigmaMap, sigma_map
@@ -48,7 +48,7 @@ class ScanSettings:
     device: str = "auto"
     sigma: float = 3.0
     top: int | None = None  # the strongest so many candidates, whatever their sigma
-    rule: str = "mean"  # by which a score becomes a sigma
+    rule: str = DEFAULT_RULE  # by which a score becomes a sigma
     artefacts: bool = True  # list likely artefacts, with the reason, among the places
     area: str | None = None  # of interest, as `Region.of` takes it; the whole scene otherwise
     false_alarms: float | None = None  # to be expected: sigma is set so that it promises as many

@@ -15,6 +15,7 @@ from dashboard.detector.statistics import MAD_TO_SIGMA
 from dashboard.detector.surprise import Surprise, surprise
 
 RULES = ("mean", "robust", "ground", "alike")
+DEFAULT_RULE = "ground"
 FEWEST = 200  # scores that a group needs to be judged by its own
 # Kinds of ground are four of roughness, each with dark places and with bright ones (`strata.py`).
 ROUGHNESS_OF, POLARITY_OF = np.divmod(np.arange(8), 2)

@@ -9,6 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import pictures, state
 from dashboard.detector import (
+    DEFAULT_RULE,
     NeedleError,
     ScanSettings,
     ScanStore,
@@ -258,8 +259,9 @@ def _words(job: Job, waiting: int) -> str:
 
 
 def _ended(store: ScanStore) -> None:
-    scores, scene = store.scores(), store.scene()
-    found = find(scores, 3.0)
+    scan = state.of_store(store)
+    scores, scene = scan.scores, scan.scene
+    found = scan.measured(DEFAULT_RULE).find(3.0)
     st.html(
         f'<span class="needle-big">{frame.count(len(found), "place")}</span>'
         f'<span class="needle-quiet"> beyond 3 sigma in {frame.count(scores.scored, store.unit)}, '

@@ -16,14 +16,16 @@ from urllib.parse import urlencode
 from playwright.sync_api import Locator, Page, expect
 
 from dashboard.detector import (
+    DEFAULT_RULE,
     Decision,
     Detection,
     ScanStore,
     Scene,
     Subject,
     Verdicts,
-    find,
     list_scans,
+    sigma_map,
+    survey,
 )
 from dashboard.staging import DEMO
 from tests.browser import serving
@@ -59,7 +61,8 @@ class Scanned:
     @cached_property
     def finds(self) -> list[Detection]:
         """The places beyond the threshold of these tests, strongest first."""
-        return find(self.store.scores(), SIGMA, scene=self.scene)
+        measured = sigma_map(self.store.scores(), DEFAULT_RULE, survey(self.scene))
+        return measured.find(SIGMA, scene=self.scene)
 
     @property
     def subject(self) -> Subject:

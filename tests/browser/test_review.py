@@ -7,7 +7,16 @@ import re
 from playwright.sync_api import BrowserContext, Page, expect
 
 from dashboard import desk as desks
-from dashboard.detector import ROUGHNESS, RULES, Verdict, measure, roughness_of, sigma_map, survey
+from dashboard.detector import (
+    DEFAULT_RULE,
+    ROUGHNESS,
+    RULES,
+    Verdict,
+    measure,
+    roughness_of,
+    sigma_map,
+    survey,
+)
 from tests.browser import serving
 from tests.browser.scanned import (
     Scanned,
@@ -209,7 +218,7 @@ def test_an_address_opens_scan_threshold_find_and_page_for_a_colleague(
     expect_chosen(review, wanted)
     found = scanned.finds[wanted - 1]
     expect(review).to_have_url(re.compile(f"find={found.x:g}(%2C|,){found.y:g}"))
-    for part in (f"scan={scanned.store.key}", "sigma=5.1", "rule=mean", "page=2"):
+    for part in (f"scan={scanned.store.key}", "sigma=5.1", f"rule={DEFAULT_RULE}", "page=2"):
         assert part in review.url
     other = context.new_page()
     other.goto(review.url)

@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import state
 from dashboard.detector import (
+    DEFAULT_RULE,
     PRODUCTS,
     RULES,
     RUN_RECORD,
@@ -118,13 +119,14 @@ def test_moving_the_threshold_changes_what_is_flagged_and_scores_nothing(
     app = page("review")
     monkeypatch.setattr(scanning, "looked", lambda *_: pytest.fail("scored again"))
     shown = []
+    measured = sigma_map(store.scores(), DEFAULT_RULE, survey(store.scene()))
     for sigma in (0.5, 3.0):
         app.slider[0].set_value(sigma).run()
         assert not app.exception
-        scores = store.scores()
-        assert f"{scores.count_above(sigma):,} flagged tile" in text(app)
-        assert f"beyond {scores.at(sigma):.3f}" in text(app)
-        shown.append(scores.count_above(sigma))
+        limits = measured.measure.limits(sigma)
+        assert f"{measured.count_above(sigma):,} flagged tile" in text(app)
+        assert f"beyond {limits.min():.3f} to {limits.max():.3f}" in text(app)
+        shown.append(measured.count_above(sigma))
     assert shown[0] > shown[1] > 0
 
 
@@ -167,7 +169,7 @@ def test_what_each_rule_flags_stands_side_by_side(
     over = ["over " if at > sigma else "" for at in known]
     assert ("over " in over) == (most == 200), "more positions than are ranked"
     assert [line[1] for line in lines] == [f"{a}{b:,}" for a, b in zip(over, counts, strict=True)]
-    assert places(app) == counts[0], "the article's rule is the one chosen"
+    assert places(app) == counts[RULES.index(DEFAULT_RULE)], "this rule is the one chosen"
     assert len(set(counts)) > 2, "each rule flags places of its own"
     app.segmented_control[0].set_value("robust").run()
     assert not app.exception
@@ -270,6 +272,7 @@ def test_a_tail_that_is_not_that_of_the_ground_is_not_to_be_relied_on(
     for _ in scan(ScanStore.for_scan(scene, areas), scene, areas):
         pass
     app = page("review")
+    app.segmented_control[0].set_value("mean").run()
     assert not app.exception
     assert "in this scene at this threshold" in text(app)
     warned = [one.value for one in app.warning]

@@ -16,6 +16,7 @@ from streamlit.testing.v1.element_tree import TextInput
 
 from dashboard import desk as desks
 from dashboard.detector import (
+    DEFAULT_RULE,
     Box,
     Change,
     Detection,
@@ -26,10 +27,10 @@ from dashboard.detector import (
     Subject,
     Verdict,
     Verdicts,
-    find,
     measure,
     roughness_of,
     scan,
+    sigma_map,
     survey,
 )
 from dashboard.detector.strata import kinds_of_ground
@@ -58,6 +59,11 @@ def store(scene_of: Scenes, tmp_path: Path) -> ScanStore:
     return store
 
 
+def listed(store: ScanStore, sigma: float = 3.0) -> list[Detection]:
+    """What the page lists."""
+    return sigma_map(store.scores(), DEFAULT_RULE, survey(store.scene())).find(sigma)
+
+
 def subject(store: ScanStore) -> Subject:
     return Subject(store.record.scene_sha256, store.record.model_sha256)
 
@@ -80,7 +86,7 @@ def field(app: AppTest, label: str) -> TextInput:
 
 
 def test_a_verdict_is_filed_and_the_next_open_place_shown(store: ScanStore) -> None:
-    total = len(find(store.scores(), 3.0))
+    total = len(listed(store))
     assert total > 2 * desks.ON_A_PAGE
     app = page("review")
     assert f"0 of {total} reviewed" in text(app)
@@ -120,7 +126,7 @@ def test_verdicts_are_signed(store: ScanStore) -> None:
 
 def test_what_another_reviewer_says_is_seen(store: ScanStore) -> None:
     app = page("review")
-    places = [desks.spot(found) for found in find(store.scores(), 3.0)]
+    places = [desks.spot(found) for found in listed(store)]
     Verdicts().decide(
         subject(store), [(place, Change(Verdict.NATURAL)) for place in places[:5]], "bob"
     )
@@ -144,7 +150,7 @@ def test_many_are_decided_at_once_and_taken_back_at_once(store: ScanStore) -> No
 
 
 def test_the_filter_goes_by_verdict_sigma_size_and_brightness(store: ScanStore) -> None:
-    found = find(store.scores(), 3.0)
+    found = listed(store)
     first = [(desks.spot(one), Change(Verdict.NATURAL)) for one in found[:7]]
     Verdicts().decide(subject(store), first, "ann")
     script = page("review")
@@ -166,7 +172,7 @@ def test_the_filter_goes_by_verdict_sigma_size_and_brightness(store: ScanStore) 
 
 
 def test_the_filter_goes_by_the_roughness_of_the_ground(store: ScanStore) -> None:
-    found = find(store.scores(), 3.0)
+    found = listed(store)
     kinds = kinds_of_ground(store.scores(), survey(store.scene()))
     app = page("review")
     counts = []
@@ -211,7 +217,7 @@ def measured(store: ScanStore, one: Detection) -> Measure:
 
 
 def test_the_address_leads_to_scan_threshold_find_and_page(store: ScanStore) -> None:
-    found = find(store.scores(), 4.0)
+    found = listed(store, 4.0)
     wanted = found[30]
 
     def script() -> None:
@@ -232,14 +238,14 @@ def test_the_address_leads_to_scan_threshold_find_and_page(store: ScanStore) -> 
         "model": store.model_name,
         "scan": store.key,
         "sigma": "4",
-        "rule": "mean",
+        "rule": DEFAULT_RULE,
         "find": f"{wanted.x:g},{wanted.y:g}",
         "page": "2",
     }
 
 
 def test_the_address_names_the_filter_and_keeps_it(store: ScanStore) -> None:
-    found = find(store.scores(), 3.0)
+    found = listed(store)
     Verdicts().decide(subject(store), [(found[2].place, Change(Verdict.NATURAL))], "ann")
     kinds = kinds_of_ground(store.scores(), survey(store.scene()))
     sizes = [measured(store, one).length for one in found]
@@ -273,12 +279,12 @@ def test_a_filter_without_sense_shows_all(store: ScanStore) -> None:
     senseless = {"verdict": "good,,HARDWARE", "ground": "wet", "sigmas": "nan,2", "size": "1"}
     app = addressed("review", scan=store.key, brightness="a,b", **senseless)
     assert not app.exception
-    assert f"</b> of {len(find(store.scores(), 3.0))}<" in text(app)
+    assert f"</b> of {len(listed(store))}<" in text(app)
     assert not senseless.keys() & dict(app.query_params).keys()
 
 
 def test_the_address_of_results_says_that_only_confirmed_ones_are_shown(store: ScanStore) -> None:
-    place = find(store.scores(), 3.0)[0].place
+    place = listed(store)[0].place
     Verdicts().decide(subject(store), [(place, Change(Verdict.HARDWARE))], "ann")
     app = addressed("results", scan=store.key, confirmed="only", artefacts="hidden")
     assert not app.exception
