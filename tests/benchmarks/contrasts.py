@@ -32,10 +32,15 @@ SMALL = 8  # px across, from which on a thing is not
 THINGS = 2  # put in a window
 
 
+def around_of(dn: imitations.Floats, box: Box) -> imitations.Floats:
+    """The ground around the middle of a box on ground `[H, W]`."""
+    x, y = (int(middle) for middle in box.centre)
+    return dn[max(0, y - AROUND) : y + AROUND, max(0, x - AROUND) : x + AROUND]
+
+
 def contrast(dn: imitations.Floats, box: Box) -> float:
     """Of what lies in a box on ground `[H, W]`, in robust deviations of the ground around."""
-    x, y = (int(middle) for middle in box.centre)
-    around = dn[max(0, y - AROUND) : y + AROUND, max(0, x - AROUND) : x + AROUND]
+    around = around_of(dn, box)
     level = np.median(around)
     rough = MAD_TO_SIGMA * float(np.median(np.abs(around - level)))
     inside = np.abs(dn[box.y_min : box.y_max, box.x_min : box.x_max] - level)

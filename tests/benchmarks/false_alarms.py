@@ -88,9 +88,10 @@ def halves(crop: ScoreMap) -> tuple[ScoreMap, ScoreMap]:
 def attempt(crop: ScoreMap, rule: str, ground: Survey, look: Looks) -> Trial:
     """Fits on one half of a crop and counts on the other."""
     white, black = halves(crop)
-    learned = sigma_map(white, rule, ground, look)
     if rule == "ground":  # whether a place is dark or bright, its own score decides
         learned = SigmaMap(white, yardstick(white, rule, kinds_of_ground(crop, ground)))
+    else:
+        learned = sigma_map(white, rule, ground, look)
     judged = SigmaMap(black, learned.measure)
     share = white.scored / black.scored
     limits = [learned.tail.sigma_of(promise * share) for promise in PROMISES]

@@ -22,11 +22,11 @@ from typing import NamedTuple
 import numpy as np
 
 from dashboard.detector import Box, ingest
+from tests.benchmarks.contrasts import around_of
 from training import planting
 from training.imitations import Floats
 from training.site import Site
 
-AROUND = 64  # px around the middle of a piece, each way
 OVER = 10_000  # the cost of what is in no place at all
 
 
@@ -40,11 +40,9 @@ class Piece(NamedTuple):
 
 def darker(dn: Floats, box: Box) -> bool:
     """Whether what lies in a box on ground `[H, W]` is darker than what is around."""
-    x, y = (int(middle) for middle in box.centre)
-    around = dn[max(0, y - AROUND) : y + AROUND, max(0, x - AROUND) : x + AROUND]
     aside, down = (box.x_max - box.x_min) // 4, (box.y_max - box.y_min) // 4
     middle = dn[box.y_min + down : box.y_max - down, box.x_min + aside : box.x_max - aside]
-    return bool(np.median(middle) < np.median(around))
+    return bool(np.median(middle) < np.median(around_of(dn, box)))
 
 
 def polarities(picture: Path, seeds: Sequence[int]) -> dict[Piece, bool]:
