@@ -1,7 +1,7 @@
 """Kinds of ground, so that dunes are judged among dunes and dark things among dark.
 
-Where a scene is full of dark spots, or of bright boulders, a network that has learned otherwise
-finds too much in them; mean and deviation of what is as bright, on ground as rough, make up for it.
+Where a scene is full of dark spots, a network that has learned otherwise finds too much in them;
+mean and deviation of places of one polarity, on ground as rough, make up for a part of that.
 """
 
 from __future__ import annotations
