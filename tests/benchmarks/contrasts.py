@@ -22,6 +22,7 @@ from dashboard.detector import Box, ingest
 from dashboard.detector.statistics import MAD_TO_SIGMA
 from training import imitations, planting
 from training.data import Windows, gather
+from training.imitations.sheet import Floats
 from training.site import Site
 from training.truth import truth_of
 
@@ -32,13 +33,13 @@ SMALL = 8  # px across, from which on a thing is not
 THINGS = 2  # put in a window
 
 
-def around_of(dn: imitations.Floats, box: Box) -> imitations.Floats:
+def around_of(dn: Floats, box: Box) -> Floats:
     """The ground around the middle of a box on ground `[H, W]`."""
     x, y = (int(middle) for middle in box.centre)
     return dn[max(0, y - AROUND) : y + AROUND, max(0, x - AROUND) : x + AROUND]
 
 
-def contrast(dn: imitations.Floats, box: Box) -> float:
+def contrast(dn: Floats, box: Box) -> float:
     """Of what lies in a box on ground `[H, W]`, in robust deviations of the ground around."""
     around = around_of(dn, box)
     level = np.median(around)

@@ -40,8 +40,9 @@ from training.evaluate.measures import EVERY, Outcome, average_precision, judge
 from training.evaluate.planted import Planted
 from training.evaluate.subjects import Labelled, labelled
 from training.files import model_file
+from training.fitting import Places, fitted
 from training.graft import RIM
-from training.last_layer import Eye, Looking, Places, Run, fitted
+from training.looking import Eye, Looking, Run
 from training.progress import nobody
 from training.truth import Truth
 

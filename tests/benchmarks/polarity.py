@@ -24,7 +24,7 @@ import numpy as np
 from dashboard.detector import Box, ingest
 from tests.benchmarks.contrasts import around_of
 from training import planting
-from training.imitations import Floats
+from training.imitations.sheet import Floats
 from training.site import Site
 
 OVER = 10_000  # the cost of what is in no place at all

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from tests.detector import rasters
-from training import imitations
 from training.ground import Sun
-from training.imitations import Planted, lookalike, plant, put, sun_over, thing
+from training.imitations import Planted, plant, put, things, windows
+from training.imitations.lookalikes import lookalike
+from training.imitations.sheet import FINE
+from training.imitations.things import BLASTED, thing
+from training.imitations.windows import SIZES, sun_over
 from training.networks.guarded import BLOCK
 
 SIDE = 256
@@ -18,13 +21,13 @@ def ground(seed: int = 0) -> np.ndarray:
     return rasters.ground(SIDE, SIDE, seed=seed).astype(np.float32)
 
 
-def planted(seed: int, things: int = 1, lookalikes: int = 0) -> Planted:
+def planted(seed: int, objects: int = 1, alike: int = 0) -> Planted:
     """One window with so many of each."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, count in (("OBJECTS", things), ("LOOKALIKES", lookalikes)):
-            patch.setattr(imitations, name, tuple(float(i == count) for i in range(4)))
+        for name, count in (("OBJECTS", objects), ("LOOKALIKES", alike)):
+            patch.setattr(windows, name, tuple(float(i == count) for i in range(4)))
         for name in ("JPEG", "SEAM", "GRAIN"):
-            patch.setattr(imitations, name, 0.0)
+            patch.setattr(windows, name, 0.0)
         return plant(ground(), 20.0, np.random.default_rng(seed))
 
 
@@ -60,7 +63,7 @@ def test_a_large_thing_weighs_more_than_a_small_one_but_not_by_its_area() -> Non
 
 def test_lookalikes_change_the_ground_and_do_not_count() -> None:
     for seed in range(10):
-        found = planted(seed, things=0, lookalikes=2)
+        found = planted(seed, objects=0, alike=2)
         assert not found.target.any()
         assert (found.weight == 1).all()
         assert np.abs(found.dn - ground()).max() > 1
@@ -68,18 +71,18 @@ def test_lookalikes_change_the_ground_and_do_not_count() -> None:
 
 @pytest.mark.parametrize("draw", [thing, lookalike])
 def test_every_size_can_be_drawn(draw: object) -> None:
-    for seed, size in enumerate(np.geomspace(*imitations.SIZES, 25)):
+    for seed, size in enumerate(np.geomspace(*SIZES, 25)):
         sheet = draw(float(size), Sun(), np.random.default_rng(seed))  # type: ignore[operator]
         for layer in (sheet.stain, sheet.value, sheet.alpha):
             assert np.isfinite(layer).all()
-        assert len(sheet.x) % (imitations.FINE * BLOCK) == 0
+        assert len(sheet.x) % (FINE * BLOCK) == 0
 
 
 @pytest.mark.parametrize("size", [3.0, 20.0, 60.0])
 def test_the_least_contrast_is_that_of_the_faintest_thing(
     size: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(imitations, "BLAST", 0.0)
+    monkeypatch.setattr(things, "BLAST", 0.0)
 
     def strongest(seed: int, least: float) -> float:
         sheet = thing(size, Sun(), np.random.default_rng(seed), least)
@@ -90,9 +93,9 @@ def test_the_least_contrast_is_that_of_the_faintest_thing(
     assert min(plain) > 1.5 * min(faint)
 
 
-@pytest.mark.parametrize("size", [imitations.BLASTED, 60.0])
+@pytest.mark.parametrize("size", [BLASTED, 60.0])
 def test_the_faintest_blast_is_fainter_too(size: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(imitations, "BLAST", 1.0)
+    monkeypatch.setattr(things, "BLAST", 1.0)
 
     def deepest(seed: int, least: float) -> float:
         return float(np.abs(thing(size, Sun(), np.random.default_rng(seed), least).stain).max())
@@ -109,8 +112,8 @@ def test_what_is_put_is_as_faint_as_is_asked(least: float, monkeypatch: pytest.M
         asked.append(least)
         return thing(size, sun, rng)
 
-    monkeypatch.setattr(imitations, "thing", drawn)
-    monkeypatch.setattr(imitations, "OBJECTS", (0.0, 1.0, 0.0, 0.0))
+    monkeypatch.setattr(windows, "thing", drawn)
+    monkeypatch.setattr(windows, "OBJECTS", (0.0, 1.0, 0.0, 0.0))
     put(ground(), 20.0, 2, np.random.default_rng(0), least)
     assert asked == [least] * 2
     plant(ground(), 20.0, np.random.default_rng(0))
@@ -129,11 +132,11 @@ def test_the_light_is_read_from_the_shadows() -> None:
     assert abs((sun.azimuth - 270 + 180) % 360 - 180) < 45, "the sun stands on the left"
 
 
-@pytest.mark.parametrize("size", [imitations.BLASTED, 30.0, imitations.SIZES[1]])
+@pytest.mark.parametrize("size", [BLASTED, 30.0, SIZES[1]])
 def test_blown_off_ground_counts_where_it_is_deep(
     size: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(imitations, "BLAST", 1.0)
+    monkeypatch.setattr(things, "BLAST", 1.0)
     sheet = thing(size, Sun(), np.random.default_rng(0))
     counted = sheet.changed > 0
     assert counted.any()

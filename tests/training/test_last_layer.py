@@ -28,24 +28,14 @@ from dashboard.detector import (
 from dashboard.detector.pieces import Piece
 from dashboard.learning import LAST, begun, curves, has_learned, separation
 from tests.detector import rasters
-from training import imitations, last_layer
+from training import fitting, imitations, last_layer, looking
 from training.adapt import adapt
 from training.files import graph_of, model_file
+from training.fitting import HOLDS, Bend, Hold, Layer, Places, fitted, rescored
 from training.graft import RIM, TOP
-from training.last_layer import (
-    HOLDS,
-    PRESET,
-    Bend,
-    Eye,
-    Hold,
-    Layer,
-    Places,
-    Run,
-    fitted,
-    parity,
-    put,
-    rescored,
-)
+from training.imitations.things import CONTRASTS
+from training.last_layer import PRESET, parity
+from training.looking import PLAIN, Eye, Run, put, recipe
 
 HELD, BENT = HOLDS["critic"], HOLDS["second-look"]
 DEMO = Path(__file__).resolve().parents[2] / "dashboard" / "demo" / "landing-site.jp2"
@@ -65,8 +55,8 @@ def learned(picture: Path) -> Path:
     """The shipped critic after it has learned that part, its run beside it."""
     target = picture.parent / "learned.onnx"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(last_layer, "PASSES", 2)
-        patch.setattr(last_layer, "FEWEST", 5)
+        patch.setattr(looking, "PASSES", 2)
+        patch.setattr(fitting, "FEWEST", 5)
         adapt(picture, "critic", target)
     return target
 
@@ -85,7 +75,7 @@ def test_a_layer_finds_what_tells_things_from_ground() -> None:
     assert np.abs(layer.weight).argmax() == 2
     assert layer.weight[2] > 0
     other = drawn(400, 2.0, 4.0, seed=2)
-    strongest = ground.part(np.argsort(-ground.score)[: last_layer.STRONGEST])
+    strongest = ground.part(np.argsort(-ground.score)[: fitting.STRONGEST])
     before = np.mean(other.score[:, None] > strongest.score)
     after = np.mean(layer.after(other)[:, None] > layer.after(strongest))
     assert after > before + 0.05
@@ -97,7 +87,7 @@ def test_the_scores_of_ground_keep_their_mean_and_spread() -> None:
     after = layer.after(ground)
     assert after.mean() == pytest.approx(ground.score.mean(), abs=1e-3)
     assert after.std() == pytest.approx(ground.score.std(), rel=1e-3)
-    assert np.mean(layer.change(ground) < layer.least) == pytest.approx(last_layer.LEAST, abs=0.01)
+    assert np.mean(layer.change(ground) < layer.least) == pytest.approx(fitting.LEAST, abs=0.01)
 
 
 def test_behind_a_second_look_they_keep_their_distribution() -> None:
@@ -212,8 +202,8 @@ def test_a_scene_is_learned_with_plain_things(
     scene = ingest(picture)
     dn = np.asarray(scene.read(Box(0, 0, scene.width, scene.height)).dn).copy()
     put(dn, scene, np.random.default_rng(0))
-    assert set(asked) == {last_layer.PLAIN}
-    assert imitations.CONTRASTS[0] < last_layer.PLAIN
+    assert set(asked) == {PLAIN}
+    assert CONTRASTS[0] < PLAIN
 
 
 def test_the_card_says_what_was_learned(learned: Path) -> None:
@@ -301,11 +291,11 @@ def test_of_a_large_scene_a_part_is_looked_at(
     dn[:, 900:] = 0  # nodata
     scene = ingest(rasters.write(tmp_path / "scene.png", dn))
     graph, card = graph_of(CRITIC)
-    monkeypatch.setattr(last_layer, "SQUARE", 64)
+    monkeypatch.setattr(looking, "SQUARE", 64)
     every = Eye.of(graph, card, scene).squares
     assert 12 < len(every) < 25
     assert len({(one.row, one.col) for one in every}) == len(every)
-    monkeypatch.setattr(last_layer, "POSITIONS", 9_000)
+    monkeypatch.setattr(looking, "POSITIONS", 9_000)
     some = Eye.of(graph, card, scene).squares
     assert len(some) == 3
     assert some == every[:3]
@@ -314,8 +304,8 @@ def test_of_a_large_scene_a_part_is_looked_at(
 def test_learning_goes_on_with_what_it_has_seen(
     picture: Path, learned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(last_layer, "PASSES", 2)
-    monkeypatch.setattr(last_layer, "FEWEST", 5)
+    monkeypatch.setattr(looking, "PASSES", 2)
+    monkeypatch.setattr(fitting, "FEWEST", 5)
     looked: list[Piece] = []
     things = Eye.things
 
@@ -351,7 +341,7 @@ def test_what_another_version_has_kept_is_forgotten(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found.features, kept.features)
         run.claim("scene", "model")
     record = tmp_path / "last_layer.json"
-    record.write_text(record.read_text().replace(last_layer.recipe(), "older"))
+    record.write_text(record.read_text().replace(recipe(), "older"))
     run.claim("scene", "model")
     assert not list(tmp_path.glob("*.npz"))
     with pytest.raises(StoreError, match="of another scene or model"):

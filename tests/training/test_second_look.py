@@ -17,7 +17,7 @@ from dashboard.detector.statistics import MAD_TO_SIGMA
 from tests.detector import rasters
 from tests.models import critic_model
 from training import calibrate as calibrate_module
-from training import calibration, last_layer
+from training import calibration, fitting, graft, last_layer, looking
 from training.__main__ import main
 from training.adapt import HALVES, adapt
 from training.calibrate import calibrate
@@ -333,24 +333,22 @@ def test_it_learns_a_scene_by_its_last_layer_alone(
     with pytest.raises(OptionError, match="its last layer alone can be fitted"):
         adapt(picture, str(model), target, fit=HALVES)
     monkeypatch.setenv("NEEDLE_HOME", str(trained))
-    monkeypatch.setattr(last_layer, "PASSES", 2)
-    monkeypatch.setattr(last_layer, "FEWEST", 1)
-    held, fitted = list[last_layer.Hold](), last_layer.fitted
+    monkeypatch.setattr(looking, "PASSES", 2)
+    monkeypatch.setattr(fitting, "FEWEST", 1)
+    held, fitted = list[fitting.Hold](), fitting.fitted
 
-    def noted(
-        places: last_layer.Places, things: last_layer.Places, hold: last_layer.Hold
-    ) -> last_layer.Layer:
+    def noted(places: fitting.Places, things: fitting.Places, hold: fitting.Hold) -> fitting.Layer:
         held.append(hold)
         return fitted(places, things, hold)
 
     monkeypatch.setattr(last_layer, "fitted", noted)
     card = adapt(picture, str(model), target)
-    assert held == [last_layer.HOLDS["second-look"]]
+    assert held == [fitting.HOLDS["second-look"]]
     before = read_card(model)
     assert (card.preset, card.kind, card.start) == (last_layer.PRESET, "second-look", "again")
-    assert card.margin == before.margin + last_layer.RIM * card.stride
+    assert card.margin == before.margin + graft.RIM * card.stride
     assert card.parity <= last_layer.TOLERANCE
-    side, cut = 256 + 2 * card.margin, last_layer.RIM * card.stride
+    side, cut = 256 + 2 * card.margin, graft.RIM * card.stride
     dn = np.random.default_rng(0).normal(100, 20, (1, 1, side, side)).astype(np.float32)
     inner = dn[..., cut:-cut, cut:-cut]
     now = Model.load(target, "cpu").complete(dn, 100.0, 20.0)

@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 from dashboard.detector import ModelError, Scene
-from training import last_layer
+from training import looking
 from training.adapt import LAST, RECIPES, adapt
 from training.evaluate.contestants import OWN_GROUND, Network, Scored
 from training.presets import PRESETS
@@ -40,7 +40,7 @@ class Adapted:
     def key(self) -> str:
         recipe = RECIPES[self.network.model.card.kind]
         if recipe.fit == LAST or recipe.preset is None:
-            how: object = last_layer.recipe()
+            how: object = looking.recipe()
         else:
             how = astuple(PRESETS[recipe.preset])
         return f"{self.network.key} {recipe.fit} {how}"
