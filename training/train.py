@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,16 +17,17 @@ from torch import Tensor, nn
 from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, default_collate
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from dashboard.detector.errors import OptionError, StoreError
 from training.data import Shard, Source, Windows
 from training.learners import learner_of
+from training.log import Figures, Log
 from training.networks.critic import EYE
 from training.networks.second_look import FIRST, OWN
 from training.presets import PRESETS, Preset
 from training.preview import save_preview
+from training.processes import Team, asked_to_stop
 from training.progress import Report, nobody
 
 CHECKPOINT = "checkpoint.pt"
@@ -59,36 +57,6 @@ class TrainSettings:
     @property
     def recipe(self) -> Preset:
         return replace(PRESETS[self.preset], epochs=self.epochs)
-
-
-@dataclass(frozen=True)
-class Team:
-    """The processes of a run, as `torchrun` starts them; one where it does not."""
-
-    rank: int
-    world: int
-    device: torch.device
-
-    @classmethod
-    def assemble(cls) -> Team:
-        """Join the processes that `torchrun` started, or stand alone."""
-        world = int(os.environ.get("WORLD_SIZE", "1"))
-        local = int(os.environ.get("LOCAL_RANK", "0"))
-        cuda = torch.cuda.is_available()
-        device = torch.device("cuda", local) if cuda else torch.device("cpu")
-        if world > 1 and not dist.is_initialized():
-            dist.init_process_group("nccl" if cuda else "gloo")
-        return cls(int(os.environ.get("RANK", "0")), world, device)
-
-    @property
-    def leads(self) -> bool:
-        return self.rank == 0
-
-    def autocast(self) -> AbstractContextManager[Any]:
-        """Mixed precision in bfloat16 where the device has instructions for it."""
-        kind = self.device.type
-        fast = kind == "cuda" or torch.cpu._is_avx512_bf16_supported()
-        return torch.autocast(kind, torch.bfloat16, enabled=fast)
 
 
 def learning_rate(step: int, steps: int, recipe: Preset) -> float:
@@ -183,7 +151,7 @@ class Trainer:
                     raise StoreError(f"the loss is {value} at step {self.step}; lower the rate")
                 smooth = value if math.isnan(smooth) else smooth + SMOOTHING * (value - smooth)
                 bar.set_postfix(loss=f"{smooth:.4f}", refresh=False)
-                log.write(self, value)
+                log.write(self._figures(value))
                 self.report("learning", self.step / self.steps)
             ended = self.step % self.steps_per_epoch == 0
             if self.team.leads and (ended or time.monotonic() - saved > SAVE_SECONDS):
@@ -195,6 +163,16 @@ class Trainer:
                 if self.team.leads:
                     self._save()
                 raise KeyboardInterrupt
+
+    def _figures(self, loss: float) -> Figures:
+        return Figures(
+            self.step,
+            self.step // self.steps_per_epoch,
+            self.step * self.recipe.batch,
+            loss,
+            learning_rate(self.step - 1, self.steps, self.recipe),
+            time.monotonic() - self.began,
+        )
 
     def _learn(self, batch: list[Tensor]) -> Tensor:
         rate = learning_rate(self.step, self.steps, self.recipe)
@@ -287,74 +265,12 @@ def batch_of(windows: Windows, count: int) -> list[Tensor]:
     return list(default_collate([windows[(-1 - number) % 2**62] for number in range(count)]))
 
 
-class Log:
-    """The run's figures in `log.csv` and for TensorBoard; lines past a resumed step are cut."""
-
-    FIELDS = ("step", "epoch", "tiles", "loss", "learning_rate", "seconds")
-
-    def __init__(self, folder: Path, step: int, leads: bool) -> None:
-        self.path, self.step, self.leads = folder / "log.csv", step, leads
-
-    def __enter__(self) -> Log:
-        if self.leads:
-            kept: list[list[str]] = []
-            if self.path.exists():
-                with self.path.open(newline="") as old:
-                    kept = [row for row in list(csv.reader(old))[1:] if int(row[0]) <= self.step]
-            self.file = self.path.open("w", newline="", buffering=1)
-            self.rows = csv.writer(self.file)
-            self.rows.writerows([list(self.FIELDS), *kept])
-            self.board = SummaryWriter(str(self.path.parent), purge_step=self.step)
-        return self
-
-    def write(self, trainer: Trainer, loss: float) -> None:
-        """Add one line for the trainer's present step."""
-        if not self.leads:
-            return
-        recipe, step = trainer.recipe, trainer.step
-        rate = learning_rate(step - 1, trainer.steps, recipe)
-        seconds = time.monotonic() - trainer.began
-        epoch, tiles = step // trainer.steps_per_epoch, step * recipe.batch
-        self.rows.writerow([step, epoch, tiles, f"{loss:.6f}", f"{rate:.3e}", f"{seconds:.1f}"])
-        self.board.add_scalar("loss", loss, step)
-        self.board.add_scalar("learning_rate", rate, step)
-
-    def __exit__(self, *_: object) -> None:
-        if self.leads:
-            self.file.close()
-            self.board.close()
-
-
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """The state in a checkpoint; only tensors and plain values are read."""
     try:
         return dict(torch.load(path, map_location="cpu", weights_only=True))
     except (OSError, RuntimeError, EOFError) as error:
         raise StoreError(f"{path}: not a readable checkpoint ({error})") from error
-
-
-@contextmanager
-def asked_to_stop(stop: threading.Event) -> Iterator[None]:
-    """Sets `stop` when the process is interrupted or asked to end; a second time it ends at once.
-
-    Signals reach the main thread alone; from another nothing changes.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def heed(number: int, _: object) -> None:
-        stop.set()
-        signal.signal(number, before[signal.Signals(number)])
-
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        signal.signal(number, heed)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def train(

@@ -13,8 +13,9 @@ from dashboard.detector import Model, ModelError, StoreError
 from tests.detector import rasters
 from training import calibration
 from training.data import gather
-from training.export import AREA_TOLERANCE, TOLERANCE, Scorer, export, parity_samples
+from training.export import AREA_TOLERANCE, TOLERANCE, Scorer, export
 from training.networks import article
+from training.parity import parity_samples
 from training.train import CHECKPOINT, TrainSettings, read_checkpoint, train
 
 

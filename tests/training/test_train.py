@@ -19,9 +19,9 @@ from dashboard.detector import OptionError, StoreError
 from tests.detector import rasters
 from training.data import Source, gather
 from training.presets import PRESETS, Preset
+from training.processes import Team
 from training.train import (
     CHECKPOINT,
-    Team,
     Trainer,
     TrainSettings,
     learning_rate,
