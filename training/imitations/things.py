@@ -20,8 +20,8 @@ from training.imitations.sheet import (
 )
 
 CONTRASTS = (0.8, 14.0)  # units of the window's roughness, drawn evenly in the logarithm
-FAINTEST = 3.0  # px times units: the smallest things need more contrast to be seen at all
-BRIGHT = 0.8  # odds of a thing brighter than the ground: metal and cloth are
+FAINTEST = 5.0  # px times units: the smallest things need more contrast to be seen at all
+BRIGHT = 0.6  # odds of a thing brighter than the ground; a heat shield need not be
 BLAST, BLASTED = 0.15, 8.0  # odds of ground blown off with a thing; px across from which it can be
 BLOWN = 0.45  # of a blast's depth, from which on the ground counts as the object
 
