@@ -1,9 +1,10 @@
 """The picture at the head of README's figures: real hardware as a model sees it, and its rank.
 
-    python -m tests.benchmarks.headline pathfinder.png [--model second-look] --out PICTURE.jpg
+    python -m tests.benchmarks.headline pathfinder.png [--model second-look] [--rule ground] \
+        --out PICTURE.jpg
 
 A row an object of the scene's truth: ground, completion, difference, and how many false places rank
-above it.
+above it by the rule, the one that a scan begins with where none is given.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from dashboard import pictures
-from dashboard.detector import DEFAULT_MODEL, Box, Model, Scene, triptychs
+from dashboard.detector import DEFAULT_MODEL, DEFAULT_RULE, RULES, Box, Model, Scene, triptychs
 from training.evaluate.cases import case_of
 from training.evaluate.contestants import Network
 from training.evaluate.measures import Outcome
@@ -67,9 +68,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("picture", type=Path)
     parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--rule", choices=RULES, default=DEFAULT_RULE)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    network = Network.load(given.model)
+    network = Network.load(given.model, rule=given.rule)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         with Labelled(given.picture).opened(work) as (subject, scene, truth):

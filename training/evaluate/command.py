@@ -9,7 +9,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -86,11 +86,8 @@ def evaluate(settings: EvaluateSettings, track: Track = iter) -> list[Path]:
 
 def contestants_of(settings: EvaluateSettings) -> list[Contestant]:
     """The contestants that the settings name, the models first."""
-    networks = [
-        Network.load(name, settings.stride, settings.device, rule)
-        for name in settings.models
-        for rule in settings.rules
-    ]
+    loaded = [Network.load(name, settings.stride, settings.device) for name in settings.models]
+    networks = [replace(one, rule=rule) for one in loaded for rule in settings.rules]
     adapted = [Adapted(one, settings.device) for one in networks] if settings.adapt else []
     return [*networks, *adapted, *(peers() if settings.peers else [])]
 

@@ -18,6 +18,7 @@ from tests.models import area_model, plain_model
 from training.__main__ import main
 from training.evaluate import adapted, command, contestants
 from training.evaluate.cases import Case, Cases
+from training.evaluate.command import EvaluateSettings, contestants_of
 from training.evaluate.contestants import Network
 from training.truth import KnownObject, Truth
 
@@ -63,17 +64,22 @@ def test_it_writes_json_csv_and_a_page_that_stands_alone(folder: Path) -> None:
     assert page.count("<svg") == page.count("</svg>") >= 3
 
 
-def test_ground_that_a_model_it_began_with_has_learned_is_in_its_sample(folder: Path) -> None:
-    """`second-look` itself has learned chips and tiles; its critic, and what follows it, more."""
-    path = area_model(folder / "on.onnx", start="second-look", scenes=("mine.png",))
-    for name, known in ((str(path), "mine.png"), ("second-look", "hirise_chips")):
-        network = Network.load(name, device="cpu")
-        assert known in network.model.card.scenes
-        assert "pathfinder.png" not in network.model.card.scenes
-        samples = [network.sample(ground) for ground in (known, "pathfinder.png", "other.png")]
-        assert samples == ["in", "in", "out"]
+def test_ground_that_a_model_it_began_with_has_learned_is_in_its_sample(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = area_model(folder / "first.onnx", scenes=("theirs.png",))
+    second = area_model(folder / "second.onnx", start="first", scenes=("chips",))
+    third = area_model(folder / "third.onnx", start="second", scenes=("mine.png",))
     alone = area_model(folder / "alone.onnx", start="general", scenes=("mine.png",))
-    assert Network.load(str(alone), device="cpu").sample("pathfinder.png") == "out"
+    monkeypatch.setattr(contestants, "list_models", lambda: [first, second])
+    for path, known in (
+        (third, {"mine.png", "chips", "theirs.png"}),
+        (second, {"chips", "theirs.png"}),
+        (alone, {"mine.png"}),
+    ):
+        network = Network.load(str(path), device="cpu")
+        for ground in ("mine.png", "chips", "theirs.png", "other.png"):
+            assert network.sample(ground) == ("in" if ground in known else "out")
 
 
 def test_the_stride_is_for_models_that_score_tile_by_tile(folder: Path) -> None:
@@ -108,6 +114,16 @@ def test_scores_are_read_by_each_rule_and_scanned_once(
     assert areas["scored"] == by_ground["scored"]
     assert areas["objects"][0]["sigma"] != by_ground["objects"][0]["sigma"]
     assert by_ground["objects"][0]["cost"] == 0
+
+
+def test_a_model_is_loaded_once_whatever_the_rules(folder: Path) -> None:
+    """Each takes gigabytes once it has scored a scene."""
+    model, scenes = (str(folder / name) for name in ("areas.onnx", "scenes"))
+    rules = ("mean", "ground", "alike")
+    settings = EvaluateSettings((model,), (scenes,), folder / "report.json", rules, device="cpu")
+    first, *others = (one for one in contestants_of(settings) if isinstance(one, Network))
+    assert [one.rule for one in (first, *others)] == list(rules)
+    assert all(one.model is first.model for one in others)
 
 
 def test_it_resumes_from_its_parts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
