@@ -96,7 +96,7 @@ def test_every_page_shows_the_open_scan_without_a_fault(name: str, store: ScanSt
     assert store.scene_name in text(app)
 
 
-@pytest.mark.parametrize(("name", "start"), [("critic", " --start general.onnx"), ("article", "")])
+@pytest.mark.parametrize(("name", "start"), [("critic", " --start eye.onnx"), ("article", "")])
 def test_the_recipe_of_a_model_names_what_it_began_with(name: str, start: str) -> None:
     app = page("models")
     app.segmented_control(key="card").set_value(name).run()

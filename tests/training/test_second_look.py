@@ -113,8 +113,9 @@ def test_a_place_is_where_nothing_near_is_higher() -> None:
     heights = torch.zeros(1, 20, 24)
     heights[0, 4, 4], heights[0, 4, 4 + EDGE], heights[0, 4, 4 + EDGE + 1] = 5.0, 4.0, 3.0
     heights[0, 15, 15] = 1.0
+    heights += 1e-5  # rounding: on flat ground every block is as high as all around it
     assert torch.nonzero(places_in(heights)).tolist() == [[0, 4, 4], [0, 15, 15]]
-    close = torch.nonzero(peaks(heights, CLOSE) & (heights > 0)).tolist()
+    close = torch.nonzero(peaks(heights, CLOSE) & (heights > 0.5)).tolist()
     assert close == [[0, 4, 4], [0, 4, 4 + EDGE], [0, 15, 15]]
 
 
@@ -323,7 +324,7 @@ def test_onnx_runtime_looks_at_as_many_places_as_there_are(trained: Path) -> Non
             change = score - without(scorer.standing(torch.from_numpy(dn), *scene)[0], RIM)
         counts.append(int(torch.count_nonzero(change)))
         np.testing.assert_allclose(model.score(dn, 100.0, 10.0), score, atol=AREA_TOLERANCE)
-    assert counts[0] <= counts[1] < counts[2]
+    assert counts[0] == 0 < counts[1] < counts[2]
 
 
 def test_it_learns_a_scene_by_its_last_layer_alone(

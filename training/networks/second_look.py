@@ -29,6 +29,7 @@ DROPPED = 0.2  # part of the hidden channels that is left out while learning
 PLACE = 13  # blocks: side of the square in which one place is the strongest
 EDGE = PLACE // 2  # blocks around a place that share what is said of it
 RIM = 16  # blocks around an area whose scores decide which are the places in it, in whole steps
+SLIGHT = 1e-3  # of a score: what stands out less is rounding, of which flat ground is full
 CLOSE = 7  # blocks: as `PLACE` while it learns, so that more is learned of a window
 CLIPPED = 20.0  # deviations of ground at which contrast is clipped: glints, deep shadow
 LEAST = 0.01  # of a deviation, in 4 robust sigma of the scene: ground is never smoother
@@ -160,7 +161,7 @@ def peaks(heights: Tensor, side: int) -> Tensor:
 
 def places_in(standing: Tensor) -> Tensor:
     """1 where a critic's scores `[N, h, w]` have a place that stands out at all, 0 elsewhere."""
-    return (peaks(standing, PLACE) & (standing > 0)).float()
+    return (peaks(standing, PLACE) & (standing > SLIGHT)).float()
 
 
 def seen(layers: Tensor, places: Places, rim: int) -> Tensor:
