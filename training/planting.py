@@ -50,7 +50,7 @@ def plant(
         NoGround: the objects do not fit.
     """
     rng = np.random.default_rng(seed)
-    factors = [_factors(rng) if vary else (1.0, 1.0) for _ in kinds]
+    factors = [varied(rng) if vary else (1.0, 1.0) for _ in kinds]
     stamps = [
         KINDS[kind](rng, site.sun, size) for kind, (size, _) in zip(kinds, factors, strict=True)
     ]
@@ -59,7 +59,7 @@ def plant(
     objects = []
     for number, kind in enumerate(kinds):
         stamp, (x, y), (size, contrast) = stamps[number], places[number], factors[number]
-        _press(planted, site, stamp, (x, y), contrast, rng)
+        press(planted, site, stamp, (x, y), contrast, rng)
         turn = kinds[: number + 1].count(kind)
         name = kind if kinds.count(kind) == 1 else f"{kind} {turn}"
         left, top, right, bottom = stamp.box
@@ -130,13 +130,13 @@ def turned_border(shape: tuple[int, int], degrees: float = 4.5) -> Mask:
     return np.asarray((np.abs(u) < half_width) & (np.abs(v) < half_height))
 
 
-def _factors(rng: Rng) -> tuple[float, float]:
-    """Size and contrast of one object, as often below 1 as their ends allow."""
+def varied(rng: Rng) -> tuple[float, float]:
+    """Size and contrast of one object in a series, as often below 1 as their ends allow."""
     size, contrast = (math.exp(rng.uniform(*np.log(ends))) for ends in (SIZES, CONTRASTS))
     return size, contrast
 
 
-def _press(
+def press(
     dn: Floats, site: Site, stamp: Stamp, at: tuple[int, int], contrast: float, rng: Rng
 ) -> None:
     """Puts a stamp on the ground in place, lit, blurred and noisy as the ground is."""

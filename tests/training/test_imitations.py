@@ -9,7 +9,7 @@ from tests.detector import rasters
 from training.ground import Sun
 from training.imitations import Planted, plant, put, things, windows
 from training.imitations.lookalikes import lookalike
-from training.imitations.sheet import FINE
+from training.imitations.sheet import FINE, Sheet
 from training.imitations.things import BLASTED, thing
 from training.imitations.windows import SIZES, sun_over
 from training.networks.guarded import BLOCK
@@ -142,3 +142,39 @@ def test_blown_off_ground_counts_where_it_is_deep(
     assert counted.any()
     assert not counted[[0, -1]].any(), "it ends before the sheet does"
     assert np.abs(sheet.stain[counted]).mean() > 3 * np.abs(sheet.stain[~counted]).mean()
+
+
+@pytest.mark.parametrize("draw", [thing, lookalike])
+def test_nothing_ends_in_a_straight_edge_where_its_sheet_does(draw: object) -> None:
+    def step(dn: np.ndarray, side: int) -> float:
+        """How much the ground changes just within where the sheet was put."""
+        begin = (SIDE - side) // 2
+        border = np.zeros(dn.shape, bool)
+        border[begin : begin + side, begin : begin + side] = True
+        border[begin + 1 : begin + side - 1, begin + 1 : begin + side - 1] = False
+        return float(np.abs(dn - ground())[border].max())
+
+    most, edges = 0.0, list[float]()
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        sheet = draw(float(rng.uniform(10, 60)), Sun(), rng)  # type: ignore[operator]
+        side, dn = len(sheet.x) // FINE, ground()
+        windows.press(dn, sheet, ((SIDE - side) // 2,) * 2, (20.0, 0.0), rng)
+        most = max(most, float(np.abs(dn - ground()).max()))
+        edges.append(step(dn, side))
+    assert most > 50, "things do change the ground"
+    assert max(edges) < 0.02 * most
+
+
+def test_ground_that_is_only_stained_is_neither_object_nor_ground() -> None:
+    sheet = Sheet.blank(80, Sun())
+    far = np.hypot(sheet.x, sheet.y)
+    sheet.stain[far < 30] = -2.0
+    sheet.cover(far < 4, 3.0)
+    target, weight = np.zeros((20, 20), np.float32), np.ones((20, 20), np.float32)
+    covered = windows.press(ground()[:80, :80], sheet, (0, 0), (20.0, 0.0), np.random.default_rng())
+    windows.mark(target, weight, covered, windows._stained(sheet), (0, 0))
+    assert target[9:11, 9:11].all()
+    assert target.sum() < 10
+    assert weight[10, 4] == 0, "stained, far from the body"
+    assert weight[10, 0] == weight[0, 0] == 1, "ground"

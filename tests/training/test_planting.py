@@ -224,7 +224,7 @@ def test_contrast_fades_an_object_but_never_its_shadow(ground: np.ndarray) -> No
     bright, dark = [], []
     for factor in (1.0, 0.4):
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(planting, "_factors", lambda _, factor=factor: (1.0, factor))
+            patched.setattr(planting, "varied", lambda _, factor=factor: (1.0, factor))
             planted, (one,) = plant(site, 3, ("rover",), vary=True)
         box = one.box.grow(8)
         part = planted[box.y_min : box.y_max, box.x_min : box.x_max]

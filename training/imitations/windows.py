@@ -21,6 +21,9 @@ from training.sensor import noise_of
 SIZES = (1.5, 60.0)  # px across, drawn evenly in the logarithm
 OBJECTS = (0.15, 0.35, 0.3, 0.2)  # odds of none, one, two, three in a window
 LOOKALIKES = (0.5, 0.2, 0.2, 0.1)  # the same of natural things that must not count
+FADING = 0.3  # of half a sheet, along which what is drawn fades to its border
+STAINED = 0.4  # units of roughness, from which on ground counts as stained
+SHARPEST = 0.5  # px: standard deviation of the point spread, 1 at most
 COVERED = 0.25  # of a block, from which on it counts as the object
 DOUBTFUL = 3  # blocks around an object that are not judged
 JPEG, SEAM, GRAIN = 0.25, 0.1, 0.2  # odds of artefacts in a window
@@ -57,13 +60,13 @@ def plant(dn: Floats, scale: float, rng: Rng) -> Planted:
         for _ in range(int(rng.choice(len(odds), p=odds))):
             size = even_in_logarithm(SIZES, rng)
             sheet = draw(size, sun, rng)
-            at = _free(taken, len(sheet.x) // FINE, rng)
+            at = free(taken, len(sheet.x) // FINE, rng)
             if at is None:
                 continue
-            covered = _press(dn, sheet, at, (scale, noise), rng)
+            covered = press(dn, sheet, at, (scale, noise), rng)
             if counts:
-                _mark(target, weight, covered, at)
-    _spoil(dn, ends, noise, rng)
+                mark(target, weight, covered, _stained(sheet), at)
+    spoil(dn, ends, noise, rng)
     return Planted(dn, target, weight)
 
 
@@ -83,10 +86,10 @@ def put(dn: Floats, scale: float, count: int, rng: Rng, least: float = CONTRASTS
     noise, sun = noise_of(dn), sun_over(dn, rng)
     for _ in range(count):
         sheet = thing(even_in_logarithm(SIZES, rng), sun, rng, least)
-        at = _free(taken, len(sheet.x) // FINE, rng)
+        at = free(taken, len(sheet.x) // FINE, rng)
         if at is None:
             continue
-        covered = _press(dn, sheet, at, (scale, noise), rng)
+        covered = press(dn, sheet, at, (scale, noise), rng)
         inside = covered >= min(COVERED, 0.6 * float(covered.max()))
         y, x = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
         box = Box(int(x[0]), int(y[0]), int(x[-1]) + 1, int(y[-1]) + 1)
@@ -111,7 +114,7 @@ def sun_over(dn: Floats, rng: Rng) -> Sun:
     return Sun(azimuth % 360, 36.0)
 
 
-def _press(
+def press(
     dn: Floats, sheet: Sheet, at: tuple[int, int], units: tuple[float, float], rng: Rng
 ) -> Floats:
     """Puts a sheet on the ground in place, as a camera would see it; the part covered, `[h, w]`."""
@@ -122,29 +125,51 @@ def _press(
     level = float(np.median(under))
     rough = MAD_TO_SIGMA * float(np.median(np.abs(under - level)))
     unit = np.float32(max(2 * noise, math.sqrt(max(rough, 1e-6) * scale), 0.05 * scale))
-    spread = rng.uniform(0.5, 1.0)
-    stain, alpha = (_seen(part, spread) for part in (sheet.stain, sheet.alpha))
-    value = _seen(sheet.value * sheet.alpha, spread) / np.maximum(alpha, np.float32(1e-4))
+    spread = rng.uniform(SHARPEST, 1.0)
+    fading = _fading(len(sheet.x))
+    solid = sheet.alpha * fading
+    stain, alpha = _seen(sheet.stain * fading, spread), _seen(solid, spread)
+    value = _seen(sheet.value * solid, spread) / np.maximum(alpha, np.float32(1e-4))
     grain = rng.normal(0, noise, under.shape).astype(np.float32)
     put = np.float32(level) + unit * value + grain
     under[:] = (1 - alpha) * (under + unit * stain) + alpha * put
     return np.maximum(alpha, _seen(sheet.changed, spread)) if sheet.changed.any() else alpha
 
 
-def _mark(target: Floats, weight: Floats, covered: Floats, at: tuple[int, int]) -> None:
-    """Marks the blocks an object covers; together they weigh the root of their number."""
+def _fading(side: int) -> Floats:
+    """1 in the middle of a sheet, 0 at its border, so that nothing ends there, `[h, w]`."""
+    beyond = np.abs((np.arange(side, dtype=np.float32) + 0.5) * (2 / side) - 1)
+    edge = np.clip((1 - beyond) / FADING, 0, 1)
+    edge = edge * edge * (3 - 2 * edge)
+    return np.asarray(edge[:, None] * edge[None, :], np.float32)
+
+
+def _stained(sheet: Sheet) -> Floats:
+    """How much of a pixel has another albedo, `[h, w]`."""
+    return _seen((np.abs(sheet.stain) > STAINED).astype(np.float32), SHARPEST)
+
+
+def mark(
+    target: Floats, weight: Floats, covered: Floats, stained: Floats, at: tuple[int, int]
+) -> None:
+    """Marks the blocks an object covers; together they weigh the root of their number.
+
+    Ground that it only stained is neither object nor ground. `covered` and `stained` are parts of
+    pixels, `[h, w]`, whole blocks; what they say is changed in place in `target` and `weight`.
+    """
     y, x = at[0] // BLOCK, at[1] // BLOCK
     side = len(covered) // BLOCK
     share = covered.reshape(side, BLOCK, side, BLOCK).mean(axis=(1, 3))
     inside = share >= min(COVERED, 0.6 * float(share.max()))
     near = ndimage.binary_dilation(share > 0.02, iterations=DOUBTFUL)
+    near |= stained.reshape(side, BLOCK, side, BLOCK).mean(axis=(1, 3)) > 0.5
     where = slice(y, y + side), slice(x, x + side)
     weight[where][near] = 0.0
     target[where][inside] = 1.0
     weight[where][inside] = 1.0 / math.sqrt(int(inside.sum()))
 
 
-def _free(taken: Mask, side: int, rng: Rng) -> tuple[int, int] | None:
+def free(taken: Mask, side: int, rng: Rng) -> tuple[int, int] | None:
     """`(y, x)` for a sheet of `side` px, on whole blocks; None where there is no room."""
     height, width = taken.shape
     for _ in range(8):
@@ -157,7 +182,7 @@ def _free(taken: Mask, side: int, rng: Rng) -> tuple[int, int] | None:
     return None
 
 
-def _spoil(dn: Floats, ends: tuple[float, float], noise: float, rng: Rng) -> None:
+def spoil(dn: Floats, ends: tuple[float, float], noise: float, rng: Rng) -> None:
     """What happens to a picture on its way: clipping, compression, seams, grain; in place."""
     low, high = ends
     span = max(high - low, 1e-6)
