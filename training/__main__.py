@@ -70,6 +70,11 @@ def parser() -> argparse.ArgumentParser:
     calibrate.add_argument(
         "--critic", metavar="MODEL", help="which a second look is to follow instead of its own"
     )
+    calibrate.add_argument(
+        "--logit",
+        action="store_true",
+        help="only what a critic's logit says, best on ground it has not learned; scores stay",
+    )
     calibrate.set_defaults(command=run_calibrate)
 
     adapt = commands.add_parser("adapt", help="let a model learn the scene's own ground")
@@ -141,10 +146,16 @@ def run_export(options: argparse.Namespace) -> None:
 
 def run_calibrate(options: argparse.Namespace) -> None:
     """`calibrate`: one ONNX file, or an error and none."""
-    from training.calibrate import calibrate
+    from training.calibrate import calibrate, calibrate_logit
     from training.data import gather
 
+    if options.logit and options.critic:
+        raise OptionError("--logit leaves scores as they are; leave out --critic")
     sources = gather(options.scenes, polluted=False, track=tracked)
+    if options.logit:
+        card = calibrate_logit(options.model, sources, options.target, options.seed)
+        print(f"{options.target}: {card.planted:.2%} of the blocks were planted")
+        return
     card = calibrate(options.model, sources, options.target, options.seed, options.critic)
     print(f"{options.target}: {card.parameters:,} parameters, parity {card.parity:.1e}")
 

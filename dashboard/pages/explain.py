@@ -73,8 +73,8 @@ def judged(logit: float, planted: float, measured: Measure | None, pixel_size: f
     polarity = "" if measured is None else " dark" if measured.brightness < 0 else " bright"
     return (
         f"The critic saw something{polarity}, {size(measured, pixel_size)}, and gives it a logit "
-        f"of {logit:.1f}: of the blocks it judged so in training, {often} were part of something "
-        f"planted, where {planted:.1%} of all were."
+        f"of {logit:.1f}: of the blocks it judged so where it was calibrated, {often} were part of "
+        f"something planted, as {planted:.1%} of all were."
     )
 
 

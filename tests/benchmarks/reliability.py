@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from training.calibrate import line_of
 from training.calibration import judgements
 from training.data import Plantings, gather
 from training.files import model_file
@@ -63,10 +64,11 @@ def main() -> None:
     parser.add_argument("--windows", type=int, default=400, help="of each scene")
     given = parser.parse_args()
     network, all_said, all_planted = critic_of(given.model), [], []
+    gain, offset = line_of(given.model)
     for path in given.scenes:
         windows = Plantings(gather([path], polluted=False), SEED, turns=True)
         logits, planted = judgements(network, windows, given.windows)
-        all_said.append(torch.sigmoid(logits.double()).numpy())
+        all_said.append(torch.sigmoid(gain * logits.double() + offset).numpy())
         all_planted.append(planted.double().numpy())
         print(json.dumps({"scene": path.name} | reliability(all_said[-1], all_planted[-1])))
     together = reliability(np.concatenate(all_said), np.concatenate(all_planted))
