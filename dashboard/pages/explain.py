@@ -74,7 +74,7 @@ def judged(logit: float, planted: float, measured: Measure | None, pixel_size: f
     return (
         f"The critic saw something{polarity}, {size(measured, pixel_size)}, and gives it a logit "
         f"of {logit:.1f}: of the blocks it judged so where it was calibrated, {often} were part of "
-        f"something planted, as {planted:.1%} of all were."
+        f"something planted; of all there, {planted:.1%} were."
     )
 
 

@@ -387,7 +387,7 @@ def test_why_says_what_a_critic_saw(store: ScanStore, tmp_path: Path) -> None:
         pass
     words = text(page("review", explain="Why"))
     assert "The critic saw something bright, " in words
-    assert "where 1.0% of all were" in words
+    assert "of all there, 1.0% were" in words
 
 
 def test_why_says_what_a_second_look_did(store: ScanStore, tmp_path: Path) -> None:
