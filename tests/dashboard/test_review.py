@@ -415,7 +415,7 @@ def test_what_a_critic_saw_is_said_with_polarity_shape_and_frequency() -> None:
     dark = Measure(12.0, 6.0, 50, 0.02, -0.4, Box(0, 0, 12, 6))
     said = explain.judged(2.0, 0.009, dark, 0.25)
     assert "something dark, 3.0 x 1.5 m, and gives it a logit of 2.0" in said
-    assert "88% were part of something planted, where 0.9% of all were" in said
+    assert "88% were part of something planted; of all there, 0.9% were" in said
     said = explain.judged(-6.0, 0.009, None, None)
     assert "something, no clear outline, and gives it a logit of -6.0" in said
     assert "less than 1% were" in said
