@@ -31,7 +31,6 @@ from dashboard.detector import Model, NeedleError, Scene, needle_home
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[1]
-LAST = "critic-last"  # the card's preset where a critic's last layer was fitted
 NEEDED = ("torch", "onnx", "onnxscript", "tensorboard", "sklearn")  # for all but a critic
 INSTALL = "make learn installs it, or pip install -r training/requirements.txt"
 PAUSE = 0.25  # s between two looks at whether to stop
@@ -101,7 +100,7 @@ def can_learn(model: Model) -> bool:
 
 def has_learned(model: Model) -> bool:
     """Whether a model has learned a scene."""
-    return model.card.preset == LAST or model.card.preset.endswith("-adapt")
+    return model.card.learned
 
 
 def list_learned() -> list[Path]:

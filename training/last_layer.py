@@ -22,7 +22,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from dashboard.detector.card import ModelCard
+from dashboard.detector.card import LAST, ModelCard
 from dashboard.detector.devices import CPU
 from dashboard.detector.errors import ModelError
 from dashboard.detector.pieces import read
@@ -33,7 +33,7 @@ from training.graft import RIM, feed, judging
 from training.looking import Eye, Looking, Run
 from training.progress import Report
 
-PRESET = "critic-last"  # of the card of what has been fitted
+PRESET = LAST  # of the card of what has been fitted
 TOLERANCE = 1e-3  # of the graph's scores
 SEPARATION = "separation.csv"  # in the run's folder
 

@@ -17,6 +17,7 @@ from dashboard.detector.errors import ModelError
 
 PREFIX = "needle."
 KINDS = ("article", "guarded", "critic", "second-look")
+LAST = "critic-last"  # the preset where a critic's last layer was fitted to a scene
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,16 @@ class ModelCard:
     def judges(self) -> bool:
         """True where it gives logits too, of how much something looks put there."""
         return self.kind in ("critic", "second-look")
+
+    @property
+    def learned(self) -> bool:
+        """True where it has learned a scene."""
+        return self.fitted or self.preset.endswith("-adapt")
+
+    @property
+    def fitted(self) -> bool:
+        """True where a critic's last layer alone has learned a scene."""
+        return self.preset == LAST
 
     @property
     def looks_again(self) -> bool:

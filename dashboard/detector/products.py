@@ -252,6 +252,7 @@ def _rule(finished: Finished) -> dict[str, Any]:
         "expected_false": _number(finished.expected),
         "tail": {"start": _number(tail.start), "shape": tail.shape, "scale": tail.scale},
         "doubts": list(finished.doubts),
+        "cautious": finished.cautious,
     }
 
 

@@ -36,6 +36,7 @@ from dashboard.detector.verdicts import Decision, Place, Verdict
 
 COLUMNS = "rank,sigma,score,x,y,x_min,y_min,x_max,y_max,area_px,lon,lat,p,q,artefacts".split(",")
 COLUMNS += "verdict,name,note,reviewer,decided".split(",")
+FEW = 3.0  # false alarms to expect, fewer than which come late where a scene is learned
 TILE_COLUMNS = "row,col,x,y,width,height,score,sigma".split(",")
 
 
@@ -99,6 +100,15 @@ class Finished:
     def expected(self) -> float:
         """How many places of ground alone to expect beyond the threshold."""
         return float(self.measured.tail.expected(self.settings.sigma))
+
+    @property
+    def cautious(self) -> bool:
+        """True where fewer false alarms come than are expected, of which there are few.
+
+        What a second look scores of a scene that it has learned ends early: where one is promised
+        0.4 come, where ten are eleven (tests/benchmarks/thresholds.md).
+        """
+        return self.store.record.bent and self.settings.rule != "alike" and self.expected < FEW
 
     def promising(self, false_alarms: float) -> Finished:
         """The same at the threshold where so many false alarms are to be expected.

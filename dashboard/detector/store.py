@@ -62,6 +62,7 @@ class ScanRecord:
     device: str = ""
     region: str | None = None  # the area of interest as GeoJSON in pixels; None: the whole scene
     around: int = 0  # positions: side of the square of surprise that scores stand out from; 0: none
+    bent: bool = False  # by a second look that has learned the scene: few alarms come late
 
     @classmethod
     def of(
@@ -91,6 +92,7 @@ class ScanRecord:
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             region=region.text if region else None,
             around=model.card.around,
+            bent=model.card.learned and model.card.looks_again,
         )
         if stride > record.tile:
             raise OptionError(

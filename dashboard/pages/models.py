@@ -72,7 +72,7 @@ def _chosen(names: list[str], store: ScanStore | None) -> str:
 
 def _made(card: ModelCard) -> dict[str, str]:
     objects = "known objects left in" if card.polluted else "known objects left out"
-    seen = "things put on it" if card.preset == learning.LAST else "windows"
+    seen = "things put on it" if card.fitted else "windows"
     return {
         "trained on": ", ".join(card.scenes) + f" ({objects})",
         "how long": f"{card.windows_seen:,} {seen}, {card.hours:g} h",
@@ -139,7 +139,7 @@ def _remake(model: Model) -> None:
     name, card = model.name, model.card
     scenes = " ".join(card.scenes)
     if learning.has_learned(model):
-        fit = "halves" if card.square else "last" if card.preset == learning.LAST else "whole"
+        fit = "halves" if card.square else "last" if card.fitted else "whole"
         st.code(
             f"python -m training adapt {scenes} --model {card.start} --fit {fit} \\\n"
             f"    --out {name}.onnx",

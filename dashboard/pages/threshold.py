@@ -82,6 +82,10 @@ def _promise(finished: Finished) -> None:
     st.markdown(f"Expect {false_alarms(finished.expected)} in this scene at this threshold.")
     if finished.doubts:
         st.warning(f"Do not rely on this number: {'; '.join(finished.doubts)}.")
+    elif finished.cautious:
+        frame.quiet(
+            "The model has learned this scene: where so few are expected, about half as many come."
+        )
     if not st.toggle("How well the tail fits", key="show_fit"):
         return
     st.plotly_chart(charts.quantiles(tail), theme=None, config=charts.CONFIG, key="quantiles")

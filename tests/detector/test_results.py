@@ -30,6 +30,7 @@ from dashboard.detector import (
     scan,
     write_results,
 )
+from dashboard.detector.results import FEW
 from tests.detector import rasters
 
 PLACE = Affine(0.5, 0, 8_130_000, 0, -0.5, -270_000)
@@ -166,3 +167,20 @@ def test_results_that_cannot_be_written_say_so(
 def test_settings_without_meaning_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(OptionError):
         ScanSettings(**wrong)
+
+
+def test_few_false_alarms_are_said_to_be_fewer_where_a_second_look_has_learned(
+    finished: Callable[..., Finished], tmp_path: Path
+) -> None:
+    def asked(done: Finished, bent: bool, rule: str = "mean") -> Finished:
+        done.store.record = replace(done.store.record, bent=bent)
+        return replace(done, settings=replace(done.settings, rule=rule))
+
+    few, many = finished(sigma=6.0), finished(sigma=1.0)
+    assert few.expected < FEW < many.expected
+    assert asked(few, bent=True).cautious
+    assert write_results(tmp_path, asked(few, bent=True))
+    assert json.loads((tmp_path / "run.json").read_text())["rule"]["cautious"] is True
+    assert not asked(few, bent=True, rule="alike").cautious
+    assert not asked(few, bent=False).cautious
+    assert not asked(many, bent=True).cautious

@@ -25,8 +25,9 @@ from dashboard.detector import (
     read_card,
     scan,
 )
+from dashboard.detector.card import LAST
 from dashboard.detector.pieces import Piece
-from dashboard.learning import LAST, begun, curves, has_learned, separation
+from dashboard.learning import begun, curves, has_learned, separation
 from tests.detector import rasters
 from training import fitting, imitations, last_layer, looking
 from training.adapt import adapt

@@ -12,8 +12,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from dashboard.detector import Model, ModelCard, ModelError, OptionError, read_card
+from dashboard.detector import Model, ModelCard, ModelError, OptionError, ingest, read_card
 from dashboard.detector.statistics import MAD_TO_SIGMA
+from dashboard.detector.store import ScanRecord
 from tests.detector import rasters
 from tests.models import critic_model
 from training import calibrate as calibrate_module
@@ -349,6 +350,10 @@ def test_it_learns_a_scene_by_its_last_layer_alone(
     assert (card.preset, card.kind, card.start) == (last_layer.PRESET, "second-look", "again")
     assert card.margin == before.margin + graft.RIM * card.stride
     assert card.parity <= last_layer.TOLERANCE
+    assert (before.learned, card.learned) == (False, True)
+    for asked in (model, target):
+        record = ScanRecord.of(ingest(picture), Model.load(asked, "cpu"), card.stride)
+        assert record.bent is (asked is target)
     side, cut = 256 + 2 * card.margin, graft.RIM * card.stride
     dn = np.random.default_rng(0).normal(100, 20, (1, 1, side, side)).astype(np.float32)
     inner = dn[..., cut:-cut, cut:-cut]
