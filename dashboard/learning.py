@@ -95,12 +95,7 @@ def lacking(model: Model) -> bool:
 
 def can_learn(model: Model) -> bool:
     """Whether a model is of a kind that learns scenes, and has not learned one."""
-    return model.card.area and not has_learned(model)
-
-
-def has_learned(model: Model) -> bool:
-    """Whether a model has learned a scene."""
-    return model.card.learned
+    return model.card.area and not model.card.learned
 
 
 def list_learned() -> list[Path]:

@@ -78,7 +78,7 @@ def adapt(
     recipe = RECIPES.get(card.kind)
     if recipe is None:
         raise ModelError(f"{path.name}: a network of kind {card.kind} cannot learn a scene")
-    if card.preset == last_layer.PRESET or card.square:
+    if card.fitted or card.square:
         raise ModelError(f"{path.name}: has learned a scene already; give the model it was before")
     fit = fit or recipe.fit
     if fit == LAST and not card.judges:

@@ -33,7 +33,6 @@ from training.graft import RIM, feed, judging
 from training.looking import Eye, Looking, Run
 from training.progress import Report
 
-PRESET = LAST  # of the card of what has been fitted
 TOLERANCE = 1e-3  # of the graph's scores
 SEPARATION = "separation.csv"  # in the run's folder
 
@@ -67,7 +66,7 @@ def learn(path: Path, scene: Scene, folder: Path, report: Report) -> tuple[bytes
     graph = judging(model, eye.anatomy, card.stride, weights)
     learned = replace(
         card,
-        preset=PRESET,
+        preset=LAST,
         start=path.stem,
         margin=card.margin + RIM * card.stride,
         around=0,

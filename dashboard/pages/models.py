@@ -138,7 +138,7 @@ def _remake(model: Model) -> None:
     st.subheader("Made with")
     name, card = model.name, model.card
     scenes = " ".join(card.scenes)
-    if learning.has_learned(model):
+    if model.card.learned:
         fit = "halves" if card.square else "last" if card.fitted else "whole"
         st.code(
             f"python -m training adapt {scenes} --model {card.start} --fit {fit} \\\n"
@@ -159,7 +159,7 @@ def _remake(model: Model) -> None:
 
 def _learning(model: Model, store: ScanStore | None) -> None:
     """How a model learned the scene it has learned; else how it may learn that of the open scan."""
-    if learning.has_learned(model):
+    if model.card.learned:
         if learning.curves(model.path) or learning.separation(model.path):
             st.subheader("How it learned the scene")
             _curves(model.path)

@@ -87,10 +87,8 @@ def plant(dn: Floats, scale: float, rng: Rng) -> Planted:
     target = np.zeros([side // BLOCK for side in dn.shape], np.float32)
     weight, taken = np.ones_like(target), np.zeros(dn.shape, bool)
     noise, sun = sensor.noise_of(dn), windows.sun_over(dn, rng)
-    ends, site = (
-        (float(dn.min()), float(dn.max())),
-        Site.of(dn.copy(), np.ones(dn.shape, bool), sun),
-    )
+    ends = float(dn.min()), float(dn.max())
+    site = Site.of(dn.copy(), np.ones(dn.shape, bool), sun)
     for _ in range(int(rng.choice(len(windows.LOOKALIKES), p=windows.LOOKALIKES))):
         sheet = lookalike(even_in_logarithm(windows.SIZES, rng), sun, rng)
         at = windows.free(taken, len(sheet.x) // FINE, rng)

@@ -256,7 +256,7 @@ def test_the_real_training_teaches_a_real_network(
     assert job.lesson is not None
     learned = Model.load(job.lesson.path, "cpu")
     assert (learned.card.scenes, learned.card.windows_seen) == (("scene.tif",), 160)
-    assert learning.has_learned(learned)
+    assert learned.card.learned
     assert len(curves(job.lesson.path)[0].losses) == 4
     assert job.learning is not None
     assert job.learning.doing == "exporting"

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from dashboard.detector import Model, ModelCard, ModelError, OptionError, ingest, read_card
+from dashboard.detector.card import LAST
 from dashboard.detector.statistics import MAD_TO_SIGMA
 from dashboard.detector.store import ScanRecord
 from tests.detector import rasters
@@ -347,7 +348,7 @@ def test_it_learns_a_scene_by_its_last_layer_alone(
     card = adapt(picture, str(model), target)
     assert held == [fitting.HOLDS["second-look"]]
     before = read_card(model)
-    assert (card.preset, card.kind, card.start) == (last_layer.PRESET, "second-look", "again")
+    assert (card.preset, card.kind, card.start) == (LAST, "second-look", "again")
     assert card.margin == before.margin + graft.RIM * card.stride
     assert card.parity <= last_layer.TOLERANCE
     assert (before.learned, card.learned) == (False, True)
@@ -524,7 +525,7 @@ def test_only_a_second_look_follows_a_critic(trained: Path, tmp_path: Path) -> N
 def test_what_has_no_ground_of_its_own_is_not_calibrated(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="does not depend on any ground's"):
         calibrate("article", [], tmp_path / "new.onnx")
-    learned = critic_model(tmp_path / "learned.onnx", preset=last_layer.PRESET)
+    learned = critic_model(tmp_path / "learned.onnx", preset=LAST)
     with pytest.raises(ModelError, match="has learned a scene"):
         calibrate(str(learned), [], tmp_path / "new.onnx")
     assert not (tmp_path / "new.onnx").exists()
