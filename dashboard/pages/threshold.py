@@ -84,7 +84,7 @@ def _promise(finished: Finished) -> None:
         st.warning(f"Do not rely on this number: {'; '.join(finished.doubts)}.")
     elif finished.cautious:
         frame.quiet(
-            "The model has learned this scene: where so few are expected, about half as many come."
+            "The model has learned this scene: where so few are expected, less than half come."
         )
     if not st.toggle("How well the tail fits", key="show_fit"):
         return

@@ -18,6 +18,7 @@ from PIL import Image
 from rasterio import Affine
 from rasterio.io import MemoryFile
 
+from dashboard import __main__ as command
 from dashboard.detector import (
     PRODUCTS,
     Finished,
@@ -179,6 +180,9 @@ def test_few_false_alarms_are_said_to_be_fewer_where_a_second_look_has_learned(
     few, many = finished(sigma=6.0), finished(sigma=1.0)
     assert few.expected < FEW < many.expected
     assert asked(few, bent=True).cautious
+    sure = replace(asked(few, bent=True), doubted=())
+    assert "(fewer come: the scene is learned)" in command._summary(sure)
+    assert "(not to be relied on)" in command._summary(replace(sure, doubted=("seams",)))
     assert write_results(tmp_path, asked(few, bent=True))
     assert json.loads((tmp_path / "run.json").read_text())["rule"]["cautious"] is True
     assert not asked(few, bent=True, rule="alike").cautious
