@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from training.data import Plantings, Source, Windows, large
-from training.networks import critic, guarded, second_look
+from training.networks import critic, guarded, residuals, second_look
 
 CALIBRATED, AREAS = 256, 60  # px of an area the measures are calibrated on, and how many of them
 FIRST_AREA = 2**40  # number of the first, which no training reaches
@@ -86,7 +86,7 @@ def ordinary_measures(
     network: guarded.Guarded, sources: Sequence[Source], seed: int
 ) -> dict[str, Tensor]:
     """`ordinary` and `rare` of a guarded network's scorer, `[measures]` each."""
-    scorer = guarded.Scorer(network)
+    scorer = residuals.Scorer(network)
 
     def measures(dn: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
         return scorer.measures(dn, centre, scale)[0]

@@ -30,7 +30,7 @@ from training.facts import (
 )
 from training.files import write
 from training.learners import network_of
-from training.networks import article, critic, guarded, second_look
+from training.networks import article, critic, guarded, residuals, second_look
 from training.pair import BLACK, either
 from training.parity import INPUTS, OUTPUTS, PARITY, Sample, checksum, parity, parity_samples
 from training.presets import PRESETS
@@ -108,11 +108,11 @@ def plan_of(state: Mapping[str, Any], alone: bool = False) -> Plan:
     )
 
 
-AreaScorer = guarded.Scorer | critic.Scorer | second_look.Scorer
+AreaScorer = residuals.Scorer | critic.Scorer | second_look.Scorer
 
 
 OUTPUTS_OF: Mapping[type[nn.Module], tuple[str, ...]] = {
-    guarded.Scorer: AREA_OUTPUTS,
+    residuals.Scorer: AREA_OUTPUTS,
     critic.Scorer: CRITIC_OUTPUTS,
     second_look.Scorer: SECOND_LOOK_OUTPUTS,
 }
@@ -129,7 +129,7 @@ def area_scorer(
     if not calibration:
         raise ModelError("the training has not ended; the same command goes on with it")
     if isinstance(network, guarded.Guarded):
-        residual = guarded.Scorer(network).eval()
+        residual = residuals.Scorer(network).eval()
         residual.calibrate(calibration)
         return residual, guarded_facts(residual)
     if "platt" not in calibration:

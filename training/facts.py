@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from dashboard.detector.card import ModelCard
 from dashboard.detector.errors import StoreError
 from training.files import git_revision
-from training.networks import BLOCK, article, critic, guarded, second_look
+from training.networks import BLOCK, article, critic, guarded, residuals, second_look
 from training.presets import PRESETS
 
 OPSET = 18  # newer Pad and ConvTranspose kernels are missing from some CUDA builds
@@ -41,7 +41,7 @@ def article_facts() -> dict[str, Any]:
     }
 
 
-def guarded_facts(scorer: guarded.Scorer) -> dict[str, Any]:
+def guarded_facts(scorer: residuals.Scorer) -> dict[str, Any]:
     """What a caller must know of `guarded`."""
     widest = max(guarded.OCTAVES)
     return {
@@ -53,8 +53,8 @@ def guarded_facts(scorer: guarded.Scorer) -> dict[str, Any]:
         "stride": BLOCK,
         "strides": (BLOCK,),
         "margin": scorer.margin,
-        "around": guarded.AROUND,
-        "score_unit": f"standardised residual, the mean over {len(guarded.WINDOWS)} windows and "
+        "around": residuals.AROUND,
+        "score_unit": f"standardised residual, the mean over {len(residuals.WINDOWS)} windows and "
         f"{len(scorer.network.guards)} holes, the largest of {widest + 1} octaves, "
         "less its mean around; 0 is ordinary ground",
     }
@@ -68,7 +68,7 @@ def critic_facts(scorer: critic.Scorer) -> dict[str, Any]:
         "title": "Critic: guarded completion, and how much a place looks put there",
         "margin": scorer.margin,
         "score_unit": f"logit of something put there {counts}, on a scale where "
-        f"{guarded.TAIL} is what one position of a thousand of ordinary ground exceeds; less the "
+        f"{residuals.TAIL} is what one position of a thousand of ordinary ground exceeds; less the "
         "mean around",
     }
 

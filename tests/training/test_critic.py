@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from training.networks import guarded
+from training.networks import residuals
 from training.networks.critic import (
     HALF,
     LAYERS,
@@ -98,8 +98,8 @@ def test_the_score_is_how_far_logit_and_residual_stand_out_together(network: Cri
         inner = without(parts[0], scorer.sees - scorer.residual.sees)
         surprise, _ = scorer.residual.surprise(inner, *parts[1:])
         logit = scorer.logits(*parts)
-    both = surprise + TRUST * guarded.TAIL * (logit + 2.0) / 6.0
-    rim = guarded.AROUND // 2
+    both = surprise + TRUST * residuals.TAIL * (logit + 2.0) / 6.0
+    rim = residuals.AROUND // 2
     around = both[0, 3 : 3 + 2 * rim + 1, 5 : 5 + 2 * rim + 1].mean()
     torch.testing.assert_close(score[0, 3, 5], both[0, 3 + rim, 5 + rim] - around)
     torch.testing.assert_close(seen[0, 3, 5], logit[0, 3 + rim, 5 + rim])
@@ -113,8 +113,8 @@ def test_alone_the_logit_is_all_that_counts(network: Critic) -> None:
     with torch.inference_mode():
         score, _, placed, _ = scorer(*parts)
         logit = scorer.logits(*parts)
-    torch.testing.assert_close(placed, guarded.TAIL * (logit + 2.0) / 6.0)
-    torch.testing.assert_close(score, guarded.standing_out(placed))
+    torch.testing.assert_close(placed, residuals.TAIL * (logit + 2.0) / 6.0)
+    torch.testing.assert_close(score, residuals.standing_out(placed))
 
 
 def test_a_calibrated_logit_says_how_often_and_leaves_the_scores_as_they_are() -> None:

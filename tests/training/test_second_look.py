@@ -26,7 +26,7 @@ from training.calibrate import calibrate
 from training.data import gather
 from training.export import AREA_TOLERANCE, Plan, area_scorer, export
 from training.learners import OTHERS, STRONG, UNSEEN, SecondLookLearner, chosen, network_of
-from training.networks import guarded
+from training.networks import residuals
 from training.networks.critic import LEVELS, Critic, widened
 from training.networks.guarded import BLOCK, ROWS, Guarded, blocks_of, without
 from training.networks.second_look import (
@@ -225,7 +225,7 @@ def test_surprise_is_that_of_a_completion_without_a_scale() -> None:
         means = found.abs().mean(dim=2)
         three = means[0, :, 9:12, 9:12].mean(dim=(1, 2))
         five = means[0, :, 8:13, 8:13].mean(dim=(1, 2))
-    expected = torch.log(torch.cat([three, five]) + guarded.LEAST).mean()
+    expected = torch.log(torch.cat([three, five]) + residuals.LEAST).mean()
     torch.testing.assert_close(mine[0, 10, 10], expected)
 
 

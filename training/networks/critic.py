@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.networks import BLOCK, guarded
+from training.networks import BLOCK, guarded, residuals
 from training.networks.guarded import Guarded, Prediction, blocks_of
 
 KERNEL = 3
@@ -195,7 +195,7 @@ def focal(logit: Tensor, target: Tensor, weight: Tensor, focus: float = 1.5) -> 
 class Scorer(nn.Module):
     """From raw DN to one score every 4 px: how much it looks put there, or merely surprising.
 
-    The logit is put on the scale of the residual's surprise (`guarded.Scorer`): 0 is ordinary
+    The logit is put on the scale of the residual's surprise (`residuals.Scorer`): 0 is ordinary
     ground, `TAIL` what one position of a thousand exceeds there. Both are added, the logit counting
     `TRUST` times, so that what no critic was taught is still found by its residual; the score is
     how far the sum stands out from what is around. `alone`, the logit is all that counts: to see
@@ -205,14 +205,14 @@ class Scorer(nn.Module):
     def __init__(self, network: Critic, alone: bool = False) -> None:
         super().__init__()
         self.network, self.alone = network, alone
-        self.residual = guarded.Scorer(network.guarded)
+        self.residual = residuals.Scorer(network.guarded)
         self.doubt: Tensor
-        self.register_buffer("doubt", torch.tensor([0.0, guarded.TAIL]))
+        self.register_buffer("doubt", torch.tensor([0.0, residuals.TAIL]))
 
     @property
     def margin(self) -> int:
         """Pixels around an area that its scores depend on, each way."""
-        return self.sees + guarded.AROUND // 2 * BLOCK
+        return self.sees + residuals.AROUND // 2 * BLOCK
 
     @property
     def sees(self) -> int:
@@ -262,11 +262,11 @@ class Scorer(nn.Module):
         )
         low, high = self.doubt[0], self.doubt[1]
         logit = self._logits(blocks, predicted)
-        placed = guarded.TAIL * (logit - low) / (high - low)
+        placed = residuals.TAIL * (logit - low) / (high - low)
         both = placed if self.alone else TRUST * placed + surprise
         completion = guarded.without(completion, self.margin - self.sees)
         logit = guarded.without(logit, (self.margin - self.sees) // BLOCK)
-        return guarded.standing_out(both), completion, both, logit
+        return residuals.standing_out(both), completion, both, logit
 
     def logits(self, dn: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
         """Logits `[N, h, w]` of DN with `sees` around."""

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.networks import BLOCK, critic, guarded
+from training.networks import BLOCK, critic, guarded, residuals
 from training.networks.critic import Convolutions, Critic
 from training.networks.guarded import Prediction, without
 
@@ -137,9 +137,9 @@ def surprise(found: Tensor) -> Tensor:
     means = found.abs().mean(dim=2)
     measures = [
         torch.log(
-            F.avg_pool2d(means, side, 1, side // 2, count_include_pad=False) + guarded.LEAST
+            F.avg_pool2d(means, side, 1, side // 2, count_include_pad=False) + residuals.LEAST
         ).mean(dim=1)
-        for side in guarded.WINDOWS
+        for side in residuals.WINDOWS
     ]
     return torch.stack(measures).mean(dim=0)
 
