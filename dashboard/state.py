@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard import address, pictures
 from dashboard.behind import Behind
 from dashboard.detector import (
+    BY_GROUND,
     DEFAULT_MODEL,
     DEFAULT_RULE,
     RULES,
@@ -249,7 +250,7 @@ def _doubts(key: str, done: int, rule: str, _finished: Finished) -> tuple[str, .
 
 @st.cache_resource(show_spinner=False, max_entries=len(RULES))  # so that they can be compared
 def _measured(key: str, done: int, rule: str, _opened: Opened) -> SigmaMap:
-    ground = _opened.ground() if rule == "ground" else None
+    ground = _opened.ground() if rule in BY_GROUND else None
     looked = _opened.looking().result() if rule == "alike" else None
     return sigma_map(_opened.scores, rule, ground, looked)
 

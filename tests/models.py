@@ -100,12 +100,22 @@ CRITIC_GRAPH = AREA_GRAPH.replace("completion) {", "completion, float[N,h,w] log
     "    completion =", "    logit = Identity (score)\n    completion ="
 )
 
-# The same with a second look, which takes a quarter of the score off
+# The same with a second look, which takes a quarter of the score off; of its local maxima it tells
+# the score before and its opposite
 SECOND_LOOK_CARD = replace(CRITIC_CARD, kind="second-look")
-SECOND_LOOK_GRAPH = CRITIC_GRAPH.replace("logit) {", "logit, float[N,h,w] gain) {", 1).replace(
+SECOND_LOOK_GRAPH = CRITIC_GRAPH.replace(
+    "logit) {", "logit, float[N,h,w] gain, float[N,2,h,w] places) {", 1
+).replace(
     "    completion =",
     "    part = Constant <value_floats = [-0.25]> ()\n"
-    "    gain = Mul (score, part)\n    completion =",
+    "    gain = Mul (score, part)\n"
+    "    near = MaxPool <kernel_shape = [13, 13], pads = [6, 6, 6, 6]> (pooled)\n"
+    "    top = Equal (pooled, near)\n"
+    "    zero = Constant <value_floats = [0.0]> ()\n"
+    "    told = Where (top, pooled, zero)\n"
+    "    opposite = Neg (told)\n"
+    "    places = Concat <axis = 1> (told, opposite)\n"
+    "    completion =",
 )
 
 # The same, less the mean over 5 x 5 positions around, which a caller may take off by itself

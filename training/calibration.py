@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
+from torch.nn import functional
 
 from training.data import Plantings, Source, Windows, large
 from training.networks import critic, guarded, residuals, second_look
@@ -17,6 +18,7 @@ FIRST_AREA = 2**40  # number of the first, which no training reaches
 PLANTED = 400  # windows a critic's logits are calibrated on
 RIM = 5  # blocks at a window's border where the guarded network sees too little to be judged by
 RANKS = (0.5, 0.999)  # what is ordinary, and what one position of a thousand exceeds
+FLAT = 1e-6  # of a deviation: what is the same everywhere tells nothing
 USUAL = 0.5  # of ground's places: the part whose second look counts less than nothing
 
 
@@ -41,10 +43,23 @@ def critic_measures(
 def ordinary_places(
     scorer: second_look.Scorer, sources: Sequence[Source], seed: int
 ) -> dict[str, Tensor]:
-    """`usual`, the second look's logit that half of the places of training ground exceed."""
+    """What a second look must know of the places of training ground, by names of its own.
+
+    `usual`, the logit that half of them exceed; `ordinary` and `spread`, mean and deviation of what
+    is described of them, and the `axes` along which they differ most in such deviations (principal
+    components, Pearson 1901), as many as there are features.
+    """
     device = next(scorer.parameters()).device
-    logits = [scorer.logits(*parts).cpu() for parts in areas(scorer.margin, sources, seed, device)]
-    return {"usual": torch.quantile(torch.cat(logits), USUAL)}
+    found = [scorer.described(*parts) for parts in areas(scorer.margin, sources, seed, device)]
+    described = torch.cat(found)
+    usual = torch.quantile(scorer.look.judged(described), USUAL)
+    spread, ordinary = torch.var_mean(described, 0)
+    spread = spread.sqrt().clamp(min=FLAT)
+    apart = ((described - ordinary) / spread).clamp(-second_look.FURTHEST, second_look.FURTHEST)
+    axes = torch.linalg.eigh(torch.cov(apart.T)).eigenvectors.flip(1)[:, : second_look.FEATURES]
+    axes = functional.pad(axes, (0, second_look.FEATURES - axes.shape[1]))
+    known = {"usual": usual, "ordinary": ordinary, "spread": spread, "axes": axes}
+    return {f"places_{name}": value.cpu() for name, value in known.items()}
 
 
 @torch.inference_mode()

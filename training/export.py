@@ -38,7 +38,7 @@ from training.train import CHECKPOINT, read_checkpoint
 
 AREA_OUTPUTS = (*OUTPUTS, "surprise")
 CRITIC_OUTPUTS = (*AREA_OUTPUTS, "logit")
-SECOND_LOOK_OUTPUTS = (*OUTPUTS, "logit", "gain")  # its scores stand out from nothing alone
+SECOND_LOOK_OUTPUTS = (*OUTPUTS, "logit", "gain", "places")  # its scores stand out from none alone
 TOLERANCE = 1e-4  # largest difference allowed, in units of 4 robust sigma: a score is about 0.1
 AREA_TOLERANCE = 1e-3  # of scores in standard deviations, and completions in those units
 EXPORT_BATCH = 2

@@ -28,7 +28,7 @@ FURTHEST = 6.0  # standard deviations of ground at which features are clipped
 NOWHERE = -1e30  # what is added where no place is near, before it is told from that
 LARGE = 160  # px of an area to try a critic on
 LAST = "network.logit.weight"  # what its name ends with in an exported critic
-GAIN = "gain"  # an output that only those with a second look have
+GAIN, PLACES = "gain", "places"  # outputs that only those with a second look have
 BEFORE = "before."  # what the critic's outputs are called where a graft's take their place
 
 # What the U-Net ends with, the largest of that around, and its logit, where scores are given
@@ -147,11 +147,15 @@ def judging(
     given = {"score": "standing", "completion": "expected", "logit": "doubt"}
     looks_again = any(output.name == GAIN for output in model.graph.output)
     if looks_again:
-        given[GAIN] = "more"
+        given |= {GAIN: "more", PLACES: "told"}
+    shapes = {output.name: output for output in model.graph.output}
     whole = _grafted(model, anatomy, JUDGE.replace("PIXELS", str(RIM * stride)), given, arrays)
     if looks_again:
         whole.graph.node.append(onnx.helper.make_node("Pad", [BEFORE + GAIN, "flat"], [GAIN]))
-        whole.graph.output.append(_value(GAIN, 3))
+        whole.graph.node.append(
+            onnx.helper.make_node("Pad", [BEFORE + PLACES, "positions"], [PLACES])
+        )
+        whole.graph.output.extend([_value(GAIN, 3), shapes[PLACES]])
     return whole
 
 

@@ -15,7 +15,8 @@ from torch import nn
 from training.networks import article
 
 INPUTS = ("dn", "centre", "scale")
-OUTPUTS = ("score", "completion")
+COMPLETION = "completion"
+OUTPUTS = ("score", COMPLETION)
 PARITY = ((1, 8), (3, 10), (5, 16))  # (batch, bits of the DN) of the inputs compared
 
 
@@ -67,7 +68,7 @@ def parity(
         theirs = session.run(list(outputs), feed | dict(fixed or {}))
         with torch.inference_mode():
             ours = scorer(*(torch.from_numpy(feed[name]) for name in INPUTS))
-        units = (1.0, article.SPAN * sample.scale, 1.0, 1.0)[: len(outputs)]
+        units = (article.SPAN * sample.scale if name == COMPLETION else 1.0 for name in outputs)
         for unit, mine, other in zip(units, ours, theirs, strict=True):
             worst = max(worst, float(np.abs(mine.numpy() - other).max()) / unit)
     return worst

@@ -38,7 +38,7 @@ from dashboard.detector.render import grey, png
 from dashboard.detector.report import CREDIT
 from dashboard.detector.results import Finished, ScanSettings
 from dashboard.detector.returned import Returned, read_verdicts
-from dashboard.detector.rules import DEFAULT_RULE, RULES
+from dashboard.detector.rules import BY_GROUND, DEFAULT_RULE, RULES
 from dashboard.detector.run import check_folder, run
 from dashboard.detector.scan import Progress, estimate, scan
 from dashboard.detector.scene import Patch, Scene
@@ -54,6 +54,7 @@ from dashboard.detector.verdicts import Change, Decision, Subject, Verdict, Verd
 
 __all__ = [
     "BEGINNING",
+    "BY_GROUND",
     "CREDIT",
     "DEFAULT_MODEL",
     "DEFAULT_RULE",

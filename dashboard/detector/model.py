@@ -24,7 +24,7 @@ BLACK = "black"  # input of two cross-fitted networks: which of them is asked
 OUTPUTS = {"score", "completion"}
 SURPRISE = "surprise"  # of networks whose scores stand out from it
 LOGIT = "logit"  # of critics
-GAIN = "gain"  # of those with a second look
+GAIN, PLACES = "gain", "places"  # of those with a second look
 
 Floats = NDArray[np.float32]
 
@@ -144,6 +144,20 @@ class Model:
         (found,) = self._run([SURPRISE], dn, centre, scale, black)
         return np.asarray(found, np.float32)
 
+    def look_again(self, dn: Floats, centre: float, scale: float) -> tuple[Floats, Floats]:
+        """Scores as for `score`, and features `[N, F, h, w]` of places, all 0 elsewhere.
+
+        Only of a network with a second look.
+        """
+        score, features = self._run(["score", PLACES], dn, centre, scale)
+        return np.asarray(score, np.float32), np.asarray(features, np.float32)
+
+    @property
+    def features(self) -> int:
+        """By how many numbers it describes a place; 0 where it has no second look."""
+        shapes = {output.name: output.shape for output in self.session.get_outputs()}
+        return int(shapes[PLACES][1]) if self.card.looks_again else 0
+
     def complete(self, dn: Floats, centre: float, scale: float, black: bool = False) -> Completed:
         """Scores, completions and what a critic says of the same tiles or areas, as for `score`."""
         card = self.card
@@ -212,8 +226,8 @@ def _card_of(session: ort.InferenceSession, path: Path) -> ModelCard:
         raise ModelError(f"{path}: graph and card disagree on how many networks it holds")
     if card.judges and LOGIT not in outputs:
         raise ModelError(f"{path}: a critic that gives no {LOGIT}; export it again")
-    if card.looks_again and GAIN not in outputs:
+    if card.looks_again and not outputs >= {GAIN, PLACES}:
         raise ModelError(
-            f"{path}: a second look of an earlier version, without {GAIN}; make it anew"
+            f"{path}: a second look of an earlier version, without {PLACES}; make it anew"
         )
     return card

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -150,11 +150,29 @@ def read(record: ScanRecord, piece: Piece, scene: Scene, margin: int) -> Reading
     return _tiles(record, piece, scene)
 
 
-def look(reading: Reading, scene: Scene, model: Model) -> Scores:
-    """What the network says of a piece: the scores `[n]` of its tiles, or an array of its area.
+class Said(NamedTuple):
+    """What a network says of a piece.
 
-    Of an area its scores `[rows, cols]`, or what is fresh of its surprise; 0 where nobody asks.
+    The scores `[n]` of its tiles; of an area its scores `[rows, cols]`, or what is fresh of its
+    surprise. And what a second look sees of places in it, `[F, rows, cols]`, 0 elsewhere.
     """
+
+    found: Scores
+    features: Scores | None = None
+
+
+def look(reading: Reading, scene: Scene, model: Model) -> Said:
+    """What the network says of a piece; 0 where nobody asks."""
+    if model.card.looks_again and not reading.empty:
+        piece = reading.piece
+        scores, features = model.look_again(reading.dn, scene.centre, scene.scale)
+        here = np.s_[..., : piece.rows, : piece.cols]
+        return Said(scores[0][here], features[0][here])
+    return Said(_scored(reading, scene, model))
+
+
+def _scored(reading: Reading, scene: Scene, model: Model) -> Scores:
+    """Scores or surprise as above, of a network that looks once."""
     if not model.card.area:
         if reading.empty:
             return np.zeros(0, np.float32)

@@ -26,7 +26,7 @@ from dashboard.detector.formats import GDAL_OPTIONS
 from dashboard.detector.geography import MARS_LONLAT
 from dashboard.detector.looks import looks
 from dashboard.detector.model import DEFAULT_MODEL
-from dashboard.detector.rules import DEFAULT_RULE, RULES
+from dashboard.detector.rules import BY_GROUND, DEFAULT_RULE, RULES
 from dashboard.detector.scene import Scene
 from dashboard.detector.scores import ScoreMap
 from dashboard.detector.sigmas import SigmaMap, sigma_map
@@ -92,7 +92,7 @@ class Finished:
     def measured(self) -> SigmaMap:
         """The scores in sigma, by the rule of the settings."""
         rule = self.settings.rule
-        by_ground = self.ground if rule == "ground" else None
+        by_ground = self.ground if rule in BY_GROUND else None
         by_looks = looks(self.scene, self.store.folder) if rule == "alike" else None
         return self.sigmas or sigma_map(self.scores, rule, by_ground, by_looks)
 

@@ -1,4 +1,4 @@
-"""Four rules by which a score becomes a sigma: mean, robust, per kind of ground, per look."""
+"""Five rules by which a score becomes a sigma: mean, robust, ground, novelty, look-alikes."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.detector.errors import OptionError
+from dashboard.detector.novelty import Novelty
 from dashboard.detector.scores import Floats, ScoreMap
 from dashboard.detector.statistics import MAD_TO_SIGMA
 from dashboard.detector.surprise import Surprise, surprise
 
-RULES = ("mean", "robust", "ground", "alike")
-DEFAULT_RULE = "ground"
+RULES = ("mean", "robust", "ground", "novelty", "alike")
+DEFAULT_RULE = "novelty"
+BY_GROUND = ("ground", "novelty")  # rules that must know what the ground looks like
 FEWEST = 200  # scores that a group needs to be judged by its own
 # Kinds of ground are four of roughness, each with dark places and with bright ones (`strata.py`).
 ROUGHNESS_OF, POLARITY_OF = np.divmod(np.arange(8), 2)
 POLARITY = 0.5  # of what dark and bright places differ by is made up for
 SAMPLE = 1_000_000  # positions that tell how surprising a score is
 WORTH = 1.4  # of a look's surprise in a score's; Fisher's sum of two would take 1
+NEW = 0.7  # of a place's novelty in how surprising it is
 COMMON = math.log(5)  # of the surprise of a score is lost at most to a common look
 
 Kinds = NDArray[np.uint8]
@@ -53,18 +56,50 @@ class Together:
 
 
 @dataclass(frozen=True, eq=False)
+class Novel:
+    """Sigma of a place that is new among the places of its scene.
+
+    The surprise of its sigma among ground of its kind, and `NEW` times that of its novelty, are
+    added, as in `Together`. The sum is given as the sigma that is as surprising by itself, so that
+    a threshold means what it means per ground.
+    """
+
+    centres: Doubles  # [K], per ground, of each kind
+    scales: Doubles  # [K]
+    sigma: Surprise  # of sigma per ground
+    more: Doubles  # [K], what each kind's novelty adds
+    both: Surprise  # of the sums
+
+    def of(self, scores: Doubles, kinds: NDArray[np.integer] | int) -> Doubles:
+        """Sigma of scores, given their kinds."""
+        return self.sigma.back(self.both.of(self.summed(scores, kinds)))
+
+    def summed(self, scores: Doubles, kinds: NDArray[np.integer] | int) -> Doubles:
+        """How surprising scores are together with the novelty of their kinds."""
+        scales = self.scales[kinds]
+        above = (scores - self.centres[kinds]) / np.where(scales > 0, scales, 1.0)
+        return np.asarray(self.sigma.of(np.where(scales > 0, above, 0.0)) + self.more[kinds])
+
+    def back(self, levels: Doubles) -> Doubles:
+        """The scores of each kind that come to as much sigma, `[K]` of `[K]`."""
+        own = self.sigma.back(self.both.back(self.sigma.of(levels)) - self.more)
+        return np.where(self.scales > 0, self.centres + own * np.maximum(self.scales, 0), np.inf)
+
+
+@dataclass(frozen=True, eq=False)
 class Yardstick:
     """What scores are measured by: the centre and the scale of each kind of ground, `[K]`.
 
     `kinds [rows, cols]` tells the kind of each position; None where there is one for all. Centre
-    and scale are of scores, or of how surprising these and their looks are `together`.
+    and scale are of scores, or of how surprising these and their looks are `together`, or what is
+    new of them.
     """
 
     rule: str
     centres: Doubles
     scales: Doubles
     kinds: Kinds | None = None
-    together: Together | None = None
+    together: Together | Novel | None = None
 
     def kind_of(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
         """The kinds `[n]` of positions given by their flat indices."""
@@ -96,6 +131,7 @@ def yardstick(
     rule: str = "mean",
     kinds: Kinds | None = None,
     rarity: Doubles | None = None,
+    novelty: Novelty | None = None,
 ) -> Yardstick:
     """The yardstick of a rule.
 
@@ -103,12 +139,14 @@ def yardstick(
         rule: `mean`, the article's mean and standard deviation; `robust`, median and 1.4826 MAD,
             which the objects sought do not inflate; `ground`, mean and standard deviation of
             ground as rough, so that dunes are judged among dunes, and half-way those of dark
-            places or of bright ones; `alike`, mean and standard deviation of how surprising score
-            and look are together, so that the more of the scene looks alike, the higher a place
-            must score.
+            places or of bright ones; `novelty`, as `ground`, and the less a place is like others
+            of the scene, as a second look sees them, the more; `alike`, mean and standard deviation
+            of how surprising score and look are together, so that the more of the scene looks
+            alike, the higher a place must score.
         kinds: the kind of ground, or of look, at each position, `[rows, cols]`; needed by `ground`
-            and `alike`.
+            and `alike`, and by `novelty`, that of ground.
         rarity: of each kind of look, `[K]`, in any unit; needed by `alike`.
+        novelty: of places; where it is not known, the rule `novelty` is that of `ground`.
 
     Raises:
         OptionError: there is no such rule.
@@ -122,8 +160,9 @@ def yardstick(
         return Yardstick(rule, np.array([scores.mean]), np.array([scores.std]))
     if kinds is None or kinds.shape != scores.values.shape:
         raise ValueError(f"the rule {rule} needs the kind of ground or look at each position")
-    if rule == "ground":
-        return _per_kind(scores, kinds)
+    if rule in BY_GROUND:
+        ground = _per_kind(scores, kinds)
+        return _with_novelty(scores, ground, novelty) if novelty and rule == "novelty" else ground
     if rarity is None:
         raise ValueError("the rule alike needs the rarity of each kind of look")
     return _with_rarity(scores, kinds, rarity)
@@ -175,16 +214,7 @@ def _with_rarity(scores: ScoreMap, kinds: Kinds, rarity: Doubles) -> Yardstick:
 
     A surprise knows no unit, so that networks whose scores have heavy tails need no other weight.
     """
-    counts, present = np.zeros(len(rarity)), [np.zeros(0, np.float32)]
-    which = [np.zeros(0, np.uint8)]
-    step = max(1, scores.values.size // SAMPLE)
-    for rows, part in scores.parts():
-        given = np.isfinite(part)
-        kind = kinds[rows][given]
-        counts += np.bincount(kind, minlength=len(rarity))
-        present.append(part[given][::step])
-        which.append(kind[::step])
-    values, kind = np.concatenate(present), np.concatenate(which)
+    values, kind, counts = _sample(scores, kinds, len(rarity))
     by_score = surprise(*_counted(values))
     more = WORTH * surprise(rarity, counts).of(rarity)
     sums = by_score.of(values) + more[kind]
@@ -192,6 +222,38 @@ def _with_rarity(scores: ScoreMap, kinds: Kinds, rarity: Doubles) -> Yardstick:
     level = together.of(values.astype(np.float64), kind)
     mean, scale = (float(level.mean()), float(level.std())) if len(values) else (0.0, 0.0)
     return Yardstick("alike", np.full(len(more), mean), np.full(len(more), scale), kinds, together)
+
+
+def _with_novelty(scores: ScoreMap, ground: Yardstick, novelty: Novelty) -> Yardstick:
+    """Sigma per ground, and more where a place is new."""
+    assert ground.kinds is not None
+    count = len(novelty.more)
+    kinds = ground.kinds * np.uint8(count)
+    kinds += novelty.levels
+    centres, scales = np.repeat(ground.centres, count), np.repeat(ground.scales, count)
+    values, kind, _ = _sample(scores, kinds, len(centres))
+    sigma = surprise(*_counted(ground.sigma_of(values, kind // count)))
+    more = np.tile(NEW * novelty.more, len(ground.centres))
+    none = Surprise(np.zeros(1), np.zeros(1), 1.0)
+    sums = Novel(centres, scales, sigma, more, none).summed(values.astype(np.float64), kind)
+    both = Novel(centres, scales, sigma, more, surprise(*_counted(sums)))
+    return Yardstick("novelty", np.zeros(len(more)), np.ones(len(more)), kinds, both)
+
+
+def _sample(
+    scores: ScoreMap, kinds: Kinds, count: int
+) -> tuple[Floats, Kinds, NDArray[np.float64]]:
+    """Some of all scores and their kinds, `[n]`; how many there are of each kind, `[count]`."""
+    counts, present = np.zeros(count), [np.zeros(0, np.float32)]
+    which = [np.zeros(0, np.uint8)]
+    step = max(1, scores.values.size // SAMPLE)
+    for rows, part in scores.parts():
+        given = np.isfinite(part)
+        kind = kinds[rows][given]
+        counts += np.bincount(kind, minlength=count)
+        present.append(part[given][::step])
+        which.append(kind[::step])
+    return np.concatenate(present), np.concatenate(which), counts
 
 
 def _counted(values: Floats | Doubles) -> tuple[Doubles, NDArray[np.intp]]:

@@ -15,9 +15,10 @@ from dashboard.detector.ahead import ahead, side_by_side
 from dashboard.detector.errors import NoGround, StoreError
 from dashboard.detector.formats import GDAL_OPTIONS
 from dashboard.detector.model import Model
-from dashboard.detector.pieces import VALID, Pieces, Reading, look, read, standing_out
+from dashboard.detector.pieces import VALID, Pieces, Reading, Said, look, read, standing_out
 from dashboard.detector.region import Region
 from dashboard.detector.scene import Scene
+from dashboard.detector.seen import Seen
 from dashboard.detector.store import ScanRecord, ScanStore, Scores
 
 READ_AHEAD = 2  # pieces that wait for the network; each takes some 20 MB
@@ -62,12 +63,15 @@ def scan(store: ScanStore, scene: Scene, model: Model) -> Iterator[Progress]:
         raise StoreError(f"{store.key}: the scan of another scene or model; start a new one")
     values, before = store.values("r+"), record.seconds
     surprise = store.surprise() if record.around and not store.finished else None
+    seen = store.seen("r+")
     began = settled = time.monotonic()
     first = record.done
     try:
         with ahead(_readings(record, scene, model.card.sees), READ_AHEAD) as readings:
-            for reading, found in looked(readings, scene, model):
-                _keep(values, surprise, reading, found, record.around)
+            for reading, said in looked(readings, scene, model):
+                _keep(values, surprise, reading, said.found, record.around)
+                if seen and said.features is not None:
+                    seen.keep(reading.piece.row, reading.piece.col, said.features * reading.chosen)
                 now = time.monotonic()
                 record = replace(
                     record,
@@ -79,12 +83,12 @@ def scan(store: ScanStore, scene: Scene, model: Model) -> Iterator[Progress]:
                 store.record = record
                 if now - settled > SETTLE_SECONDS:
                     settled = now
-                    _settle(store, values, surprise)
+                    _settle(store, values, surprise, seen)
                     values = store.values("r+")  # lest what was written stay in memory
                     surprise = store.surprise() if record.around else None
                 yield Progress(record.done, store.total, record.done - first, now - began)
     finally:
-        _settle(store, values, surprise)
+        _settle(store, values, surprise, seen)
     store.forget_surprise()
     if not store.scores().scored:
         where = " in the area of interest" if record.region else ""
@@ -116,13 +120,13 @@ def _keep(
 
 def looked(
     readings: Iterable[Reading], scene: Scene, model: Model
-) -> Iterator[tuple[Reading, Scores]]:
+) -> Iterator[tuple[Reading, Said]]:
     """Readings with what the network says, in their order; each session takes its share."""
     free: queue.SimpleQueue[Model] = queue.SimpleQueue()
     for shard in model.shards:
         free.put(shard)
 
-    def work(reading: Reading) -> tuple[Reading, Scores]:
+    def work(reading: Reading) -> tuple[Reading, Said]:
         shard = free.get()
         try:
             return reading, look(reading, scene, shard)
@@ -161,9 +165,11 @@ def estimate(
     return (time.monotonic() - began) / done * total
 
 
-def _settle(store: ScanStore, values: Any, surprise: Any) -> None:
+def _settle(store: ScanStore, values: Any, surprise: Any, seen: Seen | None) -> None:
     """Puts scores on disk, then says how far they reach, in this order."""
     try:
+        if seen is not None:
+            seen.flush()
         if surprise is not None:
             surprise.flush()
         values.flush()

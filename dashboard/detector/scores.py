@@ -6,12 +6,16 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.detector.errors import OptionError
 from dashboard.detector.tiling import Box, Grid
+
+if TYPE_CHECKING:
+    from dashboard.detector.seen import Seen
 
 Floats = NDArray[np.float32]
 CHUNK = 1 << 20  # scores worked on at a time: a whole scene has 73 million
@@ -32,6 +36,7 @@ class ScoreMap:
     values: Floats
     grid: Grid
     window: int  # side in px of the ground a score was taken over, around its tile's centre
+    seen: Seen | None = None  # what a second look saw of its places
 
     def __post_init__(self) -> None:
         if self.values.shape != (self.grid.rows, self.grid.cols):

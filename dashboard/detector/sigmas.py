@@ -12,7 +12,8 @@ from dashboard.detector.candidates import Candidates, beyond, candidates
 from dashboard.detector.detections import Detection, FlaggedTiles, detections
 from dashboard.detector.errors import OptionError
 from dashboard.detector.looks import Looks
-from dashboard.detector.rules import Doubles, Yardstick, yardstick
+from dashboard.detector.novelty import novelty
+from dashboard.detector.rules import BY_GROUND, Doubles, Yardstick, yardstick
 from dashboard.detector.scene import Scene
 from dashboard.detector.scores import Histogram, ScoreMap
 from dashboard.detector.strata import kinds_of_ground
@@ -168,13 +169,16 @@ def sigma_map(
     """The map in sigma by one of the `RULES`.
 
     Args:
-        ground: what the scene looks like; needed by the rule `ground` alone.
+        ground: what the scene looks like; needed by the rules `ground` and `novelty` alone.
         looks: how rare its looks are; needed by the rule `alike` alone.
     """
     if rule == "alike" and looks:
         return SigmaMap(scores, yardstick(scores, rule, *looks.kinds(scores)))
-    kinds = kinds_of_ground(scores, ground) if ground and rule == "ground" else None
-    return SigmaMap(scores, yardstick(scores, rule, kinds))
+    if not ground or rule not in BY_GROUND:
+        return SigmaMap(scores, yardstick(scores, rule))
+    new = novelty(scores) if rule == "novelty" else None
+    kinds = kinds_of_ground(scores, ground)
+    return SigmaMap(scores, yardstick(scores, rule, kinds, novelty=new))
 
 
 def find(

@@ -2,7 +2,8 @@
 
 A scan is a folder of two files: `scan.json` says what is scanned and how far it is, `scores.npy`
 holds one float32 a position of the grid, NaN where there is no score (yet). While a scan is under
-way whose scores stand out from the surprise around them, `surprise.npy` holds that.
+way whose scores stand out from the surprise around them, `surprise.npy` holds that; what a second
+look sees of places is in `features.npy`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from dashboard.detector.model import Model
 from dashboard.detector.region import Region
 from dashboard.detector.scene import Scene
 from dashboard.detector.scores import ScoreMap
+from dashboard.detector.seen import FILE, Seen
 from dashboard.detector.tiling import Grid
 
 # Positions along a side of the square that a network for areas looks at at a time. Its margin is
@@ -63,6 +65,7 @@ class ScanRecord:
     region: str | None = None  # the area of interest as GeoJSON in pixels; None: the whole scene
     around: int = 0  # positions: side of the square of surprise that scores stand out from; 0: none
     bent: bool = False  # by a second look that has learned the scene: few alarms come late
+    features: int = 0  # numbers by which a second look tells places apart
 
     @classmethod
     def of(
@@ -93,6 +96,7 @@ class ScanRecord:
             region=region.text if region else None,
             around=model.card.around,
             bent=model.card.learned and model.card.looks_again,
+            features=model.features,
         )
         if stride > record.tile:
             raise OptionError(
@@ -164,6 +168,7 @@ class ScanStore:
             store = cls(folder, record)
             if record.around and not store.finished:
                 store.surprise()
+            store.seen()
             if record.version == VERSION and store.values().shape == _shape(record):
                 return store
         except (OSError, ValueError, TypeError) as error:
@@ -179,6 +184,8 @@ class ScanStore:
                 new = Path(work) / "scan"
                 new.mkdir()
                 _blank(new / "scores.npy", _shape(record))
+                if record.features:
+                    Seen.blank(new / FILE, _shape(record), record.features)
                 if record.around:
                     rows, cols = _shape(record)
                     _blank(new / SURPRISE, (rows + record.lag, cols + record.lag))
@@ -255,7 +262,7 @@ class ScanStore:
         """
         values = self.values()
         known = np.asarray(values) if self.finished else np.array(values)
-        return ScoreMap(known, self.record.grid, self.record.window)
+        return ScoreMap(known, self.record.grid, self.record.window, self.seen())
 
     def delete(self) -> None:
         """Remove the stored scan."""
@@ -264,6 +271,10 @@ class ScanStore:
     def values(self, mode: Literal["r", "r+"] = "r") -> Scores:
         """The stored array `[rows, cols]`, mapped into memory; `r+` writes through."""
         return np.load(self.folder / "scores.npy", mmap_mode=mode)  # type: ignore[no-any-return]
+
+    def seen(self, mode: Literal["r", "r+"] = "r") -> Seen | None:
+        """What a second look saw of places; None where none has looked."""
+        return Seen.open(self.folder / FILE, mode) if self.record.features else None
 
     def surprise(self) -> Scores:
         """What a scan under way has of surprise, `[rows + lag, cols + lag]`; it writes through."""

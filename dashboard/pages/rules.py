@@ -17,6 +17,11 @@ SAID = {
         "per ground",
         "Mean and deviation of ground as rough, and half-way those of places as dark or bright.",
     ),
+    "novelty": (
+        "novelty",
+        "As per ground; and the less a place is like others here, as a second look sees them, the "
+        "more it counts.",
+    ),
     "alike": ("look-alikes", "The more of the scene looks alike, the higher a place must score."),
 }
 HEAD = ("rule", "places", "false alarms expected")

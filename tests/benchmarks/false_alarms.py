@@ -15,13 +15,14 @@ import argparse
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dashboard.detector import (
+    BY_GROUND,
     RULES,
     Box,
     Looks,
@@ -36,6 +37,7 @@ from dashboard.detector import (
     sigma_map,
     survey,
 )
+from dashboard.detector.novelty import novelty
 from dashboard.detector.rules import yardstick
 from dashboard.detector.strata import kinds_of_ground
 from training.adapt import adapt
@@ -72,7 +74,7 @@ def crops(scores: ScoreMap, number: int, seed: int) -> Iterator[ScoreMap]:
         values = np.full_like(scores.values, np.nan)
         part = (slice(row, row + side), slice(col, col + side))
         values[part] = scores.values[part]
-        yield ScoreMap(values, scores.grid, scores.window)
+        yield replace(scores, values=values)
 
 
 def halves(crop: ScoreMap) -> tuple[ScoreMap, ScoreMap]:
@@ -88,8 +90,9 @@ def halves(crop: ScoreMap) -> tuple[ScoreMap, ScoreMap]:
 def attempt(crop: ScoreMap, rule: str, ground: Survey, look: Looks) -> Trial:
     """Fits on one half of a crop and counts on the other."""
     white, black = halves(crop)
-    if rule == "ground":  # whether a place is dark or bright, its own score decides
-        learned = SigmaMap(white, yardstick(white, rule, kinds_of_ground(crop, ground)))
+    if rule in BY_GROUND:  # whether a place is dark, bright or new, it decides itself
+        kinds = kinds_of_ground(crop, ground)
+        learned = SigmaMap(white, yardstick(white, rule, kinds, novelty=novelty(crop)))
     else:
         learned = sigma_map(white, rule, ground, look)
     judged = SigmaMap(black, learned.measure)
@@ -110,7 +113,7 @@ def without_objects(scores: ScoreMap, picture: Path) -> ScoreMap:
         tile = scores.grid.tile
         rows = slice(max(0, (top - tile) // stride), max(0, bottom // stride))
         values[rows, max(0, (left - tile) // stride) : max(0, right // stride)] = np.nan
-    return ScoreMap(values, scores.grid, scores.window)
+    return replace(scores, values=values)
 
 
 def summary(trials: list[Trial]) -> dict[str, Any]:

@@ -216,7 +216,7 @@ def test_a_graph_that_gives_less_than_its_card_says_is_refused(tmp_path: Path) -
     with pytest.raises(ModelError, match="gives no logit"):
         Model.load(path, "cpu")
     path = critic_model(tmp_path / "critic.onnx", kind="second-look")
-    with pytest.raises(ModelError, match="without gain; make it anew"):
+    with pytest.raises(ModelError, match="without places; make it anew"):
         Model.load(path, "cpu")
 
 

@@ -33,6 +33,7 @@ from training.networks.second_look import (
     CLIPPED,
     CLOSE,
     EDGE,
+    FEATURES,
     FIRST,
     HALF,
     LAYERS,
@@ -67,8 +68,9 @@ def scorer() -> Scorer:
             network(3 * torch.randn(64, sum(LAYERS), SIDE, SIDE))
     made = Scorer(network).eval()
     last = made.look.last[3]
+    torch.nn.init.orthogonal_(made.axes)
     with torch.no_grad():
-        said = made.logits(spots(256 + 2 * made.margin), *facts())
+        said = made.look.judged(made.described(spots(256 + 2 * made.margin), *facts()))
         last.bias.sub_(said.mean()).div_(said.std())
         last.weight.div_(said.std())
     return made
@@ -124,13 +126,15 @@ def test_a_place_is_where_nothing_near_is_higher() -> None:
 def test_places_alone_are_judged_and_what_is_around_goes_with_them(scorer: Scorer) -> None:
     dn = spots(256 + 2 * scorer.margin)
     with torch.inference_mode():
-        score, completion, logit, gain = scorer(dn, *facts())
+        score, completion, logit, gain, features = scorer(dn, *facts())
         standing, *_, layers, lost = scorer.standing(dn, *facts())
     shapes = [(1, 64, 64), (1, 1, 256, 256), (1, 64, 64), (1, 64, 64)]
     assert [part.shape for part in (score, completion, logit, gain)] == shapes
+    assert features.shape == (1, FEATURES, 64, 64)
     before, places = without(standing, RIM), places_in(standing)
     torch.testing.assert_close(gain, score - before, atol=1e-5, rtol=0)
     assert bool((gain == 0).any())
+    assert torch.equal(features.any(dim=1), without(places, RIM) > 0)
     found = torch.nonzero(without(places, RIM))
     assert len(found) > 5
     with torch.inference_mode():
@@ -162,7 +166,7 @@ def test_tiles_with_the_margin_equal_the_whole_and_without_it_do_not(scorer: Sco
     rim = scorer.margin
     ground = spots(160 + 2 * rim)
     with torch.inference_mode():
-        whole, _, logits, gains = scorer(ground, *facts())
+        whole, _, logits, gains, told = scorer(ground, *facts())
 
         def difference(missing: int) -> float:
             part = ground[:, :, 32 : 32 + 64 + 2 * rim, 64 : 64 + 64 + 2 * rim].clone()
@@ -170,9 +174,9 @@ def test_tiles_with_the_margin_equal_the_whole_and_without_it_do_not(scorer: Sco
                 lost = torch.ones_like(part, dtype=torch.bool)
                 lost[:, :, missing:-missing, missing:-missing] = False
                 part[lost] = 10.0
-            found, _, judged, added = scorer(part, *facts())
-            pairs = ((found, whole), (judged, logits), (added, gains))
-            return max(float((one - all_[:, 8:24, 16:32]).abs().max()) for one, all_ in pairs)
+            found, _, judged, added, features = scorer(part, *facts())
+            pairs = ((found, whole), (judged, logits), (added, gains), (features, told))
+            return max(float((one - all_[..., 8:24, 16:32]).abs().max()) for one, all_ in pairs)
 
         assert difference(0) < 1e-3
         assert difference(rim - 64) > 1e-2
@@ -365,6 +369,12 @@ def test_it_learns_a_scene_by_its_last_layer_alone(
         assert as_it_was is not None
         np.testing.assert_allclose(after, as_it_was, atol=1e-3)
         assert np.ptp(after) > 0
+    told = [
+        Model.load(one, "cpu").look_again(ground, 100.0, 20.0)[1]
+        for one, ground in ((target, dn), (model, inner))
+    ]
+    np.testing.assert_allclose(told[0], told[1], atol=0.05)
+    assert told[0].any()
 
 
 def test_it_begins_with_a_critic_or_one_of_its_kind(

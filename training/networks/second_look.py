@@ -36,6 +36,8 @@ LEAST = 0.01  # of a deviation, in 4 robust sigma of the scene: ground is never 
 MAD_TO_SIGMA = 1.4826  # of a normal distribution
 FIRST, OWN = "critic.", "look."  # what the names of weights begin with: the critic's, its own
 NOWHERE = -1e30  # what is added where no place is near, before it is told from that
+FEATURES = 16  # by which the places of a scene are compared with each other
+FURTHEST = 6.0  # deviations of ordinary places at which what is seen of one is clipped
 
 
 class Look(nn.Module):
@@ -55,16 +57,25 @@ class Look(nn.Module):
             nn.MaxPool2d(2),
             _block(farther, whole, 1),
         )
+        self.described_by = 2 * whole
         self.last = nn.Sequential(
             nn.Linear(2 * whole, hidden), nn.ReLU(), nn.Dropout(DROPPED), nn.Linear(hidden, 1)
         )
 
     def forward(self, places: Tensor) -> Tensor:
         """As above."""
+        return self.judged(self.described(places))
+
+    def described(self, places: Tensor) -> Tensor:
+        """What the logit is made of, `[n, 2 WHOLE]` of places `[n, 7, 32, 32]`."""
         parts = torch.split(places, list(LAYERS), dim=1)
         seen = torch.cat([look(part) for look, part in zip(self.near, parts, strict=True)], dim=1)
         seen = self.far(seen)
-        logit: Tensor = self.last(torch.cat([seen.mean((2, 3)), seen.amax((2, 3))], dim=1))
+        return torch.cat([seen.mean((2, 3)), seen.amax((2, 3))], dim=1)
+
+    def judged(self, described: Tensor) -> Tensor:
+        """Logits `[n]` of what is described."""
+        logit: Tensor = self.last(described)
         return logit[:, 0]
 
 
@@ -211,7 +222,8 @@ class Scorer(nn.Module):
     """From raw DN to one score every 4 px: a critic's, and more where a second look finds more.
 
     All places that stand out at all are looked at; what the network says beyond `usual`, which
-    half of them exceed on ordinary ground, is added to their score.
+    half of them exceed on ordinary ground, is added to their score. What it sees of them is given
+    too, as `FEATURES` numbers: the directions in which ordinary places differ most.
     """
 
     def __init__(self, network: SecondLook) -> None:
@@ -220,6 +232,13 @@ class Scorer(nn.Module):
         self.look = network.look
         self.usual: Tensor
         self.register_buffer("usual", torch.tensor(0.0))
+        seen = network.look.described_by
+        self.ordinary: Tensor
+        self.spread: Tensor
+        self.axes: Tensor
+        self.register_buffer("ordinary", torch.zeros(seen))
+        self.register_buffer("spread", torch.ones(seen))
+        self.register_buffer("axes", torch.zeros(seen, FEATURES))
 
     @property
     def margin(self) -> int:
@@ -227,16 +246,18 @@ class Scorer(nn.Module):
         return self.first.margin + RIM * BLOCK
 
     def calibrate(self, measured: Mapping[str, Tensor]) -> None:
-        """Has the critic know its scale, and this one what is `usual` of places."""
+        """Has the critic know its scale, and this one what is `usual` and ordinary of places."""
         self.first.calibrate(measured)
-        self.usual.copy_(measured["usual"])
+        for name in ("usual", "ordinary", "spread", "axes"):
+            getattr(self, name).copy_(measured[f"places_{name}"])
 
     def forward(
         self, dn: Tensor, centre: Tensor, scale: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """`score [N, h, w]`, `completion [N, 1, 4 h, 4 w]` (DN), the critic's `logit [N, h, w]`.
 
-        And what the second look adds to the score, `[N, h, w]`: nothing where no place is near. Of
+        And what the second look adds to the score, `[N, h, w]`: nothing where no place is near;
+        and features of the places, `[N, FEATURES, h, w]`, all 0 elsewhere. Of
         `dn [N, 1, 4 h + 2 margin, 4 w + 2 margin]`, `4 h` and `4 w` multiples of `step`.
         """
         standing, completion, logit, layers, lost = self.standing(dn, centre, scale)
@@ -245,22 +266,30 @@ class Scorer(nn.Module):
         found = torch.nonzero(top)
         found = torch.cat([found, found.new_zeros(1, 3)])  # never none: runtimes differ in that
         places = Places(*found.unbind(dim=1))
-        change = self.look(seen(layers, places, lost - EDGE * BLOCK)) - self.usual
+        described = self.look.described(seen(layers, places, lost - EDGE * BLOCK))
+        change = self.look.judged(described) - self.usual
         added = torch.full_like(top, NOWHERE)
         index = (places.area[:-1], places.row[:-1], places.col[:-1])
         added = added.index_put(index, change[:-1])
+        nothing = torch.zeros_like(top)[..., None].repeat(1, 1, 1, FEATURES)
+        features = nothing.index_put(index, self.features(described)[:-1])
         most = F.max_pool2d(added[:, None], PLACE, 1)[:, 0]
         gain = torch.where(most > NOWHERE, most, 0.0)
         score = without(standing, RIM) + gain
-        return score, without(completion, RIM * BLOCK), without(logit, RIM), gain
+        there = without(features.movedim(3, 1), EDGE)
+        return score, without(completion, RIM * BLOCK), without(logit, RIM), gain, there
 
-    def logits(self, dn: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
-        """The second look's logits `[n]` of the places of an area."""
+    def features(self, described: Tensor) -> Tensor:
+        """Features `[n, FEATURES]` of what is described of places."""
+        apart = ((described - self.ordinary) / self.spread).clamp(-FURTHEST, FURTHEST)
+        return apart @ self.axes
+
+    def described(self, dn: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
+        """What is described of the places of an area, `[n, 2 WHOLE]`."""
         standing, _, _, layers, lost = self.standing(dn, centre, scale)
         found = torch.nonzero(without(places_in(standing), RIM))
         places = Places(*found.unbind(dim=1))
-        logits: Tensor = self.look(seen(layers, places, lost))
-        return logits
+        return self.look.described(seen(layers, places, lost))
 
     def standing(
         self, dn: Tensor, centre: Tensor, scale: Tensor

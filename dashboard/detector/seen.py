@@ -1,0 +1,78 @@
+"""What a second look sees of the places of a scene, as it is stored: some numbers a place.
+
+Places are the local maxima of a critic's score, no two within `CELL` positions both ways, so that
+an array of cells holds them all: as small as it is, it is written piece by piece as scores are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dashboard.detector.scores import ScoreMap
+
+CELL = 7  # positions along a side, half of the square in which a place is the strongest, rounded up
+FILE = "features.npy"
+
+Halves = NDArray[np.float16]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Features of places, `cells [h, w, 1 + F]` float16.
+
+    The first number says where in its cell a place is, counted from 1 row by row; 0: there is none.
+    """
+
+    cells: Halves
+
+    @staticmethod
+    def blank(path: Path, shape: tuple[int, int], features: int) -> None:
+        """Writes the file of a map of scores `[rows, cols]` without any place yet."""
+        rows, cols = (-(-length // CELL) for length in shape)
+        np.lib.format.open_memmap(path, "w+", np.float16, (rows, cols, 1 + features)).flush()
+
+    @classmethod
+    def open(cls, path: Path, mode: Literal["r", "r+"] = "r") -> Seen:
+        """Those of a file, mapped into memory; `r+` writes through.
+
+        Raises:
+            OSError, ValueError: there is no such file, or it is damaged.
+        """
+        return cls(np.load(path, mmap_mode=mode))
+
+    def keep(self, row: int, col: int, features: Floats) -> None:
+        """Puts in what was seen of a piece that begins there, `[F, rows, cols]`, 0 elsewhere."""
+        rows, cols = np.nonzero(features.any(axis=0))
+        down, right = rows + row, cols + col
+        here = down // CELL, right // CELL
+        self.cells[(*here, 0)] = 1 + down % CELL * CELL + right % CELL
+        self.cells[(*here, slice(1, None))] = features[:, rows, cols].T
+
+    def flush(self) -> None:
+        """Puts what was kept on disk."""
+        if isinstance(self.cells, np.memmap):
+            self.cells.flush()
+
+    def places(self) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
+        """Rows and columns of all places, `[n]`, row by row of cells; features `[n, F]`."""
+        down, right = np.nonzero(self.cells[..., 0])
+        found = np.asarray(self.cells[down, right], np.float32)
+        row, col = np.divmod(found[:, 0].astype(np.intp) - 1, CELL)
+        return down * CELL + row, right * CELL + col, found[:, 1:]
+
+
+def scored_places(
+    scores: ScoreMap,
+) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats, Floats]:
+    """Rows, columns and scores `[n]` of the places of a map, and features `[n, F]`."""
+    assert scores.seen is not None
+    rows, cols, features = scores.seen.places()
+    values = scores.values[rows, cols]
+    known = np.isfinite(values)
+    return rows[known], cols[known], values[known], features[known]
