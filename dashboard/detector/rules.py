@@ -71,8 +71,9 @@ class Novel:
     both: Surprise  # of the sums
 
     def of(self, scores: Doubles, kinds: NDArray[np.integer] | int) -> Doubles:
-        """Sigma of scores, given their kinds."""
-        return self.sigma.back(self.both.of(self.summed(scores, kinds)))
+        """Sigma of scores, given their kinds; 0 where all scores of a kind are equal."""
+        sigma = self.sigma.back(self.both.of(self.summed(scores, kinds)))
+        return np.where(self.scales[kinds] > 0, sigma, 0.0)
 
     def summed(self, scores: Doubles, kinds: NDArray[np.integer] | int) -> Doubles:
         """How surprising scores are together with the novelty of their kinds."""
@@ -83,7 +84,8 @@ class Novel:
     def back(self, levels: Doubles) -> Doubles:
         """The scores of each kind that come to as much sigma, `[K]` of `[K]`."""
         own = self.sigma.back(self.both.back(self.sigma.of(levels)) - self.more)
-        return np.where(self.scales > 0, self.centres + own * np.maximum(self.scales, 0), np.inf)
+        own = np.where(levels < self.sigma.knots[0], -np.inf, own)
+        return self.centres + np.where(self.scales > 0, own, 0.0) * self.scales
 
 
 @dataclass(frozen=True, eq=False)

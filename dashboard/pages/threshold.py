@@ -15,6 +15,11 @@ from dashboard.pages import frame, rules
 
 PROMISES = (1, 10, 100)  # false alarms, each a threshold one click away
 MOST_PLACES = 10_000
+DECIDING = {  # what the score that is enough depends on, by rule
+    "ground": "its ground is",
+    "novelty": "its ground is, and as new as the place is",
+    "alike": "rare as it looks",
+}
 
 
 def chosen(scan: state.Opened, on_bar: Callable[[float], None]) -> Finished:
@@ -149,8 +154,7 @@ def _means(sigmas: SigmaMap, sigma: float, unit: str) -> str:
     limits = measure.limits(sigma)
     if len(limits) > 1:
         low, high = max(limits.min(), sigmas.scores.ends[0]), limits.max()  # rare: at any score
-        by = "rare as it looks" if measure.rule == "alike" else "its ground is"
-        return f"A {unit} is flagged beyond {low:.3f} to {high:.3f}, as {by}."
+        return f"A {unit} is flagged beyond {low:.3f} to {high:.3f}, as {DECIDING[measure.rule]}."
     names = ("Median", "robust deviation") if measure.rule == "robust" else ("Mean", "deviation")
     return (
         f"{names[0]} {measure.centres[0]:.3f}, {names[1]} {measure.scales[0]:.3f}; "

@@ -19,11 +19,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from dashboard import charts, server
 from dashboard.detector import RULES, Grid, Looks, ScoreMap, SigmaMap, Survey, sigma_map
+from dashboard.detector import seen as cells
 from dashboard.detector.artefacts import spoilt, with_artefacts
+from dashboard.detector.seen import Seen
 from dashboard.detector.survey import CELL, SPOTS
 from dashboard.pages.threshold import MOST_PLACES
 from dashboard.state import SIGMA
@@ -31,6 +34,7 @@ from dashboard.state import SIGMA
 TILE, WINDOW, STRIDE = 128, 28, 4  # px, of the guarded network
 PLACES = (10_000, 100, 3_000, 1_000, 300, 10, 5_000)  # beyond each threshold; the page has no lower
 OUTLINES = 3_000  # flagged tiles drawn on the map
+PLACE, FEATURES = 13, 16  # positions in which a place is the strongest, and what is seen of one
 
 
 def synthetic(rows: int, cols: int) -> ScoreMap:
@@ -42,7 +46,22 @@ def synthetic(rows: int, cols: int) -> ScoreMap:
     np.exp(np.multiply(values, np.float32(0.5), out=values), out=values)
     values[:, : cols // 50] = np.nan
     grid = Grid(TILE + (cols - 1) * STRIDE, TILE + (rows - 1) * STRIDE, TILE, STRIDE)
-    return ScoreMap(values, grid, WINDOW)
+    return ScoreMap(values, grid, WINDOW, seen(values))
+
+
+def seen(values: NDArray[np.float32]) -> Seen:
+    """What might have been seen of the places of such scores, their local maxima."""
+    rng = np.random.default_rng(3)
+    heights = np.nan_to_num(values, nan=-1.0)
+    rows, cols = np.nonzero(heights == ndimage.maximum_filter(heights, PLACE))
+    known = heights[rows, cols] > 0
+    rows, cols = rows[known], cols[known]
+    shape = [-(-length // cells.CELL) for length in values.shape]
+    found = np.zeros((*shape, 1 + FEATURES), np.float16)
+    here = rows // cells.CELL, cols // cells.CELL
+    found[(*here, 0)] = 1 + rows % cells.CELL * cells.CELL + cols % cells.CELL
+    found[(*here, slice(1, None))] = rng.standard_normal((len(rows), FEATURES))
+    return Seen(found)
 
 
 def surveyed(grid: Grid) -> Survey:

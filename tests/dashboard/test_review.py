@@ -392,9 +392,10 @@ def test_why_says_what_a_critic_saw(store: ScanStore, tmp_path: Path) -> None:
 
 def test_why_says_what_a_second_look_did(store: ScanStore, tmp_path: Path) -> None:
     again = Model.load(second_look_model(tmp_path / "again.onnx"), "cpu")
-    for _ in scan(ScanStore.for_scan(store.scene(), again), store.scene(), again):
+    looked = ScanStore.for_scan(store.scene(), again)
+    for _ in scan(looked, store.scene(), again):
         pass
-    words = text(page("review", explain="Why"))
+    words = text(page("review", scan=looked.key, explain="Why"))
     assert "The critic saw something bright, " in words
     assert re.search(r"takes [\d.]+ off the critic's score: it looks more natural", unescape(words))
 

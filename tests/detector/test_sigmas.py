@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 from dashboard.detector import RULES, Detection, OptionError, ScoreMap, SigmaMap, sigma_map
 from dashboard.detector import candidates as ranking
 from dashboard.detector import rules as measures
+from dashboard.detector.novelty import Novelty
 from dashboard.detector.rules import yardstick
 from tests.detector.test_scores import score_map
 
@@ -27,12 +28,14 @@ seeds = st.integers(0, 5)
 
 
 def measured_by(rule: str, scores: np.ndarray, seed: int) -> SigmaMap:
-    """The map by a rule; kinds of ground or look are drawn, and three scores make one."""
+    """The map by a rule; kinds of ground or look, and novelty, are drawn; three make a kind."""
     held, rng = score_map(scores), np.random.default_rng(seed)
     kinds = rng.integers(0, 4, scores.shape).astype(np.uint8)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measures, "FEWEST", 3)
-        return SigmaMap(held, yardstick(held, rule, kinds, rng.integers(-3, 4, 4).astype(float)))
+        rarity = rng.integers(-3, 4, 4).astype(float)
+        new = Novelty(rng.integers(0, 3, scores.shape).astype(np.uint8), np.array([0, 0.7, 3.0]))
+        return SigmaMap(held, yardstick(held, rule, kinds, rarity, new))
 
 
 def clear(measured: SigmaMap, *limits: float) -> bool:
