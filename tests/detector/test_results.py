@@ -185,6 +185,7 @@ def test_few_false_alarms_are_said_to_be_fewer_where_a_second_look_has_learned(
     assert "(not to be relied on)" in command._summary(replace(sure, doubted=("seams",)))
     assert write_results(tmp_path, asked(few, bent=True))
     assert json.loads((tmp_path / "run.json").read_text())["rule"]["cautious"] is True
-    assert not asked(few, bent=True, rule="alike").cautious
+    for rule in ("alike", "novelty"):
+        assert not asked(few, bent=True, rule=rule).cautious
     assert not asked(few, bent=False).cautious
     assert not asked(many, bent=True).cautious
