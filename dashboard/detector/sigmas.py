@@ -13,9 +13,9 @@ from dashboard.detector.detections import Detection, FlaggedTiles, detections
 from dashboard.detector.errors import OptionError
 from dashboard.detector.looks import Looks
 from dashboard.detector.novelty import novelty
-from dashboard.detector.rules import BY_GROUND, Doubles, Yardstick, yardstick
+from dashboard.detector.rules import BY_GROUND, Doubles, Kinds, Yardstick, yardstick
 from dashboard.detector.scene import Scene
-from dashboard.detector.scores import Histogram, ScoreMap
+from dashboard.detector.scores import Floats, Histogram, ScoreMap
 from dashboard.detector.strata import kinds_of_ground
 from dashboard.detector.survey import Survey
 from dashboard.detector.tails import Tail, fit
@@ -143,21 +143,31 @@ class SigmaMap:
         if self.measure.kinds is None and self.measure.scales[0] > 0:  # the bins of the scores
             found = self.scores.histogram(BINS)
             return Histogram(self.measure.sigma_of(found.edges), found.counts)
-        lows, highs = zip(*((part.min(), part.max()) for part in self._parts()), strict=True)
-        ends, counts, edges = (min(lows), max(highs)), np.zeros(BINS, np.int64), np.zeros(0)
-        for part in self._parts():
-            more, edges = np.histogram(part, BINS, ends)
+        ends, counts, edges = self._ends(), np.zeros(BINS, np.int64), np.zeros(0)
+        for part, kinds in self._parts():
+            more, edges = np.histogram(self.measure.sigma_of(part, kinds), BINS, ends)
             counts += more
         return Histogram(edges, counts)
 
-    def _parts(self) -> Iterator[Doubles]:
-        """Sigma of what was scored, `[n]`, a part at a time."""
+    def _ends(self) -> tuple[float, float]:
+        """The lowest and the highest sigma: those of the ends of each kind, where it only rises."""
+        lows = np.full(len(self.measure.scales), np.inf, np.float32)
+        highs = -lows
+        for part, kinds in self._parts():
+            np.minimum.at(lows, kinds, part)
+            np.maximum.at(highs, kinds, part)
+        (there,) = np.nonzero(lows <= highs)
+        low, high = (self.measure.sigma_of(ends[there], there) for ends in (lows, highs))
+        return float(low.min()), float(high.max())
+
+    def _parts(self) -> Iterator[tuple[Floats, Kinds]]:
+        """Scores that were given, `[n]`, and their kinds, a part at a time."""
         kinds = self.measure.kinds
         for rows, part in self.scores.parts():
             given = np.isfinite(part)
             if given.any():
-                which = 0 if kinds is None else kinds[rows][given]
-                yield self.measure.sigma_of(part[given], which)
+                own = part[given]
+                yield own, np.zeros(len(own), np.uint8) if kinds is None else kinds[rows][given]
 
 
 def sigma_map(

@@ -62,7 +62,7 @@ def test_a_place_is_judged_among_its_look_alikes(scene_of: Scenes) -> None:
     assert abs(first.x - ODD[0]) <= 4
     assert abs(first.y - ODD[1]) <= 4
     assert len(judged.flagged(3.0)) == judged.count_above(3.0)
-    sigmas = np.concatenate(list(judged._parts()))
+    sigmas = np.concatenate([judged.measure.sigma_of(*part) for part in judged._parts()])
     assert sigmas.mean() == pytest.approx(0, abs=1e-6)
     assert sigmas.std() == pytest.approx(1, abs=1e-6)
 

@@ -40,8 +40,9 @@ def measured_by(rule: str, scores: np.ndarray, seed: int) -> SigmaMap:
 
 def clear(measured: SigmaMap, *limits: float) -> bool:
     """Whether no two sigmas, and none and a limit, are so alike that rounding would decide."""
-    sigmas = np.unique(np.append(measured.candidates.sigmas, limits))
-    return bool((np.diff(sigmas) > 1e-6).all())
+    sigmas = np.unique(measured.candidates.sigmas)
+    near = np.abs(sigmas[:, None] - np.array(limits))
+    return bool((np.diff(sigmas) > 1e-6).all() and (near > 1e-6).all())
 
 
 @given(values, rules, seeds, st.floats(-1, 3), st.sampled_from([0.25, 1, 8]), st.integers(-9, 9))
