@@ -135,6 +135,8 @@ def area_scorer(
     if "platt" not in calibration:
         raise ModelError("an earlier version's critic; train's same command calibrates it")
     if isinstance(network, second_look.SecondLook):
+        if "places_axes" not in calibration:
+            raise ModelError("an earlier version's second look; train's same command calibrates it")
         again = second_look.Scorer(network).eval()
         again.calibrate(calibration)
         return again, second_look_facts(again)

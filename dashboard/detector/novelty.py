@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from dashboard.detector.scores import ScoreMap
-from dashboard.detector.seen import Floats, scored_places
+from dashboard.detector.seen import Floats
 from dashboard.detector.surprise import Doubles, surprise
 
 MOST = 40_000  # places compared, the strongest: of the list, nobody reads more
@@ -41,18 +41,22 @@ def novelty(scores: ScoreMap) -> Novelty | None:
     """The novelty of the places of a scan; None where nothing was seen, or too few places were."""
     if scores.seen is None:
         return None
-    rows, cols, values, features = scored_places(scores)
-    order = np.argsort(values, kind="stable")[-MOST:]
-    order = order[values[order] > scores.mean]
-    if len(order) < FEWEST:
+    rows, cols, features = scores.seen.places()
+    values = scores.values[rows, cols]
+    rising = np.argsort(values, kind="stable")  # what is not a number comes last
+    rising = rising[values[rising] > scores.mean][-MOST:]
+    if len(rising) < FEWEST:
         return None
-    found = surprise_of(features[np.sort(order)])[np.argsort(np.argsort(order))]
-    step = float(found.max()) / (LEVELS - 1) or 1.0
+    new = np.zeros(len(values))
+    compared = np.sort(rising)  # row by row, so that a sample is from all over the scene
+    new[compared] = surprise_of(features[compared])
+    step = float(new.max()) / (LEVELS - 1) or 1.0
+    place = np.rint(new / step).astype(np.uint8)
     levels = np.zeros(scores.values.shape, np.uint8)
-    place = np.rint(found / step).astype(np.uint8)
-    for row, col, level in zip(rows[order], cols[order], place, strict=True):  # strongest last
+    for number in rising.tolist():  # where two are near, the stronger one counts
+        row, col = int(rows[number]), int(cols[number])
         top, left = max(0, row - AROUND), max(0, col - AROUND)
-        levels[top : row + AROUND + 1, left : col + AROUND + 1] = level
+        levels[top : row + AROUND + 1, left : col + AROUND + 1] = place[number]
     return Novelty(levels, step * np.arange(LEVELS, dtype=np.float64))
 
 

@@ -6,16 +6,13 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.detector.errors import OptionError
+from dashboard.detector.seen import Seen
 from dashboard.detector.tiling import Box, Grid
-
-if TYPE_CHECKING:
-    from dashboard.detector.seen import Seen
 
 Floats = NDArray[np.float32]
 CHUNK = 1 << 20  # scores worked on at a time: a whole scene has 73 million

@@ -13,8 +13,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard.detector.scores import ScoreMap
-
 CELL = 7  # positions along a side, half of the square in which a place is the strongest, rounded up
 FILE = "features.npy"
 
@@ -65,14 +63,3 @@ class Seen:
         found = np.asarray(self.cells[down, right], np.float32)
         row, col = np.divmod(found[:, 0].astype(np.intp) - 1, CELL)
         return down * CELL + row, right * CELL + col, found[:, 1:]
-
-
-def scored_places(
-    scores: ScoreMap,
-) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats, Floats]:
-    """Rows, columns and scores `[n]` of the places of a map, and features `[n, F]`."""
-    assert scores.seen is not None
-    rows, cols, features = scores.seen.places()
-    values = scores.values[rows, cols]
-    known = np.isfinite(values)
-    return rows[known], cols[known], values[known], features[known]

@@ -24,6 +24,7 @@ SAID = {
     ),
     "alike": ("look-alikes", "The more of the scene looks alike, the higher a place must score."),
 }
+UNSEEN = "As per ground: this model has no second look, and says nothing of what is new."
 HEAD = ("rule", "places", "false alarms expected")
 
 
@@ -40,7 +41,8 @@ def choose(scan: state.Opened) -> str:
         width="stretch",
     )
     state.set_rule(rule)
-    frame.quiet(SAID[rule][1])
+    sees = rule != "novelty" or scan.store.record.features
+    frame.quiet(SAID[rule][1] if sees else UNSEEN)
     return rule
 
 

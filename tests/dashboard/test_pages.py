@@ -282,7 +282,11 @@ def test_a_tail_that_is_not_that_of_the_ground_is_not_to_be_relied_on(
 
 @pytest.mark.parametrize(
     ("rule", "said", "kept"),
-    [("ground", "deviation of ground as rough", "survey"), ("alike", "looks alike", "looks")],
+    [
+        ("ground", "deviation of ground as rough", "survey"),
+        ("novelty", "this model has no second look", "survey"),
+        ("alike", "looks alike", "looks"),
+    ],
 )
 def test_ground_is_judged_by_its_kind_or_look(
     rule: str, said: str, kept: str, store: ScanStore

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from dashboard.detector import Model, ScanStore, Scene, StoreError, scan
 from dashboard.detector import store as stores
-from dashboard.detector.seen import CELL, FILE, Seen, scored_places
+from dashboard.detector.seen import CELL, FILE, Seen
 from tests.detector.scans import whole
 from tests.models import SECOND_LOOK_CARD, critic_model, second_look_model
 
@@ -53,7 +53,9 @@ def test_a_scan_keeps_what_was_seen_of_its_places(scene_of: Scenes, again: Model
     assert again.features == 2
     store = whole(scene_of(), again)
     scores = store.scores()
-    rows, cols, values, features = scored_places(scores)
+    assert scores.seen is not None
+    rows, cols, features = scores.seen.places()
+    values = scores.values[rows, cols]
     highest = ndimage.maximum_filter(scores.values, 13) == scores.values
     inner = slice(6, -6)  # at the rim the graph takes ground beyond the map for higher
     there = np.zeros_like(highest)

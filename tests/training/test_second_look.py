@@ -333,6 +333,14 @@ def test_onnx_runtime_looks_at_as_many_places_as_there_are(trained: Path) -> Non
     assert counts[0] == 0 < counts[1] < counts[2]
 
 
+def test_one_calibrated_before_it_told_of_places_is_refused(trained: Path) -> None:
+    state = read_checkpoint(trained / "run" / CHECKPOINT)
+    network = network_of(PRESETS["smoke-second-look"])
+    earlier = {name: known for name, known in state["calibration"].items() if "places" not in name}
+    with pytest.raises(ModelError, match="an earlier version's second look; train's same command"):
+        area_scorer(network, earlier)
+
+
 def test_it_learns_a_scene_by_its_last_layer_alone(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
