@@ -87,6 +87,10 @@ class Novel:
         own = np.where(levels < self.sigma.knots[0], -np.inf, own)
         return self.centres + np.where(self.scales > 0, own, 0.0) * self.scales
 
+    def part(self, kind: int) -> float:
+        """The part of the scene's places that are as new as those of a kind."""
+        return math.exp(-float(self.more[kind]) / NEW)
+
 
 @dataclass(frozen=True, eq=False)
 class Yardstick:

@@ -13,7 +13,7 @@ from dashboard.detector.detections import Detection, FlaggedTiles, detections
 from dashboard.detector.errors import OptionError
 from dashboard.detector.looks import Looks
 from dashboard.detector.novelty import novelty
-from dashboard.detector.rules import BY_GROUND, Doubles, Kinds, Yardstick, yardstick
+from dashboard.detector.rules import BY_GROUND, Doubles, Kinds, Novel, Yardstick, yardstick
 from dashboard.detector.scene import Scene
 from dashboard.detector.scores import Floats, Histogram, ScoreMap
 from dashboard.detector.strata import kinds_of_ground
@@ -128,6 +128,16 @@ class SigmaMap:
         inner = (slice(top, top + part.shape[0]), slice(left, left + part.shape[1]))
         near[inner] = self.measure.sigma_of(part, which)
         return near
+
+    def as_new(self, row: int, col: int) -> float | None:
+        """The part of the scene's places that are as new as that at a position.
+
+        None where the rule does not ask, or where nothing is known of it.
+        """
+        novel, kinds = self.measure.together, self.measure.kinds
+        if not isinstance(novel, Novel) or kinds is None:
+            return None
+        return novel.part(int(kinds[row, col]))
 
     def _ranked(self, sigma: float) -> Candidates:
         """Candidates that are complete above `sigma`."""

@@ -30,6 +30,9 @@ def why(desk: Desk, chosen: Detection) -> None:
         frame.quiet(judged(shown.logit, card.planted, measured, scan.scene.pixel_size))
     if shown.gain is not None:
         frame.quiet(looked_again(shown.gain))
+    part = finished.measured.as_new(chosen.row, chosen.col)
+    if part is not None:
+        frame.quiet(unlike(part))
     with st.container(key="zooms"):
         st.image(pictures.zooms(shown, scan.scene), width="stretch")
     frame.captions("ground", "completion", "difference")
@@ -87,6 +90,15 @@ def looked_again(gain: float) -> str:
     return (
         f"A second look, at this place alone, {does} the critic's score: it looks {looks} than "
         "what usually stands out from ground."
+    )
+
+
+def unlike(part: float) -> str:
+    """How new a place is, in words, given the part of the scene's places that are as new."""
+    few = "less than 0.1%" if part < 0.001 else f"{part:.1%}" if part < 0.1 else f"{part:.0%}"
+    return (
+        f"Of the places that stand out from this scene, {few} are as unlike all others, by what "
+        "the second look sees of them."
     )
 
 

@@ -398,6 +398,9 @@ def test_why_says_what_a_second_look_did(store: ScanStore, tmp_path: Path) -> No
     words = text(page("review", scan=looked.key, explain="Why"))
     assert "The critic saw something bright, " in words
     assert re.search(r"takes [\d.]+ off the critic's score: it looks more natural", unescape(words))
+    known = sigma_map(looked.scores(), DEFAULT_RULE, survey(looked.scene()))
+    first = known.find(top=1)[0]
+    assert ("as unlike all others" in words) == (known.as_new(first.row, first.col) is not None)
 
 
 @pytest.mark.parametrize(
@@ -410,6 +413,14 @@ def test_why_says_what_a_second_look_did(store: ScanStore, tmp_path: Path) -> No
 )
 def test_what_a_second_look_did_is_said(gain: float, said: str) -> None:
     assert said in explain.looked_again(gain)
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [(0.5, "50% are as"), (0.0123, "1.2% are as"), (1e-5, "less than 0.1% are as")],
+)
+def test_how_unlike_others_a_place_is_is_said(part: float, said: str) -> None:
+    assert f"from this scene, {said} unlike all others" in explain.unlike(part)
 
 
 def test_what_a_critic_saw_is_said_with_polarity_shape_and_frequency() -> None:

@@ -106,6 +106,11 @@ def test_a_new_place_comes_before_stronger_ones_that_are_not(scene_of: Scenes) -
     assert at[0] > 50
     assert at[1] == 0
     assert len(new.flagged(2.0)) == new.count_above(2.0) > 0
+    part = new.as_new(*ODD)
+    assert part is not None
+    assert part < 1 / len(places()[0])
+    assert new.as_new(3 + STEP // 2, 3 + STEP // 2) == 1, "no place is near"
+    assert plain.as_new(*ODD) is None
     unseen = sigma_map(replace(scores, seen=None), "novelty", ground)
     assert [(p.row, p.col, p.sigma) for p in unseen.find(3.0)] == [
         (p.row, p.col, p.sigma) for p in plain.find(3.0)
