@@ -14,17 +14,20 @@ SAID = {
     "mean": ("mean/std", "Standard deviations above the mean of all scores, as in the article."),
     "robust": ("robust", "1.4826 MAD above the median, which the objects sought do not inflate."),
     "ground": (
-        "per ground",
+        "ground",
         "Mean and deviation of ground as rough, and half-way those of places as dark or bright.",
     ),
     "novelty": (
         "novelty",
-        "As per ground; and the less a place is like others here, as a second look sees them, the "
+        "As by ground; and the less a place is like others here, as a second look sees them, the "
         "more it counts.",
     ),
-    "alike": ("look-alikes", "The more of the scene looks alike, the higher a place must score."),
+    "alike": (
+        "alike",
+        "Among look-alikes: the more of the scene looks alike, the higher a place must score.",
+    ),
 }
-UNSEEN = "As per ground: this model has no second look, and says nothing of what is new."
+UNSEEN = "As by ground: this model has no second look, and says nothing of what is new."
 HEAD = ("rule", "places", "false alarms expected")
 
 
