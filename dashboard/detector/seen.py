@@ -18,6 +18,7 @@ FILE = "features.npy"
 
 Halves = NDArray[np.float16]
 Floats = NDArray[np.float32]
+Places = NDArray[np.intp]  # rows or columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,17 +48,20 @@ class Seen:
     def keep(self, row: int, col: int, features: Floats) -> None:
         """Puts in what was seen of a piece that begins there, `[F, rows, cols]`, 0 elsewhere."""
         rows, cols = np.nonzero(features.any(axis=0))
-        down, right = rows + row, cols + col
-        here = down // CELL, right // CELL
-        self.cells[(*here, 0)] = 1 + down % CELL * CELL + right % CELL
-        self.cells[(*here, slice(1, None))] = features[:, rows, cols].T
+        self.put(rows + row, cols + col, features[:, rows, cols].T)
+
+    def put(self, rows: Places, cols: Places, features: Floats) -> None:
+        """Puts in what was seen of places at these rows and columns `[n]`: `[n, F]`."""
+        here = rows // CELL, cols // CELL
+        self.cells[(*here, 0)] = 1 + rows % CELL * CELL + cols % CELL
+        self.cells[(*here, slice(1, None))] = features
 
     def flush(self) -> None:
         """Puts what was kept on disk."""
         if isinstance(self.cells, np.memmap):
             self.cells.flush()
 
-    def places(self) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
+    def places(self) -> tuple[Places, Places, Floats]:
         """Rows and columns of all places, `[n]`, row by row of cells; features `[n, F]`."""
         down, right = np.nonzero(self.cells[..., 0])
         found = np.asarray(self.cells[down, right], np.float32)

@@ -24,8 +24,8 @@ from scipy import ndimage
 
 from dashboard import charts, server
 from dashboard.detector import RULES, Grid, Looks, ScoreMap, SigmaMap, Survey, sigma_map
-from dashboard.detector import seen as cells
 from dashboard.detector.artefacts import spoilt, with_artefacts
+from dashboard.detector.seen import CELL as CELL_OF_PLACES
 from dashboard.detector.seen import Seen
 from dashboard.detector.survey import CELL, SPOTS
 from dashboard.pages.threshold import MOST_PLACES
@@ -56,12 +56,10 @@ def seen(values: NDArray[np.float32]) -> Seen:
     rows, cols = np.nonzero(heights == ndimage.maximum_filter(heights, PLACE))
     known = heights[rows, cols] > 0
     rows, cols = rows[known], cols[known]
-    shape = [-(-length // cells.CELL) for length in values.shape]
-    found = np.zeros((*shape, 1 + FEATURES), np.float16)
-    here = rows // cells.CELL, cols // cells.CELL
-    found[(*here, 0)] = 1 + rows % cells.CELL * cells.CELL + cols % cells.CELL
-    found[(*here, slice(1, None))] = rng.standard_normal((len(rows), FEATURES))
-    return Seen(found)
+    shape = [-(-length // CELL_OF_PLACES) for length in values.shape]
+    found = Seen(np.zeros((*shape, 1 + FEATURES), np.float16))
+    found.put(rows, cols, rng.standard_normal((len(rows), FEATURES), np.float32))
+    return found
 
 
 def surveyed(grid: Grid) -> Survey:

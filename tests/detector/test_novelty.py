@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dashboard.detector import Grid, Scene, ScoreMap, SigmaMap, rules, sigma_map, survey
+from dashboard.detector import Grid, Scene, ScoreMap, SigmaMap, sigma_map, survey
 from dashboard.detector import novelty as module
 from dashboard.detector.novelty import AROUND, FEWEST, LEVELS, Novelty, novelty, surprise_of
 from dashboard.detector.rules import yardstick
@@ -26,13 +26,13 @@ def places() -> tuple[np.ndarray, np.ndarray]:
     return rows, cols
 
 
-def scored(odd: float = 8.0) -> ScoreMap:
+def scored() -> ScoreMap:
     """Places that score 5 to 10 and look like each other in two ways; one looks like neither."""
     rng = np.random.default_rng(0)
     rows, cols = places()
     values = rng.normal(0, 1, (GRID.rows, GRID.cols)).clip(-2, 2)
     values[rows, cols] = rng.uniform(5, 10, len(rows))
-    values[ODD] = odd
+    values[ODD] = 8.0
     features = rng.normal(0, 0.1, (len(rows), 4)) + rng.choice([-1, 1], len(rows))[:, None]
     features[(rows == ODD[0]) & (cols == ODD[1])] = 1, -1, 1, -1
     cells: Halves = np.zeros((-(-GRID.rows // CELL), -(-GRID.cols // CELL), 5), np.float16)
@@ -139,4 +139,3 @@ def test_the_score_of_a_sigma_is_the_sigma_of_that_score() -> None:
         np.testing.assert_allclose(back, sigma, atol=1e-6)
     limits = measure.limits(3.0).reshape(8, 4)
     assert (np.diff(limits, axis=1) < 0).all(), "the newer, the lower the score that is enough"
-    assert rules.NEW > 0
