@@ -22,7 +22,7 @@ from dashboard.detector.memory import give_back
 from dashboard.detector.passes import Progress, unwritable, written
 from dashboard.detector.scene import Scene
 
-VERSION = 1  # of what an ingested file holds; another number makes every scene be ingested again
+VERSION = 2  # of what an ingested file holds; another number makes every scene be ingested again
 STALE_SECONDS = 24 * 3600.0  # a working folder this old was left by a crash
 LARGE = 1 << 26  # bytes of a file whose checksum is kept; no such file is rewritten within a tick
 

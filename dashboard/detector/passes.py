@@ -24,6 +24,7 @@ from rasterio.errors import RasterioError
 from dashboard.detector.ahead import ahead
 from dashboard.detector.errors import NoGround, StoreError
 from dashboard.detector.formats import GDAL_OPTIONS, open_picture
+from dashboard.detector.labels import meant_crs
 from dashboard.detector.memory import give_back
 from dashboard.detector.nodata import HALO, Areas, Mask, as_dn, fill_holes
 from dashboard.detector.picture import BLOCK, Picture, window_of
@@ -224,6 +225,7 @@ def _facts(picture: Picture, name: str, digest: str) -> dict[str, Any]:
     """What the source alone tells of the scene."""
     source = picture.source
     affine = None if source.transform.is_identity else tuple(source.transform)[:6]
+    crs, note = meant_crs(source.crs.to_wkt()) if source.crs else (None, None)
     return {
         "name": name,
         "sha256": digest,
@@ -233,9 +235,10 @@ def _facts(picture: Picture, name: str, digest: str) -> dict[str, Any]:
         "bands": source.count,
         "dtype": source.dtypes[0],
         "bits": source.tags(1, ns="IMAGE_STRUCTURE").get("NBITS"),
-        "crs": source.crs.to_wkt() if source.crs else None,
+        "crs": crs,
         "transform": affine,
         "nodata": picture.declared,
+        "notes": [note] if note else [],
     }
 
 

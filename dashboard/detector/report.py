@@ -44,6 +44,7 @@ def report(finished: Finished, record: Mapping[str, Any]) -> str:
     facts = {
         "scene": f"{scene.name}, {scene.width:,} x {scene.height:,} px",
         "CRS": scene.crs_name or "none: positions in pixels only",
+        **({"note": "; ".join(scene.notes)} if scene.notes else {}),
         "model": finished.store.model_name,
         "threshold": f"{settings.sigma:g} sigma by the rule {settings.rule}",
         "places": f"{len(said):,}" + (" confirmed" if finished.confirmed else ""),

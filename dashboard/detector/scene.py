@@ -74,6 +74,7 @@ class Scene:
     scale: float  # DN: 1.4826 MAD of the observed ground
     stretch: tuple[float, float]  # DN: its 0.5 and 99.5 percentiles
     valid_fraction: float
+    notes: tuple[str, ...]  # sentences on what was read otherwise than the file says, or left out
 
     @classmethod
     def open(cls, path: str | Path, name: str | None = None) -> Scene:
@@ -92,7 +93,7 @@ class Scene:
             raise DamagedScene(
                 f"{name or path.name}: no ingested copy can be read; ingest the picture again"
             ) from error
-        for key in ("transform", "stretch"):
+        for key in ("transform", "stretch", "notes"):
             facts[key] = None if facts[key] is None else tuple(facts[key])
         used(path)
         scene = cls(path=path, **facts)

@@ -153,6 +153,8 @@ def scene_facts(scene: Scene) -> dict[str, str]:
     if scene.pixel_size:
         rows["scale"] = f"{scene.pixel_size:.3g} m a pixel"
     rows["CRS"] = scene.crs_name or "none: positions in pixels only"
+    if scene.notes:
+        rows["note"] = "; ".join(scene.notes)
     return rows
 
 
