@@ -12,18 +12,16 @@ from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.warp import transform
 
+from dashboard.detector.bodies import ELLIPSOID, known_body
+
 Affine6 = tuple[float, float, float, float, float, float]
 
-# Areocentric longitude and latitude on Mars, in the names that GDAL and QGIS resolve.
-MARS_LONLAT = "urn:ogc:def:crs:IAU:2015:49900"
-
-_SPHEROID = re.compile(r'(?:SPHEROID|ELLIPSOID)\["[^"]*",\s*([-+.\deE]+),\s*([-+.\deE]+)')
 _NAME = re.compile(r'^\s*\w+\["([^"]*)"')
 _BASE = re.compile(r'(?:GEOGCS|GEOGCRS|GEODCRS|BASEGEOGCRS|BASEGEODCRS)\["([^"]*)"')
 _WEST = re.compile(r'AXIS\["[^"]*",\s*west', re.IGNORECASE)
 _EARTH = (6.3e6, 6.4e6)  # metres; the Earth's latitudes are geodetic everywhere else, so here too
 _TARGET = (
-    'GEOGCS["body",DATUM["body",SPHEROID["body",{a!r},{f!r}]],PRIMEM["0",0],'
+    'GEOGCS["{name}",DATUM["{name}",SPHEROID["{name}",{a!r},{f!r}]],PRIMEM["0",0],'
     'UNIT["degree",0.0174532925199433]]'
 )
 
@@ -45,11 +43,11 @@ def body_of(wkt: str) -> Body | None:
     try:
         crs = CRS.from_wkt(wkt)
         text = crs.to_wkt()
-        found = _SPHEROID.search(text)
+        found = ELLIPSOID.search(text)
         if not found:
             return None
         radius, inverse = float(found[1]), float(found[2])
-        target = CRS.from_wkt(_TARGET.format(a=radius, f=inverse))
+        target = CRS.from_wkt(_TARGET.format(name="body", a=radius, f=inverse))
     except (RasterioError, ValueError):
         return None
     flattening = 1 / inverse if inverse else 0.0
@@ -71,6 +69,24 @@ def _hands_back(crs: CRS, target: CRS, probe: float = 45.0) -> bool:
     except RasterioError:
         return False
     return bool(abs(lat - probe) < 1e-6)
+
+
+def lonlat_crs(wkt: str) -> str | None:
+    """The name of the CRS that `lonlats` of a CRS are in; None where the CRS has none.
+
+    In the catalogue's name, which GDAL and QGIS resolve, where the body is a known one; else as
+    WKT, which they take as well.
+    """
+    body = body_of(wkt)
+    if body is None:
+        return None
+    known = known_body(wkt)
+    if known:
+        return known.crs_name
+    base = _BASE.search(wkt)
+    name = base[1] if base and base[1] else "unknown body"
+    # A sphere: on an ellipsoid these latitudes, areocentric, would be taken for graphic ones.
+    return _TARGET.format(name=name, a=body.radius, f=0.0)
 
 
 def lonlat(wkt: str, x: float, y: float) -> tuple[float, float] | None:

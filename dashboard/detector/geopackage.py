@@ -84,8 +84,8 @@ def _reference_systems(base: sqlite3.Connection, scene: Scene) -> int:
     rows = [
         ("Undefined Cartesian", -1, "NONE", -1, UNDEFINED, "pixels of a scene without a CRS"),
         ("Undefined geographic", 0, "NONE", 0, UNDEFINED, None),
-        # The standard wants this row in every file; nothing here lies on the Earth.
-        ("WGS 84", 4326, "EPSG", 4326, WGS84, "required by the standard, unused"),
+        # The standard wants this row in every file.
+        ("WGS 84", 4326, "EPSG", 4326, WGS84, "required by the standard"),
     ]
     if scene.crs is not None:
         name = scene.crs_name or "CRS of the scene"

@@ -148,7 +148,7 @@ PRODUCTS = (
     Product(
         "detections.geojson",
         "Detections, GeoJSON",
-        "The same places as points on Mars, for QGIS or JMARS.",
+        "The same places in longitude and latitude on their body, for QGIS or JMARS.",
         "application/geo+json",
         lambda f: detections_geojson(f, origin(f)).encode(),
     ),

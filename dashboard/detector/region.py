@@ -16,12 +16,15 @@ from rasterio import Affine
 from rasterio.features import geometry_mask
 
 from dashboard.detector.errors import OptionError
-from dashboard.detector.geography import MARS_LONLAT
 from dashboard.detector.scene import Scene
 from dashboard.detector.tiling import Box, Grid
 
 PIXELS = "pixels"  # the CRS of our own: pixels of the scene, y down
-LONLATS = (None, MARS_LONLAT, "urn:ogc:def:crs:OGC:1.3:CRS84")  # the last is what QGIS writes
+LONLATS = (
+    None,
+    "urn:ogc:def:crs:IAU:2015:49900",
+    "urn:ogc:def:crs:OGC:1.3:CRS84",
+)  # the last is what QGIS writes
 
 Ring = list[tuple[float, float]]
 

@@ -23,7 +23,7 @@ from dashboard.detector.artefacts import spoilt, with_artefacts
 from dashboard.detector.detections import Detection, FlaggedTile
 from dashboard.detector.errors import OptionError
 from dashboard.detector.formats import GDAL_OPTIONS
-from dashboard.detector.geography import MARS_LONLAT
+from dashboard.detector.geography import lonlat_crs
 from dashboard.detector.looks import looks
 from dashboard.detector.model import DEFAULT_MODEL
 from dashboard.detector.rules import BY_GROUND, DEFAULT_RULE, RULES
@@ -206,8 +206,9 @@ def detections_geojson(finished: Finished, origin: Mapping[str, Any]) -> str:
     scene = finished.scene
     features = [_feature(found, finished) for found in finished.detections]
     collection: dict[str, Any] = {"type": "FeatureCollection", "name": "detections"}
-    if scene.crs is not None:
-        collection["crs"] = {"type": "name", "properties": {"name": MARS_LONLAT}}
+    named = lonlat_crs(scene.crs) if scene.crs is not None else None
+    if named:
+        collection["crs"] = {"type": "name", "properties": {"name": named}}
     return json.dumps(collection | {"needle": origin, "features": features}, indent=1) + "\n"
 
 
