@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 import threading
 import warnings
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import rasterio
 from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
+from dashboard.detector.codestream import codestream
 from dashboard.detector.errors import (
     DamagedScene,
     OptionError,
@@ -34,8 +34,6 @@ CACHE_BYTES = 128 << 20
 os.environ.setdefault("GDAL_CACHEMAX", str(CACHE_BYTES >> 20))
 
 BEGINNING = 16  # bytes, which tell every known format
-SIZ = b"\xff\x4f\xff\x51"  # how the codestream of a JPEG 2000 begins
-SIZ_WITHIN = 1 << 20  # bytes; before it stand boxes of metadata
 
 GDAL_OPTIONS: dict[str, Any] = {
     "GDAL_CACHEMAX": CACHE_BYTES,
@@ -182,14 +180,10 @@ def one_tile(source: rasterio.DatasetReader) -> bool:
     """True for a JPEG 2000 of one tile, of which GDAL shows blocks that do not exist in it."""
     if source.driver != "JP2OpenJPEG":
         return False
-    with Path(source.name).open("rb") as file:
-        start = file.read(SIZ_WITHIN)
-    found = start.find(SIZ)
-    if found < 0 or len(start) < found + 38:
+    try:
+        return codestream(Path(source.name)).one_tile
+    except ValueError:
         return False
-    # ITU-T T.800, A.5.1: picture and its origin, then tiles and theirs, 32 bits each.
-    size = struct.unpack_from(">8I", start, found + 8)
-    return bool(size[4] + size[6] >= size[0] and size[5] + size[7] >= size[1])
 
 
 def damaged(name: str, kind: str, error: Exception) -> str:
@@ -241,6 +235,8 @@ def layout_of(source: rasterio.DatasetReader, name: str) -> Layout:
         return Layout.PALETTE if meaning[0] is ColorInterp.palette else Layout.GRAY
     if source.count == 2 and alpha:
         return Layout.GRAY_ALPHA
+    if source.count >= 3:
+        _check_depths(source, name)
     # HiRISE colour products need not say that their three bands are colours.
     if source.count == 3 and not alpha and (rgb or source.driver == "JP2OpenJPEG"):
         return Layout.RGB
@@ -250,3 +246,14 @@ def layout_of(source: rasterio.DatasetReader, name: str) -> Layout:
         f"{name}: {source.count} bands that are neither grey nor RGB; "
         "save the one band to scan as a picture of its own"
     )
+
+
+def _check_depths(source: rasterio.DatasetReader, name: str) -> None:
+    """Raises `UnknownFormat` where bands that make one colour do not have the same depth."""
+    told = [source.tags(band, ns="IMAGE_STRUCTURE").get("NBITS") for band in (1, 2, 3)]
+    if len(set(told)) > 1:
+        whole = 8 * np.dtype(source.dtypes[0]).itemsize
+        one, two, three = (bits or whole for bits in told)
+        raise UnknownFormat(
+            f"{name}: its bands have {one}, {two} and {three} bits; give all the same depth"
+        )

@@ -95,7 +95,7 @@ class Picture:
         if self._openjpeg:
             try:
                 return self._openjpeg.read(box)
-            except (OSError, RuntimeError) as error:
+            except (OSError, RuntimeError, ValueError) as error:
                 raise DamagedScene(damaged(self._name, "JPEG 2000", error)) from error
         if not self.whole:
             return np.asarray(self.source.read(bands, window=window_of(box)))
@@ -117,7 +117,7 @@ class Picture:
             return None
         try:
             found = openjpeg.OpenJpeg(Path(self.source.name))
-        except (OSError, RuntimeError):
+        except (OSError, RuntimeError, ValueError):
             return None  # if it is damaged, GDAL will say how
         shown = (self.source.count, self.source.height, self.source.width)
         alike = found.shape == shown and found.dtype == self.source.dtypes[0]
