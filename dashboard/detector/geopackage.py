@@ -49,7 +49,8 @@ def geopackage(finished: Finished, record: Mapping[str, Any]) -> bytes:
     """The detections as points and as footprints, and the record of the run, in one file.
 
     Geometries are in the scene's own CRS, so that they lie where the score map does; the columns
-    `lon` and `lat` hold areocentric degrees. Without a CRS they are in pixels of the scene.
+    `lon` and `lat` hold areocentric degrees. Without a CRS they are in pixels of the scene, rows
+    counted down from 0, where a GIS shows the picture itself.
     """
     scene = finished.scene
     base = sqlite3.connect(":memory:")
@@ -82,7 +83,7 @@ def geopackage(finished: Finished, record: Mapping[str, Any]) -> bytes:
 def _reference_systems(base: sqlite3.Connection, scene: Scene) -> int:
     """Writes the three that the standard asks for and the scene's own; gives its number."""
     rows = [
-        ("Undefined Cartesian", -1, "NONE", -1, UNDEFINED, "pixels of a scene without a CRS"),
+        ("Undefined Cartesian", -1, "NONE", -1, UNDEFINED, "pixels, rows down from 0"),
         ("Undefined geographic", 0, "NONE", 0, UNDEFINED, None),
         # The standard wants this row in every file.
         ("WGS 84", 4326, "EPSG", 4326, WGS84, "required by the standard"),
@@ -104,7 +105,7 @@ def _layer(
     """One table of features with its entries in the catalogue."""
     kind, scene = "POINT" if table == POINTS else "POLYGON", finished.scene
     rings = [
-        [_mapped(scene, found.x, found.y)] if kind == "POINT" else _ring(scene, found.box)
+        [scene.affine @ (found.x, found.y)] if kind == "POINT" else _ring(scene, found.box)
         for found, _ in rows
     ]
     names = list(rows[0][1]) if rows else []
@@ -149,12 +150,4 @@ def geometry(ring: Ring, kind: str, number: int) -> bytes:
 def _ring(scene: Scene, box: Box) -> Ring:
     left, top, right, bottom = box
     corners = ((left, top), (left, bottom), (right, bottom), (right, top), (left, top))
-    return [_mapped(scene, x, y) for x, y in corners]
-
-
-def _mapped(scene: Scene, x: float, y: float) -> tuple[float, float]:
-    """Pixels of the scene in its map units; as they are where it has no CRS."""
-    if scene.crs is None or scene.transform is None:
-        return x, y
-    a, b, c, d, e, f = scene.transform
-    return a * x + b * y + c, d * x + e * y + f
+    return [scene.affine @ (x, y) for x, y in corners]

@@ -1,9 +1,14 @@
-"""The CRS that a label means, where the label is known to name one of its parameters wrongly."""
+"""Where a picture lies by its label: its CRS and its transform, as the label means them."""
 
 from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
+
+import rasterio
+
+from dashboard.detector.geography import Affine6
 
 MARS_RADII = (3_396_190.0, 3_376_200.0)  # metres, equatorial and polar: IAU 2000 and later
 SAME_RADIUS = 0.5  # metres; the local radius changes by 12 m a degree at 1 degree, by 350 m at 45
@@ -14,6 +19,40 @@ _SPHERE = re.compile(r'SPHEROID\["[^"]*",\s*([-+.\deE]+),\s*0(?:\.0*)?\s*[,\]]')
 _PARAMETER = r'(PARAMETER\["{}",\s*)([-+.\deE]+)'
 _ORIGIN = re.compile(_PARAMETER.format("latitude_of_origin"), re.IGNORECASE)
 _TRUE_SCALE = re.compile(_PARAMETER.format("standard_parallel_1"), re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a picture lies; `crs` is None where `transform` is: neither is a place without it."""
+
+    crs: str | None  # WKT
+    transform: Affine6 | None  # pixels to map units
+    notes: tuple[str, ...]  # sentences on what was read otherwise than the label says, or left out
+
+
+def placement_of(source: rasterio.DatasetReader) -> Placement:
+    """Where an open picture lies, by what is in its file."""
+    notes = []
+    transform: Affine6 | None = None
+    if not source.transform.is_identity:
+        transform = tuple(source.transform)[:6]
+        if not _leads_back(transform):
+            transform = None
+            notes.append("its geotransform leads nowhere: positions are in pixels only")
+    elif source.crs:
+        notes.append("it names a CRS but not where it lies there: positions are in pixels only")
+    if transform is None and source.gcps[0]:
+        count = len(source.gcps[0])
+        notes.append(f"its {count} ground control points are not used; place it by gdalwarp")
+    if transform is None or not source.crs:
+        return Placement(None, transform, tuple(notes))
+    crs, note = meant_crs(source.crs.to_wkt())
+    return Placement(crs, transform, (*notes, note) if note else tuple(notes))
+
+
+def _leads_back(transform: Affine6) -> bool:
+    a, b, _, d, e, _ = transform
+    return all(map(math.isfinite, transform)) and a * e - b * d != 0
 
 
 def meant_crs(wkt: str) -> tuple[str, str | None]:

@@ -24,7 +24,7 @@ from rasterio.errors import RasterioError
 from dashboard.detector.ahead import ahead
 from dashboard.detector.errors import NoGround, StoreError
 from dashboard.detector.formats import GDAL_OPTIONS, open_picture
-from dashboard.detector.labels import meant_crs
+from dashboard.detector.labels import placement_of
 from dashboard.detector.memory import give_back
 from dashboard.detector.nodata import HALO, Areas, Mask, as_dn, fill_holes
 from dashboard.detector.picture import BLOCK, Picture, window_of
@@ -224,8 +224,7 @@ def _finish(final: Path, facts: dict[str, Any]) -> None:
 def _facts(picture: Picture, name: str, digest: str) -> dict[str, Any]:
     """What the source alone tells of the scene."""
     source = picture.source
-    affine = None if source.transform.is_identity else tuple(source.transform)[:6]
-    crs, note = meant_crs(source.crs.to_wkt()) if source.crs else (None, None)
+    place = placement_of(source)
     return {
         "name": name,
         "sha256": digest,
@@ -235,10 +234,10 @@ def _facts(picture: Picture, name: str, digest: str) -> dict[str, Any]:
         "bands": source.count,
         "dtype": source.dtypes[0],
         "bits": source.tags(1, ns="IMAGE_STRUCTURE").get("NBITS"),
-        "crs": crs,
-        "transform": affine,
+        "crs": place.crs,
+        "transform": place.transform,
         "nodata": picture.declared,
-        "notes": [note] if note else [],
+        "notes": place.notes,
     }
 
 

@@ -63,9 +63,8 @@ def _put(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
 
 def world_file(scene: Scene, box: Box) -> str:
     """Six lines: the steps of a pixel to the right and down, and the middle of the first."""
-    a, b, c, d, e, f = scene.transform or (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
-    x, y = box.x_min + 0.5, box.y_min + 0.5
-    lines = (a, d, b, e, a * x + b * y + c, d * x + e * y + f)
+    a, b, _, d, e, _ = tuple(scene.affine)[:6]
+    lines = (a, d, b, e, *(scene.affine @ (box.x_min + 0.5, box.y_min + 0.5)))
     return "".join(f"{value:.12g}\n" for value in lines)
 
 

@@ -215,16 +215,12 @@ def detections_geojson(finished: Finished, origin: Mapping[str, Any]) -> str:
 def scores_cog(scores: ScoreMap, scene: Scene, origin: Mapping[str, Any]) -> bytes:
     """The score map as a cloud-optimised GeoTIFF: float32, one pixel a stride, NaN as nodata.
 
-    Its transform leads to the scene's map coordinates, or to its pixels where it has none; the tags
-    hold the credit where every viewer looks for it, and as JSON where it all comes from.
+    Its transform leads where the scene's does; the tags hold the credit where every viewer looks
+    for it, and as JSON where it all comes from.
     """
     grid = scores.grid
-    a, b, c, d, e, f = scene.transform or (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-    step, start = grid.stride, grid.origin
-    transform = Affine(
-        a * step, b * step, c + (a + b) * start, d * step, e * step, f + (d + e) * start
-    )
-    placed: dict[str, Any] = {"transform": transform}
+    start = Affine.translation(grid.origin, grid.origin)
+    placed: dict[str, Any] = {"transform": scene.affine @ start @ Affine.scale(grid.stride)}
     if scene.crs is not None:
         placed["crs"] = CRS.from_wkt(scene.crs)
     height, width = scores.values.shape

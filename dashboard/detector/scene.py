@@ -115,6 +115,14 @@ class Scene:
         """The CRS's short name; None without a CRS."""
         return None if self.crs is None else geography.short_name(self.crs)
 
+    @property
+    def affine(self) -> Affine:
+        """Pixels to map units; where the picture lies nowhere, to a plane whose rows go down.
+
+        In that plane GIS programs show a picture without georeference.
+        """
+        return Affine(*(self.transform or (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)))
+
     def lonlat(self, x: float, y: float) -> tuple[float, float] | None:
         """Areocentric longitude (east-positive, 0 to 360) and latitude of a point, in degrees.
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import rasterio
 from rasterio import Affine
+from rasterio.control import GroundControlPoint
 
 from dashboard.detector import Scene, ingest
 from dashboard.detector.labels import MARS_RADII, meant_crs
@@ -89,3 +92,29 @@ def test_the_real_product_lies_where_it_is(home: object) -> None:
     scene = ingest(sample)
     found = scene.lonlat(scene.width / 2, scene.height / 2)
     assert found == pytest.approx((275.4147, -8.2481), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("transform", "said"),
+    [
+        (None, "not where it lies"),
+        (Affine(0, 0, 5, 0, 0, 5), "leads nowhere"),
+        (Affine(1, 1, 5, 2, 2, 5), "leads nowhere"),
+    ],
+)
+def test_a_crs_without_a_transform_is_no_place(
+    scene_of: Scenes, transform: Affine | None, said: str
+) -> None:
+    scene = scene_of(crs=rasters.MARS, transform=transform)
+    assert scene.crs is scene.transform is scene.lonlat(1, 1) is scene.pixel_size is None
+    assert said in scene.notes[0]
+
+
+def test_control_points_are_said_to_be_left_out(tmp_path: Path) -> None:
+    path, pixels = tmp_path / "gcps.tif", rasters.ground()
+    points = [(0, 0, 137, -4), (0, 400, 138, -4), (300, 0, 137, -5)]
+    placed = {"gcps": [GroundControlPoint(*point) for point in points], "crs": "IAU_2015:49900"}
+    shape = {"width": 400, "height": 300, "count": 1, "dtype": "uint8"}
+    with rasterio.open(path, "w", driver="GTiff", **shape, **placed) as out:
+        out.write(pixels, 1)
+    assert "3 ground control points" in " ".join(ingest(path).notes)

@@ -7,15 +7,19 @@ import hashlib
 import io
 import json
 import re
+import sqlite3
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyogrio
 import pytest
 import rasterio
+from rasterio import Affine
 from rasterio.io import MemoryFile
 
 from dashboard.detector import (
@@ -29,6 +33,7 @@ from dashboard.detector import (
     Verdict,
     read_verdicts,
 )
+from dashboard.detector.products import world_file
 from tests.detector import rasters, test_results
 
 finished = test_results.finished
@@ -82,14 +87,38 @@ def test_gdal_reads_the_geopackage_at_the_right_place_on_mars(
     assert bounds == pytest.approx([left, bottom, right, top], abs=1e-6)
 
 
-def test_a_geopackage_without_a_crs_is_in_pixels(finished: Make, tmp_path: Path) -> None:
-    done = finished()
+@pytest.mark.parametrize(
+    ("how", "srs"),
+    [
+        ({}, -1),
+        ({"crs": rasters.MARS}, -1),  # a CRS, but no place in it
+        ({"transform": Affine(2, 0, 700, 0, -2, 90)}, -1),  # a place in nobody's CRS
+        ({"transform": Affine(0.3, 0.4, 700, 0.4, -0.3, 90), "crs": rasters.MARS}, 100_000),
+    ],
+)
+def test_every_product_puts_a_place_at_the_same_spot(
+    finished: Make, tmp_path: Path, how: dict[str, Any], srs: int
+) -> None:
+    done = finished(**how)
+    best = done.detections[0]
+    spot = how.get("transform", Affine(1, 0, 0, 0, -1, 0)) @ (best.x, best.y)
     path = tmp_path / "found.gpkg"
     path.write_bytes(made(done, "detections.gpkg"))
     _, _, geometry, _ = pyogrio.raw.read(path, layer="detections")
-    np.testing.assert_allclose(
-        np.frombuffer(geometry[0][5:], "<f8"), (done.detections[0].x, done.detections[0].y)
-    )
+    assert np.frombuffer(geometry[0][5:], "<f8") == pytest.approx(spot)
+    with closing(sqlite3.connect(path)) as base:
+        assert base.execute("SELECT DISTINCT srs_id FROM gpkg_geometry_columns").fetchall() == [
+            (srs,)
+        ]
+    with MemoryFile(made(done, "scores.tif")) as file, file.open() as cog:
+        assert (cog.crs is None) == (srs == -1)
+        ((score,),) = cog.sample([spot])
+    assert score == pytest.approx(best.score)
+    tile = done.pictured[0]
+    a, d, b, e, c, f = map(float, world_file(done.scene, tile.box).split())
+    across, down = best.x - tile.box.x_min - 0.5, best.y - tile.box.y_min - 0.5
+    shown = (a * across + b * down + c, d * across + e * down + f)
+    assert shown == pytest.approx(spot)
 
 
 def test_nothing_found_is_still_a_geopackage(finished: Make, tmp_path: Path) -> None:

@@ -111,7 +111,8 @@ def test_the_score_map_of_a_plain_picture_leads_to_its_pixels(
         assert cog.crs is None
         assert cog.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
         np.testing.assert_array_equal(cog.read(1), done.scores.values)
-        assert cog.transform @ (0.5, 0.5) == (128, 128)  # the first tile's middle
+        # The first tile's middle: where a GIS shows the picture itself, whose rows go down.
+        assert cog.transform @ (0.5, 0.5) == (128, -128)
 
 
 def test_every_flagged_tile_is_listed_and_pictured(finished: Callable[..., Finished]) -> None:
