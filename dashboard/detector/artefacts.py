@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from dashboard.detector.arrays import Floats
 from dashboard.detector.detections import Detection
 from dashboard.detector.sigmas import SigmaMap
-from dashboard.detector.survey import CELL, Floats, Survey
+from dashboard.detector.survey import CELL, Survey
 
 RIM = 64  # px from the border of the picture or of its ground: the network had to guess beyond
 CLIPPED = 0.05  # of the pixels around a place: hardware glints in a few

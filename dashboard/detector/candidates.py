@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard.detector.rules import Doubles, Yardstick
-from dashboard.detector.scores import Floats, ScoreMap
+from dashboard.detector.arrays import Doubles, Floats
+from dashboard.detector.rules import Yardstick
+from dashboard.detector.scores import ScoreMap
 
 MOST = 2_000_000  # positions ranked at a time; a whole scene has 73 million, of which few matter
 SAMPLE = 1_000_000  # scores that tell where the floor lies

@@ -8,8 +8,8 @@ from typing import overload
 
 import numpy as np
 
+from dashboard.detector.arrays import Doubles
 from dashboard.detector.candidates import Candidates
-from dashboard.detector.rules import Doubles
 from dashboard.detector.scene import Scene
 from dashboard.detector.scores import ScoreMap
 from dashboard.detector.tiling import Box

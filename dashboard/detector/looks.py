@@ -19,9 +19,9 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from dashboard.detector.ahead import side_by_side
-from dashboard.detector.rules import Doubles, Kinds
+from dashboard.detector.arrays import Doubles, Floats, Kinds
 from dashboard.detector.scene import Scene
-from dashboard.detector.scores import Floats, ScoreMap
+from dashboard.detector.scores import ScoreMap
 from dashboard.detector.spots import Span, Spots
 from dashboard.detector.statistics import MAD_TO_SIGMA
 from dashboard.detector.tiling import Box

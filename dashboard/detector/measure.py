@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from dashboard.detector.arrays import Floats, Mask
 from dashboard.detector.detections import Detection
 from dashboard.detector.scene import Scene
 from dashboard.detector.tiling import Box
@@ -23,9 +24,6 @@ LEVELS = 12  # of DN, between the ground around and the strongest in the middle
 OUTSIDE = 3  # px, as far as it is looked at outside of an outline
 STEP = 3.0  # robust deviations of what lies just outside an outline, at least, across it
 OVER = 2.0  # robust deviations of all around, likewise
-
-Floats = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from dashboard.detector.arrays import Floats
 from dashboard.detector.card import ModelCard
 from dashboard.detector.devices import CPU, Device, options, start
 from dashboard.detector.errors import ModelError
@@ -25,8 +26,6 @@ OUTPUTS = {"score", "completion"}
 SURPRISE = "surprise"  # of networks whose scores stand out from it
 LOGIT = "logit"  # of critics
 GAIN, PLACES = "gain", "places"  # of those with a second look
-
-Floats = NDArray[np.float32]
 
 
 def list_models(folder: Path = EXPORTED) -> list[Path]:

@@ -12,13 +12,14 @@ from scipy import ndimage
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from dashboard.detector.arrays import Mask
+
 AREA = 1024  # px; a smaller area without data is a hole in the ground, to be filled
 # A 4-connected area below 1,024 px surrounded by ground is at most 22 px deep, and one in a
 # corner of the scene 43 px, so that a hole never looks further than this for its neighbours.
 HALO = 64
 CHUNK = 512  # px; holes are filled in chunks, so that large areas of nodata cost nothing
 
-Mask = NDArray[np.bool_]
 Labels = NDArray[np.int32]
 
 

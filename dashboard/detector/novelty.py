@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from dashboard.detector.arrays import Doubles, Floats
 from dashboard.detector.scores import ScoreMap
-from dashboard.detector.seen import Floats
-from dashboard.detector.surprise import Doubles, surprise
+from dashboard.detector.surprise import surprise
 
 MOST = 40_000  # places compared, the strongest: of the list, nobody reads more
 SAMPLE = 8_000  # of them, evenly chosen, that they are compared with

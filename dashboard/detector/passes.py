@@ -22,11 +22,12 @@ from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 
 from dashboard.detector.ahead import ahead
+from dashboard.detector.arrays import Mask
 from dashboard.detector.errors import NoGround, StoreError
 from dashboard.detector.formats import GDAL_OPTIONS, open_picture
 from dashboard.detector.labels import placement_of
 from dashboard.detector.memory import give_back
-from dashboard.detector.nodata import HALO, Areas, Mask, as_dn, fill_holes
+from dashboard.detector.nodata import HALO, Areas, as_dn, fill_holes
 from dashboard.detector.picture import BLOCK, Picture, window_of
 from dashboard.detector.scene import GROUND, HOLE, NODATA, TAG
 from dashboard.detector.statistics import Histogram, Statistics, statistics_of

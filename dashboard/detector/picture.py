@@ -12,6 +12,7 @@ from rasterio.enums import MaskFlags
 from rasterio.windows import Window
 
 from dashboard.detector import openjpeg
+from dashboard.detector.arrays import Mask
 from dashboard.detector.errors import DamagedScene
 from dashboard.detector.formats import Layout, damaged, layout_of, one_tile
 from dashboard.detector.tiling import Box
@@ -22,7 +23,6 @@ SENTINEL = 1e38  # ISIS writes its special pixels as -3.4e38, often without a ta
 BT601 = (0.299, 0.587, 0.114)  # luma of red, green and blue, ITU-R BT.601
 
 Pixels = NDArray[Any]
-Mask = NDArray[np.bool_]
 
 
 def window_of(box: Box) -> Window:

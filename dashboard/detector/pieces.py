@@ -16,6 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from dashboard.detector.arrays import Mask
 from dashboard.detector.card import ModelCard
 from dashboard.detector.model import Model
 from dashboard.detector.region import Region
@@ -26,8 +27,6 @@ from dashboard.detector.tiling import Box, Grid
 VALID = 0.99  # of a tile must be ground, as in the article
 OBSERVED = 0.5  # of a scored window must have been observed: what was filled in says nothing
 STEP = 32  # px; networks that score an area halve it, in blocks of 4, up to three times
-
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dashboard.detector.arrays import Doubles, Floats, Kinds
 from dashboard.detector.errors import OptionError
 from dashboard.detector.novelty import Novelty
-from dashboard.detector.scores import Floats, ScoreMap
+from dashboard.detector.scores import ScoreMap
 from dashboard.detector.statistics import MAD_TO_SIGMA
 from dashboard.detector.surprise import Surprise, surprise
 
@@ -26,9 +27,6 @@ SAMPLE = 1_000_000  # positions that tell how surprising a score is
 WORTH = 1.4  # of a look's surprise in a score's; Fisher's sum of two would take 1
 NEW = 0.7  # of a place's novelty in how surprising it is
 COMMON = math.log(5)  # of the surprise of a score is lost at most to a common look
-
-Kinds = NDArray[np.uint8]
-Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

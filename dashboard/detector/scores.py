@@ -10,11 +10,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from dashboard.detector.arrays import Floats
 from dashboard.detector.errors import OptionError
 from dashboard.detector.seen import Seen
 from dashboard.detector.tiling import Box, Grid
 
-Floats = NDArray[np.float32]
 CHUNK = 1 << 20  # scores worked on at a time: a whole scene has 73 million
 
 

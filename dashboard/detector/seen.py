@@ -13,11 +13,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dashboard.detector.arrays import Floats
+
 CELL = 7  # positions along a side, half of the square in which a place is the strongest, rounded up
 FILE = "features.npy"
 
 Halves = NDArray[np.float16]
-Floats = NDArray[np.float32]
 Places = NDArray[np.intp]  # rows or columns
 
 

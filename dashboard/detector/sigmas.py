@@ -8,14 +8,15 @@ from functools import cached_property
 
 import numpy as np
 
+from dashboard.detector.arrays import Doubles, Floats, Kinds
 from dashboard.detector.candidates import Candidates, beyond, candidates
 from dashboard.detector.detections import Detection, FlaggedTiles, detections
 from dashboard.detector.errors import OptionError
 from dashboard.detector.looks import Looks
 from dashboard.detector.novelty import novelty
-from dashboard.detector.rules import BY_GROUND, Doubles, Kinds, Novel, Yardstick, yardstick
+from dashboard.detector.rules import BY_GROUND, Novel, Yardstick, yardstick
 from dashboard.detector.scene import Scene
-from dashboard.detector.scores import Floats, Histogram, ScoreMap
+from dashboard.detector.scores import Histogram, ScoreMap
 from dashboard.detector.strata import kinds_of_ground
 from dashboard.detector.survey import Survey
 from dashboard.detector.tails import Tail, fit

@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from dashboard.detector.arrays import Floats, Mask
+
 INNER, OUTER = 1.0, 2.0  # px: a spot stands out by the difference of two such Gaussians
 REACH = 8  # px that the wider of them takes in, each way
 COLUMNS = 2048  # px that are filtered at once
-
-Floats = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

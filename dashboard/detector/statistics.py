@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dashboard.detector.arrays import Floats
 from dashboard.detector.errors import NoGround
 
 BINS = 1 << 16  # one for every DN of 16 bits, or for every upper half of a float32
@@ -17,7 +18,6 @@ STRETCH = (0.005, 0.995)  # ends of the robust stretch, as fractions of the vali
 CHUNK = 1 << 20  # values counted at a time; bincount widens them to 64 bits
 
 Counts = NDArray[np.int64]
-Floats = NDArray[np.float32]
 Passes = Callable[[], Iterable[Floats]]
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dashboard.detector.rules import Kinds
+from dashboard.detector.arrays import Floats, Kinds
 from dashboard.detector.scores import ScoreMap
-from dashboard.detector.survey import CELL, SPOTS, Floats, Survey
+from dashboard.detector.survey import CELL, SPOTS, Survey
 
 ROUGHNESS = ("smooth", "fairly smooth", "fairly rough", "rough")  # parts of equal area
 ROUGH, BRIGHT = len(ROUGHNESS), 2  # by roughness and by polarity: eight kinds

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dashboard.detector.arrays import Doubles
+
 TAIL = 0.01  # of the values; beyond, how far one lies counts, not only how few lie as far
 KNOTS = 256
-
-Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

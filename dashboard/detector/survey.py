@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from dashboard.detector.ahead import side_by_side
+from dashboard.detector.arrays import Floats
 from dashboard.detector.scene import Patch, Scene
 from dashboard.detector.spots import Span, Spots
 from dashboard.detector.statistics import MAD_TO_SIGMA
@@ -37,8 +38,6 @@ SMALL = 0.5  # DN; where all steps are smaller, they are rounding
 NEAR = 65  # columns
 JPEG_BLOCK = 8  # px
 FAINT = 0.02  # DN; keeps flat ground, where no step is to be seen, from counting as blocks
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from dashboard.detector.rules import Doubles
+from dashboard.detector.arrays import Doubles
 
 SHARE, MOST = 0.35, 400  # of the places, and at most so many, make the tail
 FEWEST = 40  # places that a tail can be fitted to

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dashboard.detector.arrays import Floats
 from dashboard.detector.card import ModelCard
 from dashboard.detector.model import Completed, Model
 from dashboard.detector.scene import Scene
 from dashboard.detector.tiling import Box
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
