@@ -14,8 +14,9 @@ UI = {"streamlit", "plotly"}
 LEARNING = {"torch", "onnx", "onnxscript", "tensorboard", "sklearn"}
 # What training reads pixels and writes cards with, and goes through a scene with as a scan does;
 # `evaluate` alone sees the whole public face.
-SHARED = {"scene", "ingest", "tiling", "chessboard", "card", "errors", "locks"}
-SHARED |= {"pieces", "store", "devices"}
+SHARED = {"arrays", "errors", "tiling", "system.locks", "scenes.scene", "scenes.ingest"}
+SHARED |= {"models.card", "models.chessboard", "models.devices"}
+SHARED |= {"scanning.pieces", "scanning.store"}
 
 
 def loaded_by(module: str, root: Path = ROOT) -> set[str]:
@@ -103,8 +104,8 @@ def test_the_detector_never_prints() -> None:
         ("dashboard/detector/spy.py", "from training.networks import article"),
         ("dashboard/detector/spy.py", "def later():\n    import dashboard.jobs"),
         ("dashboard/pages/spy.py", "import torch"),
-        ("dashboard/pages/spy.py", "from dashboard.detector.scan import scan"),
-        ("training/spy.py", "from dashboard.detector.results import write_results"),
+        ("dashboard/pages/spy.py", "from dashboard.detector.scanning.scan import scan"),
+        ("training/spy.py", "from dashboard.detector.products.finished import write_results"),
         ("training/networks/spy.py", "import streamlit"),
     ],
 )

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from dashboard.__main__ import main
-from dashboard.detector import devices
+from dashboard.detector.models import devices
 from tests.detector import rasters
 from tests.models import area_model, plain_model
 

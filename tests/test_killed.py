@@ -26,8 +26,9 @@ PROGRAM = """
 import sys, time
 from dashboard.__main__ import main
 from dashboard.detector import Model
-from dashboard.detector.picture import Picture
-scan, store = sys.modules["dashboard.detector.scan"], sys.modules["dashboard.detector.store"]
+from dashboard.detector.scenes.picture import Picture
+scan = sys.modules["dashboard.detector.scanning.scan"]
+store = sys.modules["dashboard.detector.scanning.store"]
 scan.SETTLE_SECONDS, store.SIDE = 0.0, 40
 score, read = Model.score, Picture.read
 def slow_score(self, *given):

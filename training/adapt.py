@@ -4,7 +4,7 @@ Every terrain differs. What stands on the scene is seen too, but only as often a
 come into a random window: the article trained on its own scene in the same way. A critic, which is
 taught what does not count, would learn all the same that what stands there is ground. So its last
 layer alone is fitted (`last_layer.py`), or it is cross-fitted: two networks learn half of a
-chessboard each, and either scores what the other has learned (`dashboard/detector/chessboard.py`).
+chessboard each, and either scores what the other has learned (`chessboard.py`).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from pathlib import Path
 
 from rasterio.errors import NotGeoreferencedWarning
 
-from dashboard.detector.card import ModelCard
 from dashboard.detector.errors import DamagedScene, ModelError, OptionError, StoreError
-from dashboard.detector.ingest import ingest
-from dashboard.detector.locks import alone
-from dashboard.detector.scene import Scene
+from dashboard.detector.models.card import ModelCard
+from dashboard.detector.scenes.ingest import ingest
+from dashboard.detector.scenes.scene import Scene
+from dashboard.detector.system.locks import alone
 from training import last_layer
 from training.files import graph_of, model_file, write
 from training.presets import PRESETS

@@ -18,8 +18,8 @@ import onnx
 from onnx import numpy_helper
 from torch import Tensor
 
-from dashboard.detector.card import ModelCard
 from dashboard.detector.errors import ModelError, OptionError
+from dashboard.detector.models.card import ModelCard
 from training.calibration import PLANTED, judgements, platt
 from training.data import Plantings, Source
 from training.export import kept, made, plan_of

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
 from dashboard.detector.errors import NeedleError, NoGround, SceneNotFound
-from dashboard.detector.ingest import ingest
-from dashboard.detector.scene import Patch, Scene
+from dashboard.detector.scenes.ingest import ingest
+from dashboard.detector.scenes.scene import Patch, Scene
 from dashboard.detector.tiling import Box
 from training.imitations import plant
 from training.networks.article import TILE

@@ -18,8 +18,8 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from dashboard.detector.card import ModelCard
 from dashboard.detector.errors import ModelError
+from dashboard.detector.models.card import ModelCard
 from training.facts import (
     OPSET,
     article_facts,

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dashboard.detector.card import ModelCard
 from dashboard.detector.errors import StoreError
+from dashboard.detector.models.card import ModelCard
 from training.files import git_revision
 from training.networks import BLOCK, article, critic, guarded, residuals, second_look
 from training.presets import PRESETS

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import onnx
 
-from dashboard.detector.card import ModelCard
 from dashboard.detector.errors import ModelError
+from dashboard.detector.models.card import ModelCard
 
 EXPORTED = Path(__file__).resolve().parents[1] / "exported"
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from dashboard.detector.card import ModelCard
-from dashboard.detector.chessboard import Chessboard
 from dashboard.detector.errors import OptionError
-from dashboard.detector.scene import Scene
+from dashboard.detector.models.card import ModelCard
+from dashboard.detector.models.chessboard import Chessboard
+from dashboard.detector.scenes.scene import Scene
 from dashboard.detector.tiling import Box
 from training.data import Source
 from training.export import export, export_pair

@@ -17,9 +17,9 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from dashboard.detector.card import ModelCard
-from dashboard.detector.devices import CPU
 from dashboard.detector.errors import ModelError
+from dashboard.detector.models.card import ModelCard
+from dashboard.detector.models.devices import CPU
 
 NEAR = 5  # positions: side of what the largest features are taken of
 TOP = 5  # positions: side of what a place is the largest of

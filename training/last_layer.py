@@ -22,11 +22,11 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from dashboard.detector.card import LAST, ModelCard
-from dashboard.detector.devices import CPU
 from dashboard.detector.errors import ModelError
-from dashboard.detector.pieces import read
-from dashboard.detector.scene import Scene
+from dashboard.detector.models.card import LAST, ModelCard
+from dashboard.detector.models.devices import CPU
+from dashboard.detector.scanning.pieces import read
+from dashboard.detector.scenes.scene import Scene
 from training.files import git_revision, graph_of, write
 from training.fitting import Layer, Places, fitted, separation
 from training.graft import RIM, feed, judging

@@ -18,12 +18,12 @@ import onnx
 import onnxruntime
 from scipy import ndimage
 
-from dashboard.detector.card import ModelCard
-from dashboard.detector.devices import start
 from dashboard.detector.errors import NoGround, StoreError
-from dashboard.detector.pieces import Piece, Pieces, Reading, read
-from dashboard.detector.scene import Scene
-from dashboard.detector.store import ScanRecord
+from dashboard.detector.models.card import ModelCard
+from dashboard.detector.models.devices import start
+from dashboard.detector.scanning.pieces import Piece, Pieces, Reading, read
+from dashboard.detector.scanning.store import ScanRecord
+from dashboard.detector.scenes.scene import Scene
 from dashboard.detector.tiling import Box
 from training import fitting, graft, imitations
 from training.files import write

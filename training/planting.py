@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from rasterio import Affine
 from rasterio.crs import CRS
 
-from dashboard.detector.ingest import ingest
-from dashboard.detector.scene import Scene
+from dashboard.detector.scenes.ingest import ingest
+from dashboard.detector.scenes.scene import Scene
 from dashboard.detector.tiling import Box
 from training import ground, sensor
 from training.ground import Sun

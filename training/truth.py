@@ -18,7 +18,7 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
 from dashboard.detector.errors import SceneError
-from dashboard.detector.scene import Scene
+from dashboard.detector.scenes.scene import Scene
 from dashboard.detector.tiling import Box
 
 UNKNOWN = "object"  # the kind of an object whose truth names none

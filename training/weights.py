@@ -7,8 +7,8 @@ from pathlib import Path
 from onnx import numpy_helper
 from torch import Tensor, from_numpy
 
-from dashboard.detector.card import ModelCard
 from dashboard.detector.errors import ModelError
+from dashboard.detector.models.card import ModelCard
 from training.files import graph_of, model_file
 from training.networks.critic import EYE
 from training.networks.second_look import FIRST, OWN

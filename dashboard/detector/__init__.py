@@ -1,8 +1,5 @@
 """The detector: from a picture file to ranked places. No user interface, no torch, no printing."""
 
-from dashboard.detector.card import ModelCard
-from dashboard.detector.detections import Detection, FlaggedTile
-from dashboard.detector.devices import DEVICES, Device
 from dashboard.detector.errors import (
     DamagedScene,
     DeviceError,
@@ -17,14 +14,19 @@ from dashboard.detector.errors import (
     StoreError,
     UnknownFormat,
 )
-from dashboard.detector.fetch import fetch
-from dashboard.detector.formats import BEGINNING, format_of
-from dashboard.detector.home import needle_home
-from dashboard.detector.ingest import ingest
-from dashboard.detector.looks import Looks, looks
-from dashboard.detector.measure import Measure, measure
-from dashboard.detector.model import DEFAULT_MODEL, Model, find_model, list_models, read_card
-from dashboard.detector.products import (
+from dashboard.detector.ground.kinds import ROUGHNESS, roughness_of
+from dashboard.detector.ground.rarity import Looks, looks
+from dashboard.detector.ground.survey import Survey, survey
+from dashboard.detector.models.card import ModelCard
+from dashboard.detector.models.devices import DEVICES, Device
+from dashboard.detector.models.model import DEFAULT_MODEL, Model, find_model, list_models, read_card
+from dashboard.detector.models.triptych import Triptych, triptychs
+from dashboard.detector.places.detections import Detection, FlaggedTile
+from dashboard.detector.places.pareto_tail import Tail, false_alarms, rounded
+from dashboard.detector.places.sigma_map import SigmaMap, find, flagged, sigma_map
+from dashboard.detector.places.size import Measure, measure
+from dashboard.detector.products.finished import Finished, ScanSettings
+from dashboard.detector.products.products import (
     PRODUCTS,
     RUN_RECORD,
     Product,
@@ -33,24 +35,22 @@ from dashboard.detector.products import (
     run_json,
     write_results,
 )
-from dashboard.detector.region import Region
-from dashboard.detector.render import grey, png
-from dashboard.detector.report import CREDIT
-from dashboard.detector.results import Finished, ScanSettings
-from dashboard.detector.returned import Returned, read_verdicts
-from dashboard.detector.rules import BY_GROUND, DEFAULT_RULE, RULES
+from dashboard.detector.products.report import CREDIT
+from dashboard.detector.review.import_csv import Returned, read_verdicts
+from dashboard.detector.review.verdicts import Change, Decision, Subject, Verdict, Verdicts
+from dashboard.detector.rules.rules import BY_GROUND, DEFAULT_RULE, RULES
 from dashboard.detector.run import check_folder, run
-from dashboard.detector.scan import Progress, estimate, scan
-from dashboard.detector.scene import Patch, Scene
-from dashboard.detector.scores import Histogram, ScoreMap
-from dashboard.detector.sigmas import SigmaMap, find, flagged, sigma_map
-from dashboard.detector.store import ScanStore, list_scans
-from dashboard.detector.strata import ROUGHNESS, roughness_of
-from dashboard.detector.survey import Survey, survey
-from dashboard.detector.tails import Tail, false_alarms, rounded
+from dashboard.detector.scanning.scan import Progress, estimate, scan
+from dashboard.detector.scanning.score_map import Histogram, ScoreMap
+from dashboard.detector.scanning.store import ScanStore, list_scans
+from dashboard.detector.scenes.area_of_interest import Region
+from dashboard.detector.scenes.formats import BEGINNING, format_of
+from dashboard.detector.scenes.grey import grey, png
+from dashboard.detector.scenes.hirise_archive import fetch
+from dashboard.detector.scenes.ingest import ingest
+from dashboard.detector.scenes.scene import Patch, Scene
+from dashboard.detector.system.home import needle_home
 from dashboard.detector.tiling import Box, Grid, Tile
-from dashboard.detector.triptych import Triptych, triptychs
-from dashboard.detector.verdicts import Change, Decision, Subject, Verdict, Verdicts
 
 __all__ = [
     "BEGINNING",

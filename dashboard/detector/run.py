@@ -9,14 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dashboard.detector.errors import StoreError
-from dashboard.detector.ingest import ingest
-from dashboard.detector.memory import give_back
-from dashboard.detector.model import Model
-from dashboard.detector.products import write_results
-from dashboard.detector.region import Region
-from dashboard.detector.results import Finished, ScanSettings
-from dashboard.detector.scan import scan
-from dashboard.detector.store import ScanStore
+from dashboard.detector.models.model import Model
+from dashboard.detector.products.finished import Finished, ScanSettings
+from dashboard.detector.products.products import write_results
+from dashboard.detector.scanning.scan import scan
+from dashboard.detector.scanning.store import ScanStore
+from dashboard.detector.scenes.area_of_interest import Region
+from dashboard.detector.scenes.ingest import ingest
+from dashboard.detector.system.memory import give_back
 
 
 def run(

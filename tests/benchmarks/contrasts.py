@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from dashboard.detector import Box, ingest
-from dashboard.detector.statistics import MAD_TO_SIGMA
+from dashboard.detector.scenes.dn_statistics import MAD_TO_SIGMA
 from training import imitations, planting
 from training.data import Windows, gather
 from training.imitations.sheet import Floats

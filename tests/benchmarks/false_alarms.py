@@ -37,9 +37,9 @@ from dashboard.detector import (
     sigma_map,
     survey,
 )
-from dashboard.detector.novelty import novelty
-from dashboard.detector.rules import yardstick
-from dashboard.detector.strata import kinds_of_ground
+from dashboard.detector.ground.kinds import kinds_of_ground
+from dashboard.detector.rules.novelty import novelty
+from dashboard.detector.rules.rules import yardstick
 from training.adapt import adapt
 
 PROMISES = (1, 10, 100)

@@ -35,7 +35,7 @@ from dashboard.detector import (
     read_card,
     sigma_map,
 )
-from dashboard.detector.pieces import Pieces, read
+from dashboard.detector.scanning.pieces import Pieces, read
 from training.evaluate.measures import EVERY, Outcome, average_precision, judge
 from training.evaluate.planted import Planted
 from training.evaluate.subjects import Labelled, labelled

@@ -27,10 +27,10 @@ import onnxruntime
 import torch
 
 from dashboard.detector import Model, Scene, ingest
-from dashboard.detector.devices import threads
-from dashboard.detector.pieces import Pieces, read
-from dashboard.detector.scan import looked
-from dashboard.detector.store import ScanRecord
+from dashboard.detector.models.devices import threads
+from dashboard.detector.scanning.pieces import Pieces, read
+from dashboard.detector.scanning.scan import looked
+from dashboard.detector.scanning.store import ScanRecord
 from training.evaluate.peers import Ground, local_rx
 from training.export import Scorer, to_onnx
 from training.networks.article import TILE, Article

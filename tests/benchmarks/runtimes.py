@@ -22,7 +22,7 @@ import numpy as np
 import onnxruntime
 import torch
 
-from dashboard.detector.devices import options, threads
+from dashboard.detector.models.devices import options, threads
 from training.export import Scorer, to_onnx
 from training.networks.article import TILE, Article
 

@@ -24,10 +24,10 @@ from scipy import ndimage
 
 from dashboard import charts, server
 from dashboard.detector import RULES, Grid, Looks, ScoreMap, SigmaMap, Survey, sigma_map
-from dashboard.detector.artefacts import spoilt, with_artefacts
-from dashboard.detector.seen import CELL as CELL_OF_PLACES
-from dashboard.detector.seen import Seen
-from dashboard.detector.survey import CELL, SPOTS
+from dashboard.detector.ground.survey import CELL, SPOTS
+from dashboard.detector.places.artefacts import spoilt, with_artefacts
+from dashboard.detector.scanning.place_features import CELL as CELL_OF_PLACES
+from dashboard.detector.scanning.place_features import Seen
 from dashboard.pages.threshold import MOST_PLACES
 from dashboard.state import SIGMA
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from dashboard.detector.model import EXPORTED
+from dashboard.detector.models.model import EXPORTED
 from tests.browser.test_whole_way import choose, flagged, turn_to, upload
 from tests.detector import rasters
 

@@ -8,7 +8,7 @@ import pytest
 from dashboard import charts
 from dashboard.detector import sigma_map
 from dashboard.pages.frame import count, duration
-from tests.detector.test_scores import score_map
+from tests.detector.scanning.test_score_map import score_map
 
 
 def test_the_histogram_draws_every_tile_and_marks_what_is_flagged() -> None:

@@ -309,7 +309,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, learner: Path, tmp_path: Path) -> Wor
     """Pages that know a model that learns and one that does not; their worker."""
     plain_model(tmp_path / "plain.onnx")
     worker = Worker()
-    monkeypatch.setattr(sys.modules["dashboard.detector.model"], "EXPORTED", tmp_path)
+    monkeypatch.setattr(sys.modules["dashboard.detector.models.model"], "EXPORTED", tmp_path)
     monkeypatch.setattr(state, "list_models", lambda: [learner, tmp_path / "plain.onnx"])
     monkeypatch.setattr(state, "DEFAULT_MODEL", learner.stem)
     monkeypatch.setattr(state, "worker", lambda: worker)

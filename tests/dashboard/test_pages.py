@@ -32,14 +32,14 @@ from dashboard.detector import (
     sigma_map,
     survey,
 )
-from dashboard.detector import candidates as ranking
+from dashboard.detector.places import suppression as ranking
 from tests.detector import rasters
 from tests.models import area_model
 
 Scenes = Callable[..., Scene]
 APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
 SECONDS = 60
-scanning = sys.modules["dashboard.detector.scan"]
+scanning = sys.modules["dashboard.detector.scanning.scan"]
 
 
 @pytest.fixture

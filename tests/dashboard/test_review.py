@@ -33,7 +33,7 @@ from dashboard.detector import (
     sigma_map,
     survey,
 )
-from dashboard.detector.strata import kinds_of_ground
+from dashboard.detector.ground.kinds import kinds_of_ground
 from dashboard.pages import explain
 from tests.dashboard.test_pages import page, text
 from tests.detector import rasters
@@ -393,7 +393,7 @@ def test_why_says_what_a_critic_saw(store: ScanStore, tmp_path: Path) -> None:
 def test_why_says_what_a_second_look_did(
     store: ScanStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dashboard.detector.novelty.FEWEST", 20)
+    monkeypatch.setattr("dashboard.detector.rules.novelty.FEWEST", 20)
     again = Model.load(second_look_model(tmp_path / "again.onnx"), "cpu")
     looked = ScanStore.for_scan(store.scene(), again)
     for _ in scan(looked, store.scene(), again):

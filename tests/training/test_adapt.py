@@ -27,9 +27,9 @@ from dashboard.detector import (
     StoreError,
     read_card,
 )
-from dashboard.detector.locks import alone
-from dashboard.detector.scene import Patch
-from dashboard.detector.store import SIDE
+from dashboard.detector.scanning.store import SIDE
+from dashboard.detector.scenes.scene import Patch
+from dashboard.detector.system.locks import alone
 from tests.detector import rasters
 from tests.models import CARD, plain_model
 from training import calibration

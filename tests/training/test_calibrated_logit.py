@@ -10,7 +10,7 @@ import torch
 
 from dashboard.detector import Model
 from dashboard.detector.errors import ModelError, OptionError
-from dashboard.detector.model import read_card
+from dashboard.detector.models.model import read_card
 from tests.detector import rasters
 from training import __main__ as command
 from training import calibrate

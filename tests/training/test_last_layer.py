@@ -25,8 +25,8 @@ from dashboard.detector import (
     read_card,
     scan,
 )
-from dashboard.detector.card import LAST
-from dashboard.detector.pieces import Piece
+from dashboard.detector.models.card import LAST
+from dashboard.detector.scanning.pieces import Piece
 from dashboard.learning import begun, curves, separation
 from tests.detector import rasters
 from training import fitting, imitations, last_layer, looking

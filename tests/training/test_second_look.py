@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from dashboard.detector import Model, ModelCard, ModelError, OptionError, ingest, read_card
-from dashboard.detector.card import LAST
-from dashboard.detector.statistics import MAD_TO_SIGMA
-from dashboard.detector.store import ScanRecord
+from dashboard.detector.models.card import LAST
+from dashboard.detector.scanning.store import ScanRecord
+from dashboard.detector.scenes.dn_statistics import MAD_TO_SIGMA
 from tests.detector import rasters
 from tests.models import critic_model
 from training import calibrate as calibrate_module

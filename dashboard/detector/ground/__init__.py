@@ -1,0 +1,1 @@
+"""What the ground of a scene looks like."""

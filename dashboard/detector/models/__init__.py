@@ -1,0 +1,1 @@
+"""Networks and their cards, and the devices that they run on."""

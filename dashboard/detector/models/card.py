@@ -1,0 +1,137 @@
+"""The model card: what a caller must know of a network, kept in its ONNX metadata.
+
+This is the only place that knows the keys. They are written by `ModelCard.to_metadata` and read by
+`ModelCard.from_metadata`; an unknown or a missing key is an error, so that a file from another
+time is refused instead of misread.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from dashboard.detector.errors import ModelError
+from dashboard.detector.models.chessboard import Chessboard
+
+PREFIX = "needle."
+KINDS = ("article", "guarded", "critic", "second-look")
+LAST = "critic-last"  # the preset where a critic's last layer was fitted to a scene
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a network is and what it was made from; lengths in pixels of the scene."""
+
+    kind: str  # the family: what its outputs mean
+    title: str
+    tile: int  # side of what a position needs, in its middle what is scored
+    hole: int  # side of what is hidden
+    score_window: int  # side of what is scored
+    stride: int  # default distance of tiles
+    strides: tuple[int, ...]  # strides worth offering
+    margin: int  # context beyond the scored window, or beyond an area, that is read, each way
+    around: int  # positions: side of the square of surprise a score stands out from; 0: of none
+    square: int  # px: side of the squares that two networks share out among them; 0: one network
+    input_range: str  # what DN may be
+    bands: int
+    score_unit: str
+    parameters: int
+    preset: str
+    start: str | None  # the model whose weights it began with
+    epochs: float  # really done
+    windows_seen: int
+    hours: float  # of training
+    hardware: str
+    loss: float  # of the last tenth of the training
+    scenes: tuple[str, ...]  # trained on
+    polluted: bool  # False: known objects were left out of the training
+    planted: float | None  # share of the blocks a critic's logit is calibrated on; None: no critic
+    date: str  # ISO 8601
+    git_revision: str
+    opset: int
+    precision: str  # of the weights
+    parity: float  # largest absolute difference of ONNX Runtime from PyTorch
+    parity_checksum: str  # of the samples it was measured on
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ModelError(
+                f"the model is of kind {self.kind!r}; this version knows {', '.join(KINDS)}"
+            )
+
+    @property
+    def area(self) -> bool:
+        """True where one run scores every position of an area, less its margin."""
+        return self.kind != "article"
+
+    @property
+    def judges(self) -> bool:
+        """True where it gives logits too, of how much something looks put there."""
+        return self.kind in ("critic", "second-look")
+
+    @property
+    def learned(self) -> bool:
+        """True where it has learned a scene."""
+        return self.fitted or self.preset.endswith("-adapt")
+
+    @property
+    def fitted(self) -> bool:
+        """True where a critic's last layer alone has learned a scene."""
+        return self.preset == LAST
+
+    @property
+    def looks_again(self) -> bool:
+        """True where it gives what a second look adds to its scores, too."""
+        return self.kind == "second-look"
+
+    @property
+    def sees(self) -> int:
+        """Pixels around an area that its surprise depends on, each way: less than the margin."""
+        return self.margin - self.around // 2 * self.stride
+
+    @property
+    def board(self) -> Chessboard | None:
+        """How two networks share a scene; None where there is one.
+
+        Squares of a multiple of what is scored at a time begin and end with that.
+        """
+        if not self.square:
+            return None
+        return Chessboard(self.square, (self.tile - self.stride) // 2 - self.margin + self.sees)
+
+    def to_metadata(self) -> dict[str, str]:
+        """The card as ONNX metadata: one JSON value a key."""
+        return {PREFIX + key: json.dumps(value) for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> ModelCard:
+        """The card in a file's metadata.
+
+        Raises:
+            ModelError: a key is missing, unknown, or does not read as what it should be.
+        """
+        given = {key.removeprefix(PREFIX) for key in metadata if key.startswith(PREFIX)}
+        wanted = {field.name for field in fields(cls)}
+        if given != wanted:
+            raise ModelError(_difference(given, wanted))
+        values: dict[str, Any] = {}
+        for name in wanted:
+            try:
+                value = json.loads(metadata[PREFIX + name])
+            except ValueError as error:
+                raise ModelError(f"the model card's {name} is not readable: {error}") from error
+            values[name] = tuple(value) if isinstance(value, list) else value
+        return cls(**values)
+
+
+def _difference(given: set[str], wanted: set[str]) -> str:
+    if not given:
+        return "the file carries no model card; export it with `python -m training export`"
+    parts = []
+    if wanted - given:
+        parts.append(f"lacks {', '.join(sorted(wanted - given))}")
+    if given - wanted:
+        parts.append(f"has unknown {', '.join(sorted(given - wanted))}")
+    return f"the model card {' and '.join(parts)}; export the model with this version of Needle"

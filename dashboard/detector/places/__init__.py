@@ -1,0 +1,1 @@
+"""From sigmas to ranked places: suppression, chances, artefacts, size."""

@@ -1,0 +1,89 @@
+"""Places that the camera or the file may have made: flagged apart, never dropped in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dashboard.detector.arrays import Floats
+from dashboard.detector.ground.survey import CELL, Survey
+from dashboard.detector.places.detections import Detection
+from dashboard.detector.places.sigma_map import SigmaMap
+
+RIM = 64  # px from the border of the picture or of its ground: the network had to guess beyond
+CLIPPED = 0.05  # of the pixels around a place: hardware glints in a few
+BLOCKY = 1.5  # times the steps within blocks
+SPOILERS, SPOILT = ("seam", "saturated"), 0.25  # of a tail's places: then it is theirs
+ROUNDING = 1e-9  # sigma, by which a place may seem to lie below itself
+
+Bools = NDArray[np.bool_]
+
+
+def with_artefacts(
+    found: Sequence[Detection], survey: Survey, size: tuple[int, int]
+) -> list[Detection]:
+    """The detections, each with the reasons why it may be an artefact.
+
+    These are `border`, `nodata rim`, `saturated`, `seam` and `JPEG blocks`.
+
+    Args:
+        size: width and height of the scene in px.
+    """
+    if not found:
+        return []
+    boxes = np.array([one.box for one in found])
+    inner = np.minimum(boxes[:, :2].min(axis=1), (np.array(size) - boxes[:, 2:]).min(axis=1))
+    signs: dict[str, Bools] = {
+        "border": inner < RIM,
+        "nodata rim": _around(1 - survey.ground, boxes, RIM, "max") > 0,
+        "saturated": _around(survey.saturated, boxes, 0, "mean") > CLIPPED,
+        "seam": _around(survey.seams, boxes, 0, "max") > 0,
+        "JPEG blocks": _around(survey.blocks, boxes, 0, "mean") > BLOCKY,
+    }
+    reasons = [tuple(name for name, sign in signs.items() if sign[i]) for i in range(len(found))]
+    return [
+        replace(one, artefacts=why) if why else one for one, why in zip(found, reasons, strict=True)
+    ]
+
+
+def spoilt(sigmas: SigmaMap, survey: Survey, size: tuple[int, int]) -> tuple[str, ...]:
+    """Why the tail may be that of the camera rather than of the ground; nothing where it is not.
+
+    Args:
+        size: width and height of the scene in px.
+    """
+    beyond = sigmas.tail.beyond
+    if not beyond:
+        return ()
+    lowest = float(sigmas.places[beyond - 1]) - ROUNDING
+    strongest = with_artefacts(sigmas.find(lowest)[:beyond], survey, size)
+    number = sum(any(why in one.artefacts for why in SPOILERS) for one in strongest)
+    if number < max(2, SPOILT * len(strongest)):
+        return ()
+    return (
+        f"{number:,} of the {len(strongest):,} strongest places lie on seams or clipped ground",
+    )
+
+
+def _around(cells: Floats, boxes: NDArray[np.intp], rim: int, how: str) -> Floats:
+    """The largest value, or the mean, of the cells that each box grown by `rim` px touches."""
+    height, width = cells.shape
+    rows, known_rows = _range(boxes[:, 1] - rim, boxes[:, 3] + rim, height)
+    cols, known_cols = _range(boxes[:, 0] - rim, boxes[:, 2] + rim, width)
+    known = known_rows[:, :, None] & known_cols[:, None]
+    values = np.where(known, cells[rows[:, :, None], cols[:, None]], 0)
+    if how == "max":
+        return np.asarray(values.max(axis=(1, 2)))
+    return np.asarray(values.sum(axis=(1, 2)) / known.sum(axis=(1, 2)))
+
+
+def _range(
+    low: NDArray[np.intp], high: NDArray[np.intp], length: int
+) -> tuple[NDArray[np.intp], Bools]:
+    """Cells `[n, k]` from each `low` to `high` px, and which of them there are."""
+    first, last = np.maximum(low, 0) // CELL, np.minimum(-(-high // CELL), length)
+    cells = first[:, None] + np.arange((last - first).max())
+    return np.minimum(cells, length - 1), cells < last[:, None]

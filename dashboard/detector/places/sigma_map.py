@@ -1,0 +1,224 @@
+"""A score map in standard deviations: what lies beyond a threshold, at once for every threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from dashboard.detector.arrays import Doubles, Floats, Kinds
+from dashboard.detector.errors import OptionError
+from dashboard.detector.ground.kinds import kinds_of_ground
+from dashboard.detector.ground.rarity import Looks
+from dashboard.detector.ground.survey import Survey
+from dashboard.detector.places.detections import Detection, FlaggedTiles, detections
+from dashboard.detector.places.pareto_tail import Tail, fit
+from dashboard.detector.places.suppression import Candidates, beyond, candidates
+from dashboard.detector.rules.novelty import novelty
+from dashboard.detector.rules.rules import BY_GROUND, Novel, Yardstick, yardstick
+from dashboard.detector.scanning.score_map import Histogram, ScoreMap
+from dashboard.detector.scenes.scene import Scene
+
+BINS = 90  # of the histogram
+BLOCK = 512  # px, or half of a smaller scene; every other block of the ground foretells the rest
+
+
+@dataclass(frozen=True, eq=False)
+class SigmaMap:
+    """A score map and what it is measured by; what was ranked once serves every threshold."""
+
+    scores: ScoreMap
+    measure: Yardstick
+
+    @cached_property
+    def candidates(self) -> Candidates:
+        return candidates(self.scores, self.measure)
+
+    @property
+    def floor(self) -> float:
+        """The sigma above which every place is known; minus infinity where all are."""
+        return self.candidates.floor
+
+    @property
+    def highest(self) -> float:
+        """The sigma of the strongest place; NaN without one."""
+        sigmas = self.candidates.sigmas
+        return float(sigmas[0]) if len(sigmas) else float("nan")
+
+    @cached_property
+    def places(self) -> Doubles:
+        """Sigma of every place known, strongest first."""
+        return self.candidates.sigmas[self.candidates.peaks]
+
+    @cached_property
+    def tail(self) -> Tail:
+        """What to expect of ground alone."""
+        return self._tail(self.candidates)
+
+    @cached_property
+    def chances(self) -> tuple[Doubles, Doubles]:
+        """P and q of every place known, strongest first."""
+        return self.tail.p(self.places), self.tail.q(self.places)
+
+    def _chances(self, ranked: Candidates) -> tuple[Doubles, Doubles]:
+        if ranked is self.candidates:
+            return self.chances
+        tail, places = self._tail(ranked), ranked.sigmas[ranked.peaks]
+        return tail.p(places), tail.q(places)
+
+    def _tail(self, ranked: Candidates) -> Tail:
+        stride = self.scores.grid.stride
+        rows, cols = np.divmod(ranked.cells[ranked.peaks], self.scores.grid.cols)
+        side = max(1, min(round(BLOCK / stride), min(self.scores.values.shape) // 2))
+        windows = self.scores.scored * (stride / self.scores.window) ** 2
+        halves = (rows // side + cols // side) % 2 == 0
+        return fit(ranked.sigmas[ranked.peaks], windows, halves)
+
+    def count_above(self, sigma: float) -> int:
+        """How many tiles lie beyond `sigma`."""
+        limits = self.measure.limits(sigma)
+        if sigma >= self.floor:
+            return self.candidates.above(limits)
+        parts = beyond(self.scores, self.measure, limits)
+        return sum(int(np.count_nonzero(above)) for _, above in parts)
+
+    def flagged(self, sigma: float) -> FlaggedTiles:
+        """The tiles beyond `sigma`, strongest first."""
+        ranked = self._ranked(sigma)
+        return FlaggedTiles(self.scores, ranked, ranked.above(self.measure.limits(sigma)))
+
+    def find(
+        self, sigma: float = 3.0, top: int | None = None, scene: Scene | None = None
+    ) -> list[Detection]:
+        """The detections, strongest first, each one place, with p and q.
+
+        A tile whose scored window overlaps that of a stronger detection belongs to it, so that a
+        detection never stretches beyond one scored window.
+
+        Args:
+            sigma: the threshold.
+            top: give the `top` strongest candidates instead, whatever their sigma.
+            scene: adds longitude and latitude where it has a coordinate reference system.
+        """
+        ranked, above = self.wanted(sigma, top)
+        return detections(self.scores, ranked, above, self._chances(ranked), scene)[:top]
+
+    def wanted(self, sigma: float, top: int | None) -> tuple[Candidates, int]:
+        """Candidates, and how many of their positions lie beyond the threshold."""
+        if top is None:
+            ranked = self._ranked(sigma)
+            return ranked, ranked.above(self.measure.limits(sigma))
+        if top < 1:
+            raise OptionError(f"top is {top}; it must be at least 1")
+        ranked = self.candidates
+        if len(ranked.peaks) < top and np.isfinite(ranked.floor):
+            ranked = candidates(self.scores, self.measure, -np.inf)
+        return ranked, len(ranked.cells)
+
+    def around(self, row: int, col: int, reach: int) -> Doubles:
+        """Sigma up to `reach` positions from one, `[2 reach + 1, 2 reach + 1]`; NaN off the map."""
+        near = np.full((2 * reach + 1, 2 * reach + 1), np.nan)
+        rows, cols = self.scores.values.shape
+        down = slice(max(0, row - reach), min(rows, row + reach + 1))
+        right = slice(max(0, col - reach), min(cols, col + reach + 1))
+        part = self.scores.values[down, right].astype(np.float64)
+        which = 0 if self.measure.kinds is None else self.measure.kinds[down, right]
+        top, left = down.start - row + reach, right.start - col + reach
+        inner = (slice(top, top + part.shape[0]), slice(left, left + part.shape[1]))
+        near[inner] = self.measure.sigma_of(part, which)
+        return near
+
+    def as_new(self, row: int, col: int) -> float | None:
+        """The part of the scene's places that are as new as that at a position.
+
+        None where the rule does not ask, or where nothing is known of it.
+        """
+        novel, kinds = self.measure.together, self.measure.kinds
+        if not isinstance(novel, Novel) or kinds is None:
+            return None
+        return novel.part(int(kinds[row, col]))
+
+    def _ranked(self, sigma: float) -> Candidates:
+        """Candidates that are complete above `sigma`."""
+        if np.isnan(sigma) or sigma >= self.floor:
+            return self.candidates
+        return candidates(self.scores, self.measure, sigma)
+
+    @cached_property
+    def histogram(self) -> Histogram:
+        """Counts of sigma in equal bins from the lowest to the highest."""
+        if not self.scores.scored:
+            return Histogram(np.linspace(0, 1, BINS + 1), np.zeros(BINS, np.int64))
+        if self.measure.kinds is None and self.measure.scales[0] > 0:  # the bins of the scores
+            found = self.scores.histogram(BINS)
+            return Histogram(self.measure.sigma_of(found.edges), found.counts)
+        ends, counts, edges = self._ends(), np.zeros(BINS, np.int64), np.zeros(0)
+        for part, kinds in self._parts():
+            more, edges = np.histogram(self.measure.sigma_of(part, kinds), BINS, ends)
+            counts += more
+        return Histogram(edges, counts)
+
+    def _ends(self) -> tuple[float, float]:
+        """The lowest and the highest sigma: those of the ends of each kind, where it only rises."""
+        lows = np.full(len(self.measure.scales), np.inf, np.float32)
+        highs = -lows
+        for part, kinds in self._parts():
+            np.minimum.at(lows, kinds, part)
+            np.maximum.at(highs, kinds, part)
+        (there,) = np.nonzero(lows <= highs)
+        low, high = (self.measure.sigma_of(ends[there], there) for ends in (lows, highs))
+        return float(low.min()), float(high.max())
+
+    def _parts(self) -> Iterator[tuple[Floats, Kinds]]:
+        """Scores that were given, `[n]`, and their kinds, a part at a time."""
+        kinds = self.measure.kinds
+        for rows, part in self.scores.parts():
+            given = np.isfinite(part)
+            if given.any():
+                own = part[given]
+                yield own, np.zeros(len(own), np.uint8) if kinds is None else kinds[rows][given]
+
+
+def sigma_map(
+    scores: ScoreMap,
+    rule: str = "mean",
+    ground: Survey | None = None,
+    looks: Looks | None = None,
+) -> SigmaMap:
+    """The map in sigma by one of the `RULES`.
+
+    Args:
+        ground: what the scene looks like; needed by the rules `ground` and `novelty` alone.
+        looks: how rare its looks are; needed by the rule `alike` alone.
+    """
+    if rule == "alike" and looks:
+        return SigmaMap(scores, yardstick(scores, rule, *looks.kinds(scores)))
+    if not ground or rule not in BY_GROUND:
+        return SigmaMap(scores, yardstick(scores, rule))
+    new = novelty(scores) if rule == "novelty" else None
+    kinds = kinds_of_ground(scores, ground)
+    return SigmaMap(scores, yardstick(scores, rule, kinds, novelty=new))
+
+
+def find(
+    scores: ScoreMap, sigma: float = 3.0, top: int | None = None, scene: Scene | None = None
+) -> list[Detection]:
+    """The detections by the article's rule, strongest first, without p and q.
+
+    A few strongest are found in a fraction of the time that all take.
+    """
+    measured = sigma_map(scores)
+    if top is None or top < 1:
+        ranked, above = measured.wanted(sigma, top)
+        return detections(scores, ranked, above, scene=scene)
+    ranked = candidates(scores, measured.measure, limit=top)
+    if len(ranked.peaks) < top and np.isfinite(ranked.floor):
+        ranked = candidates(scores, measured.measure, -np.inf, top)
+    return detections(scores, ranked, len(ranked.cells), scene=scene)
+
+
+def flagged(scores: ScoreMap, sigma: float) -> FlaggedTiles:
+    """The tiles beyond `sigma` standard deviations above the mean, strongest first."""
+    return sigma_map(scores).flagged(sigma)

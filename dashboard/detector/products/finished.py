@@ -1,0 +1,286 @@
+"""A scan with a threshold, as tables and as a map: what every product is made from."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from rasterio import Affine
+from rasterio.crs import CRS
+from rasterio.shutil import copy as raster_copy
+from rasterio.windows import Window
+
+from dashboard.detector.errors import OptionError
+from dashboard.detector.ground.rarity import looks
+from dashboard.detector.ground.survey import Survey, survey
+from dashboard.detector.models.model import DEFAULT_MODEL
+from dashboard.detector.places.artefacts import spoilt, with_artefacts
+from dashboard.detector.places.detections import Detection, FlaggedTile
+from dashboard.detector.places.sigma_map import SigmaMap, sigma_map
+from dashboard.detector.review.verdicts import Decision, Place, Verdict
+from dashboard.detector.rules.rules import BY_GROUND, DEFAULT_RULE, RULES
+from dashboard.detector.scanning.score_map import ScoreMap
+from dashboard.detector.scanning.store import ScanStore
+from dashboard.detector.scenes.formats import GDAL_OPTIONS
+from dashboard.detector.scenes.geography import lonlat_crs
+from dashboard.detector.scenes.scene import Scene
+
+COLUMNS = "rank,sigma,score,x,y,x_min,y_min,x_max,y_max,area_px,lon,lat,p,q,artefacts".split(",")
+COLUMNS += "verdict,name,note,reviewer,decided".split(",")
+FEW = 3.0  # false alarms to expect, fewer than which come late where a scene is learned
+TILE_COLUMNS = "row,col,x,y,width,height,score,sigma".split(",")
+
+
+@dataclass(frozen=True)
+class ScanSettings:
+    """Everything a user decides about a scan; written to `run.json`."""
+
+    model: str = DEFAULT_MODEL
+    stride: int | None = None  # px; the model card's own where None
+    device: str = "auto"
+    sigma: float = 3.0
+    top: int | None = None  # the strongest so many candidates, whatever their sigma
+    rule: str = DEFAULT_RULE  # by which a score becomes a sigma
+    artefacts: bool = True  # list likely artefacts, with the reason, among the places
+    area: str | None = None  # of interest, as `Region.of` takes it; the whole scene otherwise
+    false_alarms: float | None = None  # to be expected: sigma is set so that it promises as many
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.sigma):
+            raise OptionError(f"sigma is {self.sigma}; it must be a finite number")
+        if self.false_alarms is not None and not 0 < self.false_alarms < np.inf:
+            raise OptionError(
+                f"the false alarms to expect are {self.false_alarms}; it must be a finite number "
+                "above 0"
+            )
+        if self.top is not None and self.top < 1:
+            raise OptionError(f"top is {self.top}; it must be at least 1")
+        if self.rule not in RULES:
+            raise OptionError(f"the rule is {self.rule!r}; it must be one of {', '.join(RULES)}")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A scan with a threshold: what every product is made from."""
+
+    store: ScanStore
+    scene: Scene
+    scores: ScoreMap
+    settings: ScanSettings
+    facts: Mapping[str, Any] = field(default_factory=dict)  # of the run, added to `run.json`
+    sigmas: SigmaMap | None = None  # the same for every threshold, where they were kept
+    surveyed: Survey | None = None
+    doubted: tuple[str, ...] | None = None  # likewise
+    decisions: Mapping[Place, Decision] = field(default_factory=dict)  # of reviewers
+    confirmed: bool = False  # only places that a reviewer calls hardware
+
+    @cached_property
+    def ground(self) -> Survey:
+        """What the scene looks like; surveyed once and kept with the scan."""
+        return self.surveyed or survey(self.scene, self.store.folder)
+
+    @cached_property
+    def measured(self) -> SigmaMap:
+        """The scores in sigma, by the rule of the settings."""
+        rule = self.settings.rule
+        by_ground = self.ground if rule in BY_GROUND else None
+        by_looks = looks(self.scene, self.store.folder) if rule == "alike" else None
+        return self.sigmas or sigma_map(self.scores, rule, by_ground, by_looks)
+
+    @property
+    def expected(self) -> float:
+        """How many places of ground alone to expect beyond the threshold."""
+        return float(self.measured.tail.expected(self.settings.sigma))
+
+    @property
+    def cautious(self) -> bool:
+        """True where fewer false alarms come than are expected, of which there are few.
+
+        What a second look scores of a scene that it has learned ends early: where one is promised
+        0.4 come, where ten are eleven (tests/benchmarks/thresholds.md). By what is new, or rare,
+        this is made up for.
+        """
+        kept = self.settings.rule in ("novelty", "alike")
+        return self.store.record.bent and not kept and self.expected < FEW
+
+    def promising(self, false_alarms: float) -> Finished:
+        """The same at the threshold where so many false alarms are to be expected.
+
+        Raises:
+            OptionError: there are too few places to tell.
+        """
+        tail = self.measured.tail
+        sigma = tail.sigma_of(false_alarms) if tail.enough else np.nan
+        if not np.isfinite(sigma):
+            raise OptionError(
+                f"{self.scene.name}: {len(tail.levels)} places are too few to foretell false "
+                "alarms by; give --sigma instead, nothing is scored again"
+            )
+        return replace(self, settings=replace(self.settings, sigma=sigma), sigmas=self.measured)
+
+    @cached_property
+    def every(self) -> list[Detection]:
+        """All places beyond the threshold, likely artefacts among them."""
+        found = self.measured.find(self.settings.sigma, self.settings.top, self.scene)
+        return with_artefacts(found, self.ground, (self.scene.width, self.scene.height))
+
+    @cached_property
+    def detections(self) -> list[Detection]:
+        """The places beyond the threshold; without likely artefacts where the settings say so.
+
+        A place keeps its rank where only confirmed ones are given.
+        """
+        found = self.every
+        if not self.settings.artefacts:
+            kept = (one for one in found if not one.artefacts)
+            found = [replace(one, rank=rank) for rank, one in enumerate(kept, start=1)]
+        if not self.confirmed:
+            return found
+        return [one for one in found if self.decision(one).verdict is Verdict.HARDWARE]
+
+    def decision(self, found: Detection) -> Decision:
+        """What reviewers decided about a place; an empty decision where nothing is."""
+        return self.decisions.get(found.place) or Decision(found.place)
+
+    @cached_property
+    def doubts(self) -> tuple[str, ...]:
+        """Why not to rely on what is expected of ground alone; nothing where it may be."""
+        if self.doubted is not None:
+            return self.doubted
+        size = self.scene.width, self.scene.height
+        return (*self.measured.tail.doubts, *spoilt(self.measured, self.ground, size))
+
+    @cached_property
+    def flagged(self) -> Sequence[FlaggedTile]:
+        return self.measured.flagged(self.settings.sigma)
+
+    @property
+    def pictured(self) -> Sequence[FlaggedTile]:
+        """The tiles worth a picture: those flagged, or where every position is scored, the places.
+
+        A thousand flagged positions may show the same place.
+        """
+        if not self.store.record.area and not self.confirmed:
+            return self.flagged
+        return [
+            FlaggedTile(
+                found.row,
+                found.col,
+                self.scores.grid.at(found.row, found.col).read,
+                found.score,
+                found.sigma,
+            )
+            for found in self.detections
+        ]
+
+
+def detections_csv(finished: Finished) -> str:
+    """A line a detection; pixels of the scene, half-open boxes, degrees; and what was decided."""
+    return _csv(COLUMNS, (row(found, finished.decision(found)) for found in finished.detections))
+
+
+def tiles_csv(tiles: Iterable[FlaggedTile]) -> str:
+    """A line a flagged tile; `x, y` is its upper left corner, in pixels of the scene."""
+    rows = (
+        (t.row, t.col, t.box.x_min, t.box.y_min, t.box.width, t.box.height, *_measured(t))
+        for t in tiles
+    )
+    return _csv(TILE_COLUMNS, rows)
+
+
+def detections_geojson(finished: Finished, origin: Mapping[str, Any]) -> str:
+    """A feature a detection: a point in areocentric degrees; no geometry without a CRS.
+
+    The CRS is named as GeoJSON 2008 did, for RFC 7946 knows the Earth only; `origin`, where it all
+    comes from, is a member of its own, which readers that do not know it skip.
+    """
+    scene = finished.scene
+    features = [_feature(found, finished) for found in finished.detections]
+    collection: dict[str, Any] = {"type": "FeatureCollection", "name": "detections"}
+    named = lonlat_crs(scene.crs) if scene.crs is not None else None
+    if named:
+        collection["crs"] = {"type": "name", "properties": {"name": named}}
+    return json.dumps(collection | {"needle": origin, "features": features}, indent=1) + "\n"
+
+
+def scores_cog(scores: ScoreMap, scene: Scene, origin: Mapping[str, Any]) -> bytes:
+    """The score map as a cloud-optimised GeoTIFF: float32, one pixel a stride, NaN as nodata.
+
+    Its transform leads where the scene's does; the tags hold the credit where every viewer looks
+    for it, and as JSON where it all comes from.
+    """
+    grid = scores.grid
+    start = Affine.translation(grid.origin, grid.origin)
+    placed: dict[str, Any] = {"transform": scene.affine @ start @ Affine.scale(grid.stride)}
+    if scene.crs is not None:
+        placed["crs"] = CRS.from_wkt(scene.crs)
+    height, width = scores.values.shape
+    layout = {"width": width, "height": height, "count": 1, "dtype": "float32", "nodata": np.nan}
+    with tempfile.TemporaryDirectory() as folder, rasterio.Env(**GDAL_OPTIONS):
+        plain, cog = Path(folder, "plain.tif"), Path(folder, "cog.tif")
+        with rasterio.open(plain, "w", driver="GTiff", **layout, **placed) as out:
+            for rows, part in scores.parts():
+                out.write(part, 1, window=Window(0, rows.start, part.shape[1], part.shape[0]))
+            out.set_band_description(1, "score")
+            out.update_tags(
+                NEEDLE_ORIGIN_PX=grid.origin,
+                NEEDLE_STRIDE_PX=grid.stride,
+                NEEDLE_RUN=json.dumps(origin),
+                TIFFTAG_COPYRIGHT=origin["credit"],
+                TIFFTAG_SOFTWARE=f"Needle {origin['needle']}",
+            )
+        raster_copy(plain, cog, driver="COG", compress="deflate", predictor="yes")
+        return cog.read_bytes()
+
+
+def row(found: Detection, decision: Decision) -> tuple[Any, ...]:
+    """The values of `COLUMNS`, in words."""
+    place = ("", "") if found.lon is None else (f"{found.lon:.6f}", f"{found.lat:.6f}")
+    measures = (
+        found.rank,
+        f"{found.sigma:.4f}",
+        f"{found.score:.6g}",
+        f"{found.x:g}",
+        f"{found.y:g}",
+    )
+    chances = ("", "") if found.p is None else (f"{found.p:.3g}", f"{found.q:.3g}")
+    why = "; ".join(found.artefacts)
+    said = (decision.verdict.value, decision.name, decision.note, decision.reviewer, decision.made)
+    return (*measures, *found.box, found.box.area, *place, *chances, why, *said)
+
+
+def _measured(tile: FlaggedTile) -> tuple[str, str]:
+    return f"{tile.score:.6g}", f"{tile.sigma:.4f}"
+
+
+def _feature(found: Detection, finished: Finished) -> dict[str, Any]:
+    properties = properties_of(found, finished)
+    place = None if found.lon is None else [properties["lon"], properties["lat"]]
+    geometry = None if place is None else {"type": "Point", "coordinates": place}
+    return {"type": "Feature", "geometry": geometry, "properties": properties}
+
+
+def properties_of(found: Detection, finished: Finished) -> dict[str, Any]:
+    """The values of `COLUMNS` by name, as numbers where they are; and the scene's name."""
+    values = row(found, finished.decision(found))
+    properties = dict(zip(COLUMNS, values, strict=True)) | {"scene": finished.scene.name}
+    for key in ("sigma", "score", "x", "y", "lon", "lat", "p", "q"):
+        properties[key] = float(properties[key]) if properties[key] != "" else None
+    return properties
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    memory = io.StringIO()
+    writer = csv.writer(memory, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return memory.getvalue()

@@ -1,0 +1,278 @@
+"""What a user takes away: files with what was found, and the record that lets another repeat it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import platform
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dashboard import __version__
+from dashboard.detector.errors import ModelError, StoreError
+from dashboard.detector.models.model import read_card
+from dashboard.detector.places.detections import FlaggedTile
+from dashboard.detector.products.finished import (
+    Finished,
+    detections_csv,
+    detections_geojson,
+    scores_cog,
+    tiles_csv,
+)
+from dashboard.detector.products.geopackage import geopackage
+from dashboard.detector.products.report import CREDIT, report
+from dashboard.detector.review.verdicts import Verdict
+from dashboard.detector.scenes.grey import grey, png
+from dashboard.detector.scenes.scene import Scene
+from dashboard.detector.tiling import Box
+
+PACKAGES = ("numpy", "onnxruntime-gpu", "onnxruntime", "rasterio", "streamlit")
+
+
+def tiles_zip(scene: Scene, tiles: Sequence[FlaggedTile], record: bytes) -> bytes:
+    """A ZIP of PNGs, one a flagged tile at full resolution, strongest first, in the stretch.
+
+    Beside each lies its world file, which places it in the scene's map units, or in its pixels
+    where it has none; `scene.prj` names the CRS, `run.json` the run.
+    """
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w", zipfile.ZIP_STORED) as archive:
+        for rank, tile in enumerate(tiles, start=1):
+            pixels = grey(scene.read(tile.box).dn, scene.stretch)
+            name = f"{rank:05d}_x{tile.box.x_min}_y{tile.box.y_min}_{tile.sigma:.1f}sigma"
+            _put(archive, f"{name}.png", png(pixels))
+            _put(archive, f"{name}.pgw", world_file(scene, tile.box).encode())
+        if scene.crs is not None:
+            _put(archive, "scene.prj", scene.crs.encode())
+        _put(archive, "run.json", record)
+        _put(archive, "CREDIT.txt", f"{CREDIT}\n".encode())
+    return memory.getvalue()
+
+
+def _put(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    archive.writestr(zipfile.ZipInfo(name), content)  # no clock time: same in, same out
+
+
+def world_file(scene: Scene, box: Box) -> str:
+    """Six lines: the steps of a pixel to the right and down, and the middle of the first."""
+    a, b, _, d, e, _ = tuple(scene.affine)[:6]
+    lines = (a, d, b, e, *(scene.affine @ (box.x_min + 0.5, box.y_min + 0.5)))
+    return "".join(f"{value:.12g}\n" for value in lines)
+
+
+def origin(finished: Finished) -> dict[str, Any]:
+    """Where a product comes from, credit and checksums included; the same however the scan went."""
+    record = finished.store.record
+    facts = {key: value for key, value in finished.scene.facts().items() if key != "crs"}
+    return {
+        "needle": __version__,
+        "scene": facts | {"crs": finished.scene.crs_name},
+        "model": {"name": record.model, "sha256": record.model_sha256, "card": _card(finished)},
+        "credit": CREDIT,
+        "settings": asdict(finished.settings) | {"stride": record.stride, "area": record.region},
+    }
+
+
+def run_record(finished: Finished, checksums: Mapping[str, str]) -> dict[str, Any]:
+    """What was done, to what, with what; the files' checksums by their names."""
+    store, scores = finished.store, finished.scores
+    record = store.record
+    return origin(finished) | {
+        "reviewed": _reviewed(finished),
+        "provider": record.provider,
+        "device": record.device,
+        "tiles": {"grid": store.total, "done": store.done, "scored": scores.scored},
+        "scores": {
+            "mean": _number(scores.mean),
+            "std": _number(scores.std),
+            "threshold": _number(scores.at(finished.settings.sigma)),
+        },
+        "rule": _rule(finished),
+        "flagged_tiles": len(finished.flagged),
+        "detections": len(finished.detections),
+        "likely_artefacts": sum(bool(one.artefacts) for one in finished.every),
+        "created": record.created,
+        "seconds": {"score": round(store.seconds, 3)} | dict(finished.facts.get("seconds", {})),
+        **{key: value for key, value in finished.facts.items() if key != "seconds"},
+        "versions": {"python": platform.python_version()} | _versions(),
+        "sha256": dict(checksums),
+    }
+
+
+def _card(finished: Finished) -> dict[str, Any] | None:
+    """The card of the network that scanned; None where its file is gone or another now."""
+    path = Path(finished.store.record.model_path)
+    try:
+        if hashlib.sha256(path.read_bytes()).hexdigest() != finished.store.record.model_sha256:
+            return None
+        return asdict(read_card(path))
+    except (OSError, ModelError):
+        return None
+
+
+def _reviewed(finished: Finished) -> dict[str, Any]:
+    """How many places have which verdict."""
+    said = [finished.decision(found).verdict for found in finished.detections]
+    counts = {verdict.value: said.count(verdict) for verdict in Verdict if verdict}
+    return {"places": len(said), "only_confirmed": finished.confirmed} | counts
+
+
+@dataclass(frozen=True)
+class Product:
+    """One file to take away."""
+
+    name: str
+    title: str
+    good_for: str  # one line
+    mime: str
+    make: Callable[[Finished], bytes]
+
+
+PRODUCTS = (
+    Product(
+        "detections.csv",
+        "Detections, CSV",
+        "The ranked list, for a spreadsheet or pandas.",
+        "text/csv",
+        lambda f: detections_csv(f).encode(),
+    ),
+    Product(
+        "detections.geojson",
+        "Detections, GeoJSON",
+        "The same places in longitude and latitude on their body, for QGIS or JMARS.",
+        "application/geo+json",
+        lambda f: detections_geojson(f, origin(f)).encode(),
+    ),
+    Product(
+        "detections.gpkg",
+        "Detections, GeoPackage",
+        "Points and footprints in the scene's own CRS, with verdicts, for a GIS.",
+        "application/geopackage+sqlite3",
+        lambda f: geopackage(f, run_record(f, {})),
+    ),
+    Product(
+        "tiles.csv",
+        "Flagged tiles, CSV",
+        "Every tile beyond the threshold, as the article counts them.",
+        "text/csv",
+        lambda f: tiles_csv(f.flagged).encode(),
+    ),
+    Product(
+        "scores.tif",
+        "Score map, GeoTIFF",
+        "The score of every tile, to lay over the scene in a GIS.",
+        "image/tiff",
+        lambda f: scores_cog(f.scores, f.scene, origin(f)),
+    ),
+    Product(
+        "tiles.zip",
+        "Flagged tiles, pictures",
+        "A PNG of each flagged tile at full resolution with its world file, strongest first.",
+        "application/zip",
+        lambda f: tiles_zip(f.scene, f.pictured, run_json(f, {})),
+    ),
+    Product(
+        "report.html",
+        "Report, HTML",
+        "One file with pictures and verdicts, to read, print and send; needs no internet.",
+        "text/html",
+        lambda f: report(f, run_record(f, {})).encode(),
+    ),
+)
+ON_DEMAND = ("detections.gpkg", "tiles.zip", "report.html")  # the page makes them when asked
+IN_FOLDER = tuple(product for product in PRODUCTS if product.name not in ON_DEMAND)
+QUICK = ("detections.csv", "detections.geojson")  # the rest of a whole scene takes long to make
+
+
+def checksum(data: bytes) -> str:
+    """SHA-256 of a file's content, as `run.json` holds it."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def quick_checksums(finished: Finished) -> dict[str, str]:
+    """The checksums of the lists of places, by their names."""
+    return {one.name: checksum(one.make(finished)) for one in PRODUCTS if one.name in QUICK}
+
+
+def run_json(finished: Finished, checksums: Mapping[str, str]) -> bytes:
+    """The record of a run as a file, with checksums by the names of the files."""
+    return (json.dumps(run_record(finished, checksums), indent=1) + "\n").encode()
+
+
+RUN_RECORD = Product(
+    "run.json",
+    "Record of the run",
+    "Settings, checksums, versions and times: what another needs to repeat it.",
+    "application/json",
+    lambda f: run_json(f, quick_checksums(f)),
+)
+
+
+def write_results(folder: Path, finished: Finished) -> list[Path]:
+    """The files of a finished scan, written to `folder`; `run.json` last.
+
+    Each file takes its name when it is whole, and `run.json` holds the checksums of the others.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        checksums = {}
+        for product in IN_FOLDER:
+            data = product.make(finished)
+            _write(folder / product.name, data)
+            checksums[product.name] = checksum(data)
+        _write(folder / RUN_RECORD.name, run_json(finished, checksums))
+    except OSError as error:
+        raise StoreError(
+            f"{folder}: cannot be written ({error.strerror}); give another --out"
+        ) from error
+    return [folder / name for name in (*checksums, RUN_RECORD.name)]
+
+
+def _rule(finished: Finished) -> dict[str, Any]:
+    """What sigma was, and what the threshold promises of ground alone."""
+    sigmas, tail = finished.measured, finished.measured.tail
+    limits = sigmas.measure.limits(finished.settings.sigma)
+    return {
+        "name": sigmas.measure.rule,
+        "centres": [_number(value) for value in sigmas.measure.centres],
+        "scales": [_number(value) for value in sigmas.measure.scales],
+        "thresholds": [_number(value) for value in limits],
+        "expected_false": _number(finished.expected),
+        "tail": {"start": _number(tail.start), "shape": tail.shape, "scale": tail.scale},
+        "doubts": list(finished.doubts),
+        "cautious": finished.cautious,
+    }
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _write(path: Path, data: bytes) -> None:
+    with tempfile.NamedTemporaryFile(
+        dir=path.parent, prefix=f".{path.name}.", delete=False
+    ) as part:
+        part.write(data)
+    Path(part.name).chmod(0o644)
+    Path(part.name).replace(path)

@@ -1,0 +1,1 @@
+"""Rules by which a score becomes a sigma."""

@@ -1,0 +1,1 @@
+"""Scoring a scene piece by piece, stored as it comes."""

@@ -1,0 +1,188 @@
+"""A scan: every position of a scene scored once, stored as it goes, resumable at any moment."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import rasterio
+
+from dashboard.detector.errors import NoGround, StoreError
+from dashboard.detector.models.model import Model
+from dashboard.detector.scanning.pieces import (
+    VALID,
+    Pieces,
+    Reading,
+    Said,
+    look,
+    read,
+    standing_out,
+)
+from dashboard.detector.scanning.place_features import Seen
+from dashboard.detector.scanning.store import ScanRecord, ScanStore, Scores
+from dashboard.detector.scenes.area_of_interest import Region
+from dashboard.detector.scenes.formats import GDAL_OPTIONS
+from dashboard.detector.scenes.scene import Scene
+from dashboard.detector.system.prefetch import ahead, side_by_side
+
+READ_AHEAD = 2  # pieces that wait for the network; each takes some 20 MB
+SETTLE_SECONDS = 1.0  # between two writes of a scan's progress
+TRIAL_SECONDS = 1.5  # of an estimate, besides the first piece, which warms up
+TRIAL_PIECES = 64  # at most
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a scan is; `seconds` and the rate are those of this sitting."""
+
+    done: int  # tiles
+    total: int
+    fresh: int  # tiles done in this sitting
+    seconds: float
+
+    @property
+    def fraction(self) -> float:
+        return self.done / self.total
+
+    @property
+    def rate(self) -> float:
+        """Tiles a second; 0 before the first batch."""
+        return self.fresh / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def left(self) -> float | None:
+        """Seconds left; None before the first batch."""
+        return (self.total - self.done) / self.rate if self.rate > 0 else None
+
+
+def scan(store: ScanStore, scene: Scene, model: Model) -> Iterator[Progress]:
+    """Score what is left of a scan, batch by batch; a caller that stops asking stops the scan.
+
+    Raises:
+        StoreError: the store cannot be written, or belongs to another scene or model.
+        NoGround: no tile of the finished scan could be scored.
+    """
+    record = store.record
+    if (record.scene_sha256, record.model_sha256) != (scene.sha256, model.sha256):
+        raise StoreError(f"{store.key}: the scan of another scene or model; start a new one")
+    values, before = store.values("r+"), record.seconds
+    surprise = store.surprise() if record.around and not store.finished else None
+    seen = store.seen("r+")
+    began = settled = time.monotonic()
+    first = record.done
+    try:
+        with ahead(_readings(record, scene, model.card.sees), READ_AHEAD) as readings:
+            for reading, said in looked(readings, scene, model):
+                _keep(values, surprise, reading, said.found, record.around)
+                if seen and said.features is not None:
+                    seen.keep(reading.piece.row, reading.piece.col, said.features * reading.chosen)
+                now = time.monotonic()
+                record = replace(
+                    record,
+                    done=record.done + reading.piece.count,
+                    seconds=before + now - began,
+                    provider=model.provider,
+                    device=model.device_label,
+                )
+                store.record = record
+                if now - settled > SETTLE_SECONDS:
+                    settled = now
+                    _settle(store, values, surprise, seen)
+                    values = store.values("r+")  # lest what was written stay in memory
+                    surprise = store.surprise() if record.around else None
+                yield Progress(record.done, store.total, record.done - first, now - began)
+    finally:
+        _settle(store, values, surprise, seen)
+    store.forget_surprise()
+    if not store.scores().scored:
+        where = " in the area of interest" if record.region else ""
+        raise NoGround(
+            f"{scene.name}: no tile of {record.tile} px{where} holds {VALID:.0%} ground; "
+            f"give a larger or a fuller {'area' if record.region else 'picture'}"
+        )
+
+
+def _readings(record: ScanRecord, scene: Scene, margin: int) -> Generator[Reading, None, None]:
+    """What is left to score, in its order, each read when the network will soon want it."""
+    with rasterio.Env(**GDAL_OPTIONS):
+        for piece in Pieces(record).after(record.done):
+            yield read(record, piece, scene, margin)
+
+
+def _keep(
+    values: Scores, surprise: Scores | None, reading: Reading, found: Scores, around: int
+) -> None:
+    """Puts the scores of a piece among all, given what the network said of it."""
+    piece = reading.piece
+    if surprise is not None:
+        surprise[piece.fresh] = found
+        found = standing_out(surprise[piece.window], around)
+    scores = np.full((piece.rows, piece.cols), np.nan, np.float32)
+    scores[reading.chosen] = found if found.ndim == 1 else found[reading.chosen]
+    values[piece.part] = scores
+
+
+def looked(
+    readings: Iterable[Reading], scene: Scene, model: Model
+) -> Iterator[tuple[Reading, Said]]:
+    """Readings with what the network says, in their order; each session takes its share."""
+    free: queue.SimpleQueue[Model] = queue.SimpleQueue()
+    for shard in model.shards:
+        free.put(shard)
+
+    def work(reading: Reading) -> tuple[Reading, Said]:
+        shard = free.get()
+        try:
+            return reading, look(reading, scene, shard)
+        finally:
+            free.put(shard)
+
+    if not model.beside:
+        return map(work, readings)
+    return side_by_side(work, readings, free.qsize())
+
+
+def estimate(
+    scene: Scene, model: Model, stride: int | None = None, region: Region | None = None
+) -> float:
+    """Seconds that scoring the scene would take here, from a short trial on its own tiles.
+
+    The trial takes about two seconds; it times reading and network together on batches from all
+    over the area, after one to warm up. Tiles without ground cost as little in it as in the scan.
+    """
+    record = ScanRecord.of(scene, model, model.card.stride if stride is None else stride, region)
+    pieces = Pieces(record)
+    there = pieces.touched()
+    if not there:
+        return 0.0
+    chosen = np.random.default_rng(0).permutation(there)[:TRIAL_PIECES].tolist()
+    tried = [pieces[number] for number in (chosen[0], *chosen)]
+    readings = (read(record, piece, scene, model.card.sees) for piece in tried)
+    done, began = 0, time.monotonic()
+    for turn, (reading, _) in enumerate(looked(readings, scene, model)):
+        done += reading.piece.count
+        if turn == 0:
+            done, began = 0, time.monotonic()
+        elif time.monotonic() - began > TRIAL_SECONDS:
+            break
+    total = sum(pieces[number].count for number in there)
+    return (time.monotonic() - began) / done * total
+
+
+def _settle(store: ScanStore, values: Any, surprise: Any, seen: Seen | None) -> None:
+    """Puts scores on disk, then says how far they reach, in this order."""
+    try:
+        if seen is not None:
+            seen.flush()
+        if surprise is not None:
+            surprise.flush()
+        values.flush()
+        store.write_record()
+    except OSError as error:
+        raise StoreError(
+            f"{store.folder}: the scores cannot be written ({error.strerror}); make room and resume"
+        ) from error

@@ -1,0 +1,327 @@
+"""A scan on disk: what is scanned, how far it is, and the scores.
+
+A scan is a folder of two files: `scan.json` says what is scanned and how far it is, `scores.npy`
+holds one float32 a position of the grid, NaN where there is no score (yet). While a scan is under
+way whose scores stand out from the surprise around them, `surprise.npy` holds that; what a second
+look sees of places is in `features.npy`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dashboard.detector.errors import NoGround, OptionError, StoreError
+from dashboard.detector.models.model import Model
+from dashboard.detector.scanning.place_features import FILE, Seen
+from dashboard.detector.scanning.score_map import ScoreMap
+from dashboard.detector.scenes.area_of_interest import Region
+from dashboard.detector.scenes.scene import Scene
+from dashboard.detector.system.home import needle_home
+from dashboard.detector.tiling import Grid
+
+# Positions along a side of the square that a network for areas looks at at a time. Its margin is
+# looked at with it: the larger, the less is looked at twice, and the more memory is taken.
+SIDE = 384
+VERSION = 2  # of the stored files
+SURPRISE = "surprise.npy"
+
+Scores = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ScanRecord:
+    """What `scan.json` holds."""
+
+    version: int
+    scene: str  # as the user knows the file
+    scene_path: str  # the ingested file
+    scene_sha256: str  # of the source file
+    model: str
+    model_path: str
+    model_sha256: str
+    width: int  # px of the scene
+    height: int
+    tile: int  # px
+    window: int  # px
+    stride: int  # px
+    batch: int  # tiles, or positions along a side of an area
+    area: bool  # scored area by area, not tile by tile
+    created: str  # ISO 8601, UTC
+    done: int = 0  # tiles, row by row
+    seconds: float = 0.0  # of scoring, over all sittings
+    provider: str = ""  # of ONNX Runtime, as it really ran last
+    device: str = ""
+    region: str | None = None  # the area of interest as GeoJSON in pixels; None: the whole scene
+    around: int = 0  # positions: side of the square of surprise that scores stand out from; 0: none
+    bent: bool = False  # by a second look that has learned the scene: few alarms come late
+    features: int = 0  # numbers by which a second look tells places apart
+
+    @classmethod
+    def of(
+        cls, scene: Scene, model: Model, stride: int, region: Region | None = None
+    ) -> ScanRecord:
+        """The record of a scan yet to begin.
+
+        Raises:
+            OptionError: the stride has no sensible meaning.
+            NoGround: the scene is smaller than a tile.
+        """
+        record = cls(
+            version=VERSION,
+            scene=scene.name,
+            scene_path=str(scene.path),
+            scene_sha256=scene.sha256,
+            model=model.name,
+            model_path=str(model.path),
+            model_sha256=model.sha256,
+            width=scene.width,
+            height=scene.height,
+            tile=model.card.tile,
+            window=model.card.score_window,
+            stride=stride,
+            batch=SIDE if model.card.area else model.batch,
+            area=model.card.area,
+            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            region=region.text if region else None,
+            around=model.card.around,
+            bent=model.card.learned and model.card.looks_again,
+            features=model.features,
+        )
+        if stride > record.tile:
+            raise OptionError(
+                f"the stride is {stride} px; beyond the tile of {record.tile} px ground is missed"
+            )
+        try:
+            len(record.grid)
+        except NoGround as error:
+            raise NoGround(f"{scene.name}: {error}") from error
+        return record
+
+    @property
+    def grid(self) -> Grid:
+        return Grid(self.width, self.height, self.tile, self.stride)
+
+    @property
+    def lag(self) -> int:
+        """Positions, both ways together, by which surprise reaches beyond the scores."""
+        return 2 * (self.around // 2)
+
+
+class ScanStore:
+    """One scan on disk."""
+
+    def __init__(self, folder: Path, record: ScanRecord) -> None:
+        self.folder, self.record = folder, record
+
+    @classmethod
+    def for_scan(
+        cls,
+        scene: Scene,
+        model: Model,
+        stride: int | None = None,
+        home: Path | None = None,
+        region: Region | None = None,
+    ) -> ScanStore:
+        """The stored scan of this scene, model, stride and region; a new one where there is none.
+
+        Args:
+            stride: distance of tiles in px; the model card's own otherwise.
+            region: the area of interest; the whole scene otherwise.
+            home: the folder of Needle's own files; `needle_home()` otherwise.
+
+        Raises:
+            OptionError: the stride has no sensible meaning.
+            NoGround: the scene is smaller than a tile.
+            StoreError: the folder cannot be written.
+        """
+        stride = model.card.stride if stride is None else stride
+        record = ScanRecord.of(scene, model, stride, region)
+        folder = (home or needle_home()) / "scans" / _key(record)
+        try:
+            stored = cls.open(folder)
+        except StoreError:
+            return cls._create(folder, record)
+        # The same pixels may since be known by another name, or have been ingested elsewhere.
+        stored.record = replace(stored.record, scene=scene.name, scene_path=str(scene.path))
+        return stored
+
+    @classmethod
+    def open(cls, folder: Path) -> ScanStore:
+        """The scan stored in a folder.
+
+        Raises:
+            StoreError: there is none, or it is damaged.
+        """
+        try:
+            record = ScanRecord(**json.loads((folder / "scan.json").read_text("utf-8")))
+            store = cls(folder, record)
+            if record.around and not store.finished:
+                store.surprise()
+            store.seen()
+            if record.version == VERSION and store.values().shape == _shape(record):
+                return store
+        except (OSError, ValueError, TypeError) as error:
+            raise StoreError(f"{folder.name}: no stored scan that can be read") from error
+        raise StoreError(f"{folder.name}: stored by another version of Needle; scan again")
+
+    @classmethod
+    def _create(cls, folder: Path, record: ScanRecord) -> ScanStore:
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as work:
+                new = Path(work) / "scan"
+                new.mkdir()
+                _blank(new / "scores.npy", _shape(record))
+                if record.features:
+                    Seen.blank(new / FILE, _shape(record), record.features)
+                if record.around:
+                    rows, cols = _shape(record)
+                    _blank(new / SURPRISE, (rows + record.lag, cols + record.lag))
+                store = cls(new, record)
+                store.write_record()
+                new.rename(folder)
+        except OSError as error:
+            raise StoreError(
+                f"{folder.parent}: cannot be written ({error.strerror}); "
+                "make room or set NEEDLE_HOME"
+            ) from error
+        store.folder = folder
+        return store
+
+    @property
+    def key(self) -> str:
+        return self.folder.name
+
+    @property
+    def scene_name(self) -> str:
+        return self.record.scene
+
+    @property
+    def model_name(self) -> str:
+        return self.record.model
+
+    @property
+    def device_label(self) -> str:
+        """What the last sitting ran on; empty before the first."""
+        return self.record.device
+
+    @property
+    def stride(self) -> int:
+        return self.record.stride
+
+    @property
+    def unit(self) -> str:
+        """What is scored one by one, in one word."""
+        return "position" if self.record.area else "tile"
+
+    @property
+    def created(self) -> str:
+        return self.record.created
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of scoring, over all sittings."""
+        return self.record.seconds
+
+    @property
+    def done(self) -> int:
+        return self.record.done
+
+    @property
+    def total(self) -> int:
+        return len(self.record.grid)
+
+    @property
+    def finished(self) -> bool:
+        return self.done == self.total
+
+    def scene(self) -> Scene:
+        """The scene that was scanned.
+
+        Raises:
+            DamagedScene: its ingested file is gone; the picture must be ingested again.
+        """
+        return Scene.open(self.record.scene_path, self.record.scene)
+
+    def scores(self) -> ScoreMap:
+        """The scores there are, NaN elsewhere, as they stand now.
+
+        A finished scan's stay on disk and are mapped into memory.
+        """
+        values = self.values()
+        known = np.asarray(values) if self.finished else np.array(values)
+        return ScoreMap(known, self.record.grid, self.record.window, self.seen())
+
+    def delete(self) -> None:
+        """Remove the stored scan."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def values(self, mode: Literal["r", "r+"] = "r") -> Scores:
+        """The stored array `[rows, cols]`, mapped into memory; `r+` writes through."""
+        return np.load(self.folder / "scores.npy", mmap_mode=mode)  # type: ignore[no-any-return]
+
+    def seen(self, mode: Literal["r", "r+"] = "r") -> Seen | None:
+        """What a second look saw of places; None where none has looked."""
+        return Seen.open(self.folder / FILE, mode) if self.record.features else None
+
+    def surprise(self) -> Scores:
+        """What a scan under way has of surprise, `[rows + lag, cols + lag]`; it writes through."""
+        return np.load(self.folder / SURPRISE, mmap_mode="r+")  # type: ignore[no-any-return]
+
+    def forget_surprise(self) -> None:
+        """Removes the surprise, of which every score has been made."""
+        (self.folder / SURPRISE).unlink(missing_ok=True)
+
+    def write_record(self) -> None:
+        """Put the record on disk, in one step."""
+        text = json.dumps(asdict(self.record), indent=1)
+        temporary = self.folder / f"scan.json.{os.getpid()}"
+        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.replace(self.folder / "scan.json")
+
+
+def list_scans(home: Path | None = None) -> list[ScanStore]:
+    """The stored scans, newest first; what cannot be read is left out."""
+    found = []
+    for folder in ((home or needle_home()) / "scans").glob("[!.]*"):
+        try:
+            found.append(ScanStore.open(folder))
+        except StoreError:
+            continue
+    return sorted(found, key=lambda store: (store.created, store.key), reverse=True)
+
+
+def _key(record: ScanRecord) -> str:
+    """A name for what decides the scores: the pixels, the network, the stride."""
+    parts: tuple[object, ...] = (record.version, record.scene_sha256, record.model_sha256)
+    parts += (record.stride,)  # not the batch: a scan goes on with that which it began with
+    if record.region:
+        parts += (record.region,)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
+
+
+def _blank(path: Path, shape: tuple[int, int]) -> None:
+    """Writes an array of NaN, some rows at a time: a whole scene has 73 million positions."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    rows = max(1, (1 << 20) // shape[1])
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for top in range(0, shape[0], rows):
+            count = min(rows, shape[0] - top) * shape[1]
+            file.write(np.full(count, np.nan, "<f4").tobytes())
+
+
+def _shape(record: ScanRecord) -> tuple[int, int]:
+    return record.grid.rows, record.grid.cols

@@ -1,0 +1,1 @@
+"""From a picture file to a scene: pixels, nodata, statistics, geography."""

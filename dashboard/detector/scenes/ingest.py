@@ -1,0 +1,123 @@
+"""A picture file read once, along its native blocks, into a tiled GeoTIFF that reads fast.
+
+By what the file holds, so that a picture is ingested once whatever its name; the file takes its
+final name when it is complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+import time
+from functools import lru_cache
+from pathlib import Path
+
+from dashboard.detector.errors import DamagedScene
+from dashboard.detector.scenes.formats import identify, local_file
+from dashboard.detector.scenes.scene import Scene
+from dashboard.detector.scenes.two_passes import Progress, unwritable, written
+from dashboard.detector.system.cache import cache_limit, keep_within
+from dashboard.detector.system.home import needle_home
+from dashboard.detector.system.locks import alone
+from dashboard.detector.system.memory import give_back
+
+VERSION = 2  # of what an ingested file holds; another number makes every scene be ingested again
+STALE_SECONDS = 24 * 3600.0  # a working folder this old was left by a crash
+LARGE = 1 << 26  # bytes of a file whose checksum is kept; no such file is rewritten within a tick
+
+
+def ingest(
+    path: str | Path,
+    home: Path | None = None,
+    *,
+    name: str | None = None,
+    on_progress: Progress | None = None,
+) -> Scene:
+    """The scene of a picture file, from the cache where its content was ingested before.
+
+    Args:
+        path: a local PNG, JPEG, TIFF or JPEG 2000.
+        home: the folder of Needle's own files; `needle_home()` otherwise.
+        name: what the user calls the file; its own name otherwise.
+        on_progress: called with the part that is done, 0 to 1.
+
+    Raises:
+        SceneError: the picture is absent, of no supported format, damaged, too large or empty.
+        StoreError: there is no room, or no leave, to write the ingested file.
+    """
+    source = local_file(path)
+    name = name or source.name
+    report = on_progress or (lambda _: None)
+    identify(source, name)
+    digest = _sha256(source)
+    folder = (home or needle_home()) / "scenes"
+    target = folder / f"{digest[:16]}-v{VERSION}.tif"
+    scene = _cached(target, name)
+    if scene is None:
+        limit = cache_limit()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with alone(folder / f".{digest[:16]}.lock", lambda: report(0.0)):
+                scene = _cached(target, name)
+                if scene is None:
+                    scene = _ingested(source, target, name, digest, report)
+                    keep_within(folder, limit, "*.tif", target)
+        except OSError as error:
+            raise unwritable(folder, error) from error
+    report(1.0)
+    return scene
+
+
+def _ingested(source: Path, target: Path, name: str, digest: str, report: Progress) -> Scene:
+    """The scene of a picture that nobody else reads at the time."""
+    folder, prefix = target.parent, f".ingest-{digest[:16]}-"
+    for left in folder.glob(f"{prefix}*"):  # by a crash, for the work on this picture is ours
+        shutil.rmtree(left, ignore_errors=True)
+    _sweep(folder)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=folder) as work:
+        written(source, Path(work), name, digest, report).replace(target)
+    give_back()
+    return Scene.open(target, name)
+
+
+def _cached(target: Path, name: str) -> Scene | None:
+    """The scene ingested before; None where there is none, or another hand has spoilt it."""
+    if not target.exists():
+        return None
+    try:
+        return Scene.open(target, name)
+    except DamagedScene:
+        return None
+
+
+def _sha256(path: Path) -> str:
+    try:
+        seen = path.stat()
+        if seen.st_size >= LARGE:
+            return _known_sha256(path, seen.st_size, seen.st_mtime_ns, seen.st_ino)
+        return _sha256_of(path)
+    except OSError as error:
+        raise DamagedScene(f"{path.name}: cannot be read ({error.strerror})") from error
+
+
+@lru_cache(maxsize=256)
+def _known_sha256(path: Path, *_as_it_was: int) -> str:
+    """The checksum of a file that has been read before and has not been touched since."""
+    return _sha256_of(path)
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what a crash left behind long ago."""
+    for left in folder.glob(".ingest-*"):
+        try:
+            old = time.time() - left.stat().st_mtime > STALE_SECONDS
+        except FileNotFoundError:
+            continue
+        if old:
+            shutil.rmtree(left, ignore_errors=True)

@@ -1,0 +1,105 @@
+"""Where a picture lies by its label: its CRS and its transform, as the label means them."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+import rasterio
+
+from dashboard.detector.scenes.geography import Affine6
+
+MARS_RADII = (3_396_190.0, 3_376_200.0)  # metres, equatorial and polar: IAU 2000 and later
+SAME_RADIUS = 0.5  # metres; the local radius changes by 12 m a degree at 1 degree, by 350 m at 45
+LEAST_LATITUDE = 1.0  # degrees; nearer to the equator the local radius is the equatorial one
+
+_EQUIRECTANGULAR = re.compile(r'PROJECTION\["Equirectangular"', re.IGNORECASE)
+_SPHERE = re.compile(r'SPHEROID\["[^"]*",\s*([-+.\deE]+),\s*0(?:\.0*)?\s*[,\]]')
+_PARAMETER = r'(PARAMETER\["{}",\s*)([-+.\deE]+)'
+_ORIGIN = re.compile(_PARAMETER.format("latitude_of_origin"), re.IGNORECASE)
+_TRUE_SCALE = re.compile(_PARAMETER.format("standard_parallel_1"), re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a picture lies; `crs` is None where `transform` is: neither is a place without it."""
+
+    crs: str | None  # WKT
+    transform: Affine6 | None  # pixels to map units
+    notes: tuple[str, ...]  # sentences on what was read otherwise than the label says, or left out
+
+
+def placement_of(source: rasterio.DatasetReader) -> Placement:
+    """Where an open picture lies, by what is in its file."""
+    notes = []
+    transform: Affine6 | None = None
+    if not source.transform.is_identity:
+        transform = tuple(source.transform)[:6]
+        if not _leads_back(transform):
+            transform = None
+            notes.append("its geotransform leads nowhere: positions are in pixels only")
+    elif source.crs:
+        notes.append("it names a CRS but not where it lies there: positions are in pixels only")
+    if transform is None and source.gcps[0]:
+        count = len(source.gcps[0])
+        notes.append(f"its {count} ground control points are not used; place it by gdalwarp")
+    if transform is None or not source.crs:
+        return Placement(None, transform, tuple(notes))
+    crs, note = meant_crs(source.crs.to_wkt())
+    return Placement(crs, transform, (*notes, note) if note else tuple(notes))
+
+
+def _leads_back(transform: Affine6) -> bool:
+    a, b, _, d, e, _ = transform
+    return all(map(math.isfinite, transform)) and a * e - b * d != 0
+
+
+def meant_crs(wkt: str) -> tuple[str, str | None]:
+    """The CRS that a label means, and a sentence on what was read otherwise; None where nothing.
+
+    Labels of HiRISE products call the latitude of true scale the centre of the projection, which
+    GDAL takes for the latitude where northings are 0: the place comes out wrong by all of it. Such
+    a label is told by its sphere, whose radius is that of Mars at this very latitude.
+
+    Args:
+        wkt: the CRS as GDAL reads it, WKT 1.
+    """
+    origin, scale = _ORIGIN.search(wkt), _TRUE_SCALE.search(wkt)
+    sphere = _SPHERE.search(wkt)
+    if not (_EQUIRECTANGULAR.search(wkt) and origin and sphere):
+        return wkt, None
+    latitude = float(origin[2])
+    if (scale and float(scale[2]) != 0) or not LEAST_LATITUDE <= abs(latitude) < 90:
+        return wkt, None
+    if not _is_local_radius(float(sphere[1]), latitude):
+        return wkt, None
+    meant = _ORIGIN.sub(r"\g<1>0", wkt)
+    if scale:
+        meant = _TRUE_SCALE.sub(rf"\g<1>{origin[2]}", meant)
+    else:
+        meant = meant.replace(origin[0], f'PARAMETER["standard_parallel_1",{origin[2]}', 1)
+    note = (
+        f"the label's centre latitude of {latitude:g} degrees is read as the latitude of true "
+        "scale, as HiRISE's labels mean it; northings count from the equator"
+    )
+    return meant, note
+
+
+def _is_local_radius(radius: float, latitude: float) -> bool:
+    """True where a sphere has Mars' radius at a latitude, be that areocentric or graphic."""
+    return any(abs(radius - local) <= SAME_RADIUS for local in _local_radii(latitude))
+
+
+def _local_radii(latitude: float) -> tuple[float, float]:
+    """Metres from the middle of Mars to its ellipsoid at a centric, and at a graphic latitude."""
+    equatorial, polar = MARS_RADII
+    graphic = math.radians(latitude)
+    centric = math.atan((polar / equatorial) ** 2 * math.tan(graphic))
+    return _radius_at(graphic), _radius_at(centric)
+
+
+def _radius_at(centric: float) -> float:
+    equatorial, polar = MARS_RADII
+    cos, sin = math.cos(centric), math.sin(centric)
+    return equatorial * polar / math.hypot(polar * cos, equatorial * sin)

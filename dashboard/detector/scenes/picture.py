@@ -1,0 +1,174 @@
+"""One DN a pixel out of a picture's bands, and which pixels may be nodata."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.enums import MaskFlags
+from rasterio.windows import Window
+
+from dashboard.detector.arrays import Mask
+from dashboard.detector.errors import DamagedScene
+from dashboard.detector.scenes import openjpeg
+from dashboard.detector.scenes.formats import Layout, damaged, layout_of, one_tile
+from dashboard.detector.tiling import Box
+
+BLOCK = 256  # px; strips begin at multiples of it, so that every block is written once
+STRIP_PIXELS = 1 << 24  # a strip of rows holds about so many
+SENTINEL = 1e38  # ISIS writes its special pixels as -3.4e38, often without a tag
+BT601 = (0.299, 0.587, 0.114)  # luma of red, green and blue, ITU-R BT.601
+
+Pixels = NDArray[Any]
+
+
+def window_of(box: Box) -> Window:
+    """The box as rasterio wants it."""
+    return Window(box.x_min, box.y_min, box.width, box.height)
+
+
+def storage_dtype(dtype: str) -> str:
+    """The narrowest of uint8, uint16 and float32 that holds DN of a source's dtype."""
+    return dtype if dtype in ("uint8", "uint16") else "float32"
+
+
+class Picture:
+    """An open picture read strip by strip along its native blocks."""
+
+    def __init__(self, source: rasterio.DatasetReader, name: str) -> None:
+        self.source = source
+        self.layout = layout_of(source, name)
+        self.dtype = storage_dtype(source.dtypes[0])
+        self.declared = source.nodata
+        flags = source.mask_flag_enums[0]
+        self.masked = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
+        self.whole = one_tile(source)
+        self._name = name
+        self._palette = self._read_palette() if self.layout is Layout.PALETTE else None
+        self._openjpeg = self._by_openjpeg() if self.whole else None
+
+    @property
+    def by_columns(self) -> bool:
+        """True where the native blocks are columns of full height: a JPEG 2000 of one tile."""
+        if self._openjpeg:
+            return False
+        height, width = self.source.block_shapes[0]
+        return bool(height == self.source.height and width < self.source.width)
+
+    def strips(self) -> list[Box]:
+        """The strips in order; each spans the whole picture across, from border to border."""
+        rows, cols = self.source.block_shapes[0]
+        width, height = self.source.width, self.source.height
+        if self.by_columns:
+            step = _multiple(cols)
+            return [Box(x, 0, min(x + step, width), height) for x in range(0, width, step)]
+        step = min(max(STRIP_PIXELS // width // BLOCK * BLOCK, BLOCK), 4 * BLOCK)
+        if rows > step and rows * width <= 4 * STRIP_PIXELS:
+            step = _multiple(rows)  # else tall blocks would be decoded again for every strip
+        return [Box(0, y, width, min(y + step, height)) for y in range(0, height, step)]
+
+    def read(self, box: Box) -> tuple[Pixels, Mask]:
+        """DN `[H, W]` in the storage dtype, and True where a pixel may be nodata.
+
+        That is where the file says so (nodata value, alpha, mask), where the DN is not finite, and
+        where it is 0; of colours of more than 8 bits, where any of them is.
+        """
+        window = window_of(box)
+        if self.layout in (Layout.RGB, Layout.RGBA):
+            dn, missing = self._luminance(self._decode((1, 2, 3), box))
+        else:
+            dn, missing = self._single(self._decode((1,), box)[0])
+        if self.layout in (Layout.GRAY_ALPHA, Layout.RGBA):
+            missing |= self.source.read(self.source.count, window=window) == 0
+        if self.masked:
+            missing |= self.source.read_masks(1, window=window) == 0
+        return dn, missing
+
+    def _decode(self, bands: tuple[int, ...], box: Box) -> Pixels:
+        """The bands `[B, H, W]` as they are in the file.
+
+        Asked for several blocks of one tile, GDAL decodes them in threads whose errors it drops.
+        """
+        if self._openjpeg:
+            try:
+                return self._openjpeg.read(box)
+            except (OSError, RuntimeError, ValueError) as error:
+                raise DamagedScene(damaged(self._name, "JPEG 2000", error)) from error
+        if not self.whole:
+            return np.asarray(self.source.read(bands, window=window_of(box)))
+        high, wide = self.source.block_shapes[0]
+        shape = (len(bands), box.height, box.width)
+        found = np.empty(shape, self.source.dtypes[0])
+        for y in range(box.y_min // high * high, box.y_max, high):
+            for x in range(box.x_min // wide * wide, box.x_max, wide):
+                left, top = max(x, box.x_min), max(y, box.y_min)
+                part = Box(left, top, min(x + wide, box.x_max), min(y + high, box.y_max))
+                rows = slice(top - box.y_min, part.y_max - box.y_min)
+                cols = slice(left - box.x_min, part.x_max - box.x_min)
+                self.source.read(bands, window=window_of(part), out=found[:, rows, cols])
+        return found
+
+    def _by_openjpeg(self) -> openjpeg.OpenJpeg | None:
+        """The picture's own decoder; None where GDAL has to read it."""
+        if self.layout not in (Layout.GRAY, Layout.RGB) or not openjpeg.available():
+            return None
+        try:
+            found = openjpeg.OpenJpeg(Path(self.source.name))
+        except (OSError, RuntimeError, ValueError):
+            return None  # if it is damaged, GDAL will say how
+        shown = (self.source.count, self.source.height, self.source.width)
+        alike = found.shape == shown and found.dtype == self.source.dtypes[0]
+        return found if alike and not self.masked else None
+
+    def _single(self, raw: Pixels) -> tuple[Pixels, Mask]:
+        missing = self._declared_in(raw)
+        if self._palette is not None:
+            luma, clear = self._palette
+            missing |= clear[raw]
+            raw = luma[raw]
+        with np.errstate(over="ignore"):
+            dn = raw.astype(self.dtype, copy=False)
+        return dn, missing | _empty(dn)
+
+    def _luminance(self, raw: Pixels) -> tuple[Pixels, Mask]:
+        missing = self._declared_in(raw).all(axis=0)
+        luma = np.zeros(raw.shape[1:], np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for band, weight in zip(raw, BT601, strict=True):
+                luma += band.astype(np.float32) * np.float32(weight)
+        missing |= _empty(luma)
+        if raw.dtype != np.uint8:
+            # The colour swaths of HiRISE differ in width: a band without data there is no colour,
+            # and would print a false edge into the luminance. In an 8-bit picture 0 is a colour.
+            missing |= (raw == 0).any(axis=0)
+        if self.dtype == "float32":
+            return luma, missing
+        return np.rint(luma).astype(self.dtype), missing
+
+    def _declared_in(self, raw: Pixels) -> Mask:
+        if self.declared is None or np.isnan(self.declared):
+            return np.zeros(raw.shape, bool)
+        if np.issubdtype(raw.dtype, np.floating):
+            return np.asarray(raw == raw.dtype.type(self.declared))
+        return np.asarray(raw == self.declared)
+
+    def _read_palette(self) -> tuple[Pixels, Mask]:
+        size = np.iinfo(self.source.dtypes[0]).max + 1
+        luma, clear = np.zeros(size, self.dtype), np.zeros(size, bool)
+        for index, (red, green, blue, alpha) in self.source.colormap(1).items():
+            luma[index] = round(red * BT601[0] + green * BT601[1] + blue * BT601[2])
+            clear[index] = alpha == 0
+        return luma, clear
+
+
+def _multiple(length: int) -> int:
+    return -(-length // BLOCK) * BLOCK
+
+
+def _empty(dn: Pixels) -> Mask:
+    if np.issubdtype(dn.dtype, np.floating):
+        return np.asarray(~(np.abs(dn) < SENTINEL) | (dn == 0))
+    return np.asarray(dn == 0)

@@ -1,0 +1,274 @@
+"""The two passes over a picture that is ingested: into a tiled file, in bounded memory.
+
+The first copies the source strip by strip, counting DN and measuring areas without data; the
+second, when their sizes over the whole scene are known, tells nodata from holes, fills these and
+compresses. Overviews and the scene's facts go into the same file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio import Affine
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError
+
+from dashboard.detector.arrays import Mask
+from dashboard.detector.errors import NoGround, StoreError
+from dashboard.detector.scenes.dn_statistics import Histogram, Statistics, statistics_of
+from dashboard.detector.scenes.formats import GDAL_OPTIONS, open_picture
+from dashboard.detector.scenes.labels import placement_of
+from dashboard.detector.scenes.nodata import HALO, Areas, as_dn, fill_holes
+from dashboard.detector.scenes.picture import BLOCK, Picture, window_of
+from dashboard.detector.scenes.scene import GROUND, HOLE, NODATA, TAG
+from dashboard.detector.system.memory import give_back
+from dashboard.detector.system.prefetch import ahead
+from dashboard.detector.tiling import Box
+
+SMALLEST_OVERVIEW = 256  # px of the longer side
+READ_AHEAD = 1  # decoded strips that wait; each has up to 64 Mpx
+READ_SHARE, WRITE_SHARE = 0.6, 0.3  # of an ingest's time, roughly; overviews take the rest
+
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class FirstPass:
+    """What the first pass over a picture leaves for the second."""
+
+    raw: Path  # tiled and uncompressed: DN, and 1 where a pixel may be nodata
+    strips: list[Box]
+    by_columns: bool
+    areas: Areas
+    histogram: Histogram | None  # of DN of 8 and 16 bits
+
+    def along(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """The pixels of a strip with the lines that meet its neighbours first and last."""
+        return pixels.T if self.by_columns else pixels
+
+
+def written(source: Path, work: Path, name: str, digest: str, report: Progress) -> Path:
+    """The finished file of a picture, in the working folder."""
+    final = work / "final.tif"
+    decoding = _decoded(source, name, digest)
+    with rasterio.Env(**GDAL_OPTIONS), ahead(decoding, READ_AHEAD) as strips:
+        survey, facts = _survey(strips, work / "raw.tif", lambda part: report(READ_SHARE * part))
+    give_back()  # a whole compressed scene, which the decoder has held
+    with rasterio.Env(**GDAL_OPTIONS, SPARSE_OK_OVERVIEW="TRUE"), _writing(work.parent):
+        found = _statistics(survey, name)
+        nodata = _settle(
+            survey, final, found.centre, lambda part: report(READ_SHARE + WRITE_SHARE * part)
+        )
+        _finish(final, _completed(facts, found, nodata))
+    return final
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How a picture will come, and what it tells of itself."""
+
+    shape: tuple[int, int]
+    dtype: str
+    strips: list[Box]
+    by_columns: bool
+    facts: dict[str, Any]
+
+
+Strip = tuple[Box, NDArray[Any], Mask]
+
+
+def _decoded(source: Path, name: str, digest: str) -> Generator[_Layout | Strip, None, None]:
+    """How the picture will come, then its strips in order, each decoded once."""
+    with open_picture(source, name) as opened:
+        picture = Picture(opened, name)
+        strips = picture.strips()
+        facts = _facts(picture, name, digest)
+        yield _Layout(opened.shape, picture.dtype, strips, picture.by_columns, facts)
+        for box in strips:
+            yield (box, *picture.read(box))
+
+
+def _survey(
+    strips: Iterator[_Layout | Strip], raw: Path, report: Progress
+) -> tuple[FirstPass, dict[str, Any]]:
+    """The first pass: copies the picture strip by strip, measuring areas and counting DN."""
+    layout = next(strips)
+    assert isinstance(layout, _Layout)
+    histogram = Histogram() if layout.dtype != "float32" else None
+    survey = FirstPass(raw, layout.strips, layout.by_columns, Areas(), histogram)
+    with _create(raw, layout.shape, layout.dtype) as copy:
+        for number, strip in enumerate(strips, start=1):
+            assert isinstance(strip, tuple)
+            _add(survey, copy, *strip)
+            report(number / len(survey.strips))
+    survey.areas.settle()
+    return survey, layout.facts
+
+
+def _add(
+    survey: FirstPass, copy: rasterio.io.DatasetWriter, box: Box, dn: NDArray[Any], missing: Mask
+) -> None:
+    """Takes a strip into the survey."""
+    with _writing(survey.raw.parent.parent):
+        copy.write(dn, 1, window=window_of(box))
+        if missing.any():
+            copy.write(missing.astype(dn.dtype), 2, window=window_of(box))
+    survey.areas.add(survey.along(missing))
+    if survey.histogram:
+        survey.histogram.add(dn, ~missing)
+
+
+def _statistics(survey: FirstPass, name: str) -> Statistics:
+    """Statistics of the observed ground, in more passes over the copy where DN are floats."""
+    try:
+        if survey.histogram:
+            return survey.histogram.statistics()
+        with rasterio.open(survey.raw, driver="GTiff") as copy:
+
+            def passes() -> Iterator[NDArray[np.float32]]:
+                for box in survey.strips:
+                    dn, missing = copy.read(window=window_of(box))
+                    yield dn[missing == 0]
+
+            return statistics_of(passes)
+    except NoGround as error:
+        raise NoGround(f"{name}: {error}") from error
+
+
+def _settle(survey: FirstPass, final: Path, centre: float, report: Progress) -> int:
+    """The second pass: tells nodata from holes, fills these, compresses; gives nodata pixels."""
+    nodata = 0
+    with rasterio.open(survey.raw, driver="GTiff") as copy:
+        dtype = copy.dtypes[0]
+        predictor = 3 if dtype == "float32" else 2
+        options = {"compress": "zstd", "zstd_level": 1, "num_threads": "all_cpus"}
+        with _create(final, copy.shape, dtype, predictor=predictor, **options) as out:
+            for index, box in enumerate(survey.strips):
+                dn, large, hole = _settled(survey, copy, index, centre)
+                out.write(dn, 1, window=window_of(box))
+                if large.any() or hole.any():
+                    state = np.full(dn.shape, GROUND, dn.dtype)
+                    state[large], state[hole] = NODATA, HOLE
+                    out.write(state, 2, window=window_of(box))
+                nodata += int(np.count_nonzero(large))
+                report((index + 1) / len(survey.strips))
+    return nodata
+
+
+def _settled(
+    survey: FirstPass, copy: rasterio.DatasetReader, index: int, centre: float
+) -> tuple[NDArray[Any], Mask, Mask]:
+    """DN, nodata and holes of one strip `[H, W]`, the holes filled."""
+    box = survey.strips[index]
+    near = Box(
+        max(box.x_min - HALO, 0),
+        max(box.y_min - HALO, 0),
+        min(box.x_max + HALO, copy.width),
+        min(box.y_max + HALO, copy.height),
+    )
+    left, top = box.x_min - near.x_min, box.y_min - near.y_min
+    core = (slice(top, top + box.height), slice(left, left + box.width))
+    dn = copy.read(1, window=window_of(near))
+    missing = copy.read(2, window=window_of(near)) != 0
+    large = survey.along(survey.areas.large(index, survey.along(missing[core])))
+    hole = missing[core] & ~large
+    if hole.any():
+        wanted = np.zeros_like(missing)
+        wanted[core] = hole
+        fill_holes(dn, missing, wanted, centre)
+    dn = dn[core]
+    dn[large] = as_dn(centre, dn.dtype)
+    return dn, large, hole
+
+
+def _create(
+    path: Path, shape: tuple[int, int], dtype: str, **options: Any
+) -> rasterio.io.DatasetWriter:
+    """A new tiled GeoTIFF of two bands, whose blocks of zeros take no room."""
+    height, width = shape
+    # Any transform but the identity keeps rasterio from warning that there is none; the scene's
+    # own travels with its facts, unharmed by what GeoTIFF can express.
+    layout = {"width": width, "height": height, "count": 2, "dtype": dtype}
+    blocks = {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "interleave": "band"}
+    return rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        transform=Affine(1, 0, 0, 0, -1, height),
+        sparse_ok=True,
+        bigtiff="if_safer",
+        **layout,
+        **blocks,
+        **options,
+    )
+
+
+def _finish(final: Path, facts: dict[str, Any]) -> None:
+    """Adds the overviews and the scene's facts to the ingested file."""
+    threads = rasterio.Env(GDAL_NUM_THREADS="ALL_CPUS")
+    with threads, rasterio.open(final, "r+", driver="GTiff") as out:
+        side = max(out.shape)
+        levels = [2**power for power in range(1, 20) if side > SMALLEST_OVERVIEW * 2 ** (power - 1)]
+        if levels:
+            out.build_overviews(levels, Resampling.average)
+        out.update_tags(**{TAG: json.dumps(facts)})
+
+
+def _facts(picture: Picture, name: str, digest: str) -> dict[str, Any]:
+    """What the source alone tells of the scene."""
+    source = picture.source
+    place = placement_of(source)
+    return {
+        "name": name,
+        "sha256": digest,
+        "driver": source.driver,
+        "width": source.width,
+        "height": source.height,
+        "bands": source.count,
+        "dtype": source.dtypes[0],
+        "bits": source.tags(1, ns="IMAGE_STRUCTURE").get("NBITS"),
+        "crs": place.crs,
+        "transform": place.transform,
+        "nodata": picture.declared,
+        "notes": place.notes,
+    }
+
+
+def _completed(facts: dict[str, Any], found: Statistics, nodata: int) -> dict[str, Any]:
+    """The facts with what the passes found: all of `Scene` but its path."""
+    area = facts["width"] * facts["height"]
+    declared, bits = facts["nodata"], facts["bits"]
+    if bits is None:
+        whole = np.issubdtype(np.dtype(facts["dtype"]), np.integer)
+        bits = max(int(found.largest).bit_length(), 8) if whole else 32
+    return facts | {
+        "nodata": 0.0 if declared is None and nodata else declared,
+        "bits": int(bits),
+        "centre": found.centre,
+        "scale": found.scale,
+        "stretch": found.stretch,
+        "valid_fraction": (area - nodata) / area,
+    }
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Turns GDAL's failures on Needle's own files into one clear line."""
+    try:
+        yield
+    except RasterioError as error:
+        raise unwritable(folder, error) from error
+
+
+def unwritable(folder: Path, error: Exception) -> StoreError:
+    """That a folder of Needle's own cannot be written, and why."""
+    reason = str(error.__cause__ or error).splitlines()[0]
+    return StoreError(f"{folder}: cannot be written; make room or set NEEDLE_HOME ({reason})")

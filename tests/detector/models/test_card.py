@@ -1,0 +1,41 @@
+"""The model card: what goes into a file's metadata comes out again, or is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+
+import pytest
+
+from dashboard.detector import ModelCard, ModelError
+from dashboard.detector.models.card import PREFIX
+from tests.models import CARD
+
+
+def test_a_card_survives_the_round_trip() -> None:
+    metadata = CARD.to_metadata()
+    assert all(isinstance(value, str) for value in metadata.values())
+    assert ModelCard.from_metadata(metadata | {"other.tool": "x"}) == CARD
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(ModelCard)])
+def test_every_key_counts(name: str) -> None:
+    metadata = CARD.to_metadata()
+    del metadata[PREFIX + name]
+    with pytest.raises(ModelError, match=f"lacks {name}"):
+        ModelCard.from_metadata(metadata)
+
+
+def test_what_is_unknown_broken_or_absent_is_refused() -> None:
+    metadata = CARD.to_metadata()
+    with pytest.raises(ModelError, match="has unknown colour"):
+        ModelCard.from_metadata(metadata | {PREFIX + "colour": json.dumps("red")})
+    with pytest.raises(ModelError, match="tile is not readable"):
+        ModelCard.from_metadata(metadata | {PREFIX + "tile": "{"})
+    with pytest.raises(ModelError, match="no model card; export it"):
+        ModelCard.from_metadata({"producer": "somebody"})
+
+
+def test_text_keeps_its_letters() -> None:
+    card = replace(CARD, title='Dünen, "rough" ground\n#2')
+    assert ModelCard.from_metadata(card.to_metadata()) == card

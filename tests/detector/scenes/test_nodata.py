@@ -1,0 +1,130 @@
+"""Nodata and holes: measured over the whole scene, whatever the strips it is read by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import ndimage
+
+from dashboard.detector import Box, NoGround, Scene
+from dashboard.detector.scenes.nodata import AREA, Areas, as_dn, fill_holes
+from tests.detector import rasters
+
+Scenes = Callable[..., Scene]
+
+
+def large_areas(mask: np.ndarray, minimum: int) -> np.ndarray:
+    """The textbook way: label the whole mask at once."""
+    labels, count = ndimage.label(mask)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    sizes[0] = 0
+    return np.asarray(sizes[labels] >= minimum)
+
+
+@given(
+    mask=hnp.arrays(bool, st.tuples(st.integers(1, 24), st.integers(1, 12))),
+    cuts=st.sets(st.integers(1, 23), max_size=8),
+    minimum=st.integers(1, 12),
+)
+def test_areas_are_those_of_the_whole_mask_however_it_is_cut(
+    mask: np.ndarray, cuts: set[int], minimum: int
+) -> None:
+    edges = [0, *sorted(cut for cut in cuts if cut < len(mask)), len(mask)]
+    strips = [mask[start:end] for start, end in pairwise(edges)]
+    areas = Areas(minimum)
+    for strip in strips:
+        areas.add(strip)
+    areas.settle()
+    found = np.concatenate([areas.large(index, strip) for index, strip in enumerate(strips)])
+    np.testing.assert_array_equal(found, large_areas(mask, minimum))
+
+
+@pytest.mark.parametrize(("size", "nodata"), [(AREA - 1, False), (AREA, True)])
+def test_an_untagged_area_of_zeros_is_nodata_from_1024_pixels(
+    scene_of: Scenes, size: int, nodata: bool
+) -> None:
+    pixels = rasters.ground(700, 600)
+    pixels[100:116, 100:164].flat[:size] = 0
+    scene = scene_of(pixels)
+    patch = scene.read(Box(90, 90, 180, 130))
+    assert (~patch.valid).sum() == (size if nodata else 0)
+    assert patch.hole.sum() == (0 if nodata else size)
+    assert scene.nodata == (0 if nodata else None)
+
+
+@pytest.mark.parametrize("name", ["scene.tif", "scene.jp2", "scene.png"])
+def test_an_area_across_strips_is_measured_whole(scene_of: Scenes, name: str) -> None:
+    pixels = rasters.ground(2600, 1300)
+    pixels[1000:1060, 200:210] = 0  # 600 px above line 1024 and below it together
+    pixels[1000:1060, 300:320] = 0  # 1,200 px
+    pixels[200:210, 1000:1060] = 0
+    pixels[300:320, 1000:1060] = 0
+    scene = scene_of(pixels, name)
+    whole = scene.read(Box(0, 0, 1300, 2600))
+    np.testing.assert_array_equal(~whole.valid, large_areas(pixels == 0, AREA))
+    np.testing.assert_array_equal(whole.hole, (pixels == 0) & whole.valid)
+
+
+def test_a_hole_is_filled_with_what_lies_around_it(scene_of: Scenes) -> None:
+    y, x = np.mgrid[0:600, 0:700]
+    slope = (40 + 0.2 * x + 0.1 * y).astype(np.uint8)
+    holed = slope.copy()
+    holed[296:304, 346:354] = 0
+    patch = scene_of(holed).read(Box(346, 296, 354, 304))
+    assert patch.valid.all()
+    assert patch.hole.all()
+    assert np.abs(patch.dn - slope[296:304, 346:354]).max() <= 3
+
+
+@pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf, -3.4028227e38, -3.4028235e38])
+def test_special_values_of_floats_are_no_ground(scene_of: Scenes, special: float) -> None:
+    pixels = rasters.ground(500, 600, "float32") / 1000
+    pixels[:, :40] = special
+    pixels[250, 300] = special
+    scene = scene_of(pixels)
+    assert scene.valid_fraction == pytest.approx(1 - 40 / 600)
+    patch = scene.read(Box(0, 0, 600, 500))
+    assert np.isfinite(patch.dn).all()
+    assert patch.hole.sum() == 1
+    assert (patch.dn[:, :40] == np.float32(scene.centre)).all()
+    assert 0.05 < scene.centre < 0.25
+
+
+def test_a_declared_value_counts_like_zero(scene_of: Scenes) -> None:
+    pixels = np.maximum(rasters.ground(500, 600, "int16") - 100, 1)
+    pixels[:100] = -32768
+    scene = scene_of(pixels, nodata=-32768)
+    assert scene.nodata == -32768
+    assert scene.valid_fraction == pytest.approx(0.8)
+
+
+def test_zero_in_a_dark_signed_picture_is_a_hole_not_a_border(scene_of: Scenes) -> None:
+    pixels = rasters.ground(500, 600, "int16") - 130
+    scene = scene_of(pixels)
+    assert scene.valid_fraction == 1
+    assert (pixels == 0).any()
+
+
+def test_nodata_alone_is_no_ground(scene_of: Scenes) -> None:
+    with pytest.raises(NoGround, match="every pixel is nodata"):
+        scene_of(np.zeros((300, 300), np.uint16))
+    with pytest.raises(NoGround, match="every valid pixel has DN 7"):
+        scene_of(np.full((300, 300), 7, np.uint8))
+
+
+def test_a_hole_without_ground_near_takes_the_centre() -> None:
+    dn = np.zeros((1, 300), np.uint8)
+    missing = np.ones(dn.shape, bool)
+    fill_holes(dn, missing, missing.copy(), 99.6)
+    assert (dn == 100).all()
+
+
+def test_a_value_becomes_a_dn_of_its_type() -> None:
+    assert as_dn(2.5001, np.dtype("uint16")) == 3
+    assert as_dn(2.25, np.dtype("float32")) == np.float32(2.25)

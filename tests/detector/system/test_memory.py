@@ -1,0 +1,47 @@
+"""Memory that is free inside the process goes back to the system."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dashboard.detector.scenes.formats import CACHE_BYTES
+from dashboard.detector.system.memory import give_back
+
+PIECES, SIZE = 50_000, 2_000  # 100 MB in pieces that the allocator keeps
+
+
+def held() -> int:
+    """Bytes of memory that this process holds."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmRSS:"))
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators need no asking")
+def test_what_is_free_between_what_is_used_goes_back() -> None:
+    pieces = [bytearray(SIZE) for _ in range(PIECES)]
+    kept = pieces[:: PIECES // 20]  # so that nothing can be cut off at the end
+    full = held()
+    del pieces
+    give_back()
+    assert held() < full - PIECES * SIZE // 2
+    assert len(kept) == 20
+
+
+def test_gdal_keeps_few_blocks_wherever_scenes_are_read() -> None:
+    code = (
+        "import dashboard.detector, rasterio\n"
+        "from rasterio.env import get_gdal_config\n"
+        "with rasterio.Env():\n"
+        "    print(get_gdal_config('GDAL_CACHEMAX'))"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "GDAL_CACHEMAX"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) == CACHE_BYTES
