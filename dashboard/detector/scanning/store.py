@@ -304,8 +304,9 @@ def list_scans(home: Path | None = None) -> list[ScanStore]:
 
 
 def _key(record: ScanRecord) -> str:
-    """A name for what decides the scores: the pixels, the network, the stride."""
-    parts: tuple[object, ...] = (record.version, record.scene_sha256, record.model_sha256)
+    """A name for what decides the scores: the pixels as ingested, the network, the stride."""
+    ingested = Path(record.scene_path).name
+    parts: tuple[object, ...] = (record.version, record.scene_sha256, ingested, record.model_sha256)
     parts += (record.stride,)  # not the batch: a scan goes on with that which it began with
     if record.region:
         parts += (record.region,)

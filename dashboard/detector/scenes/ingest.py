@@ -22,7 +22,7 @@ from dashboard.detector.system.home import needle_home
 from dashboard.detector.system.locks import alone
 from dashboard.detector.system.memory import give_back
 
-VERSION = 2  # of what an ingested file holds; another number makes every scene be ingested again
+VERSION = 3  # of what an ingested file holds; another number makes every scene be ingested again
 STALE_SECONDS = 24 * 3600.0  # a working folder this old was left by a crash
 LARGE = 1 << 26  # bytes of a file whose checksum is kept; no such file is rewritten within a tick
 

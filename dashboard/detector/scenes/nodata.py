@@ -15,6 +15,9 @@ from scipy.sparse.csgraph import connected_components
 from dashboard.detector.arrays import Mask
 
 AREA = 1024  # px; a smaller area without data is a hole in the ground, to be filled
+# px: what is narrower in either direction is a hole however long it is: lost lines and columns,
+# dashes, slanted streaks. As deep as that, holes are filled well.
+THIN = 12
 # A 4-connected area below 1,024 px surrounded by ground is at most 22 px deep, and one in a
 # corner of the scene 43 px, so that a hole never looks further than this for its neighbours.
 HALO = 64
@@ -32,15 +35,17 @@ class _Seam:
 
 
 class Areas:
-    """The 4-connected areas of a mask that arrives in strips, first line to last.
+    """The 4-connected areas of a mask that arrives in strips, first line to last, thin parts cut.
 
     Add every strip in order, `settle`, then ask for each strip again. What is kept between the
     two passes grows with the strips' borders, not with the scene. The answers do not depend on
-    how the scene was cut into strips.
+    how the scene was cut into strips, of which all but the last hold `thin` lines and more.
     """
 
-    def __init__(self, minimum: int = AREA) -> None:
-        self.minimum = minimum
+    def __init__(self, minimum: int = AREA, thin: int = THIN) -> None:
+        self.minimum, self.thin = minimum, thin
+        self._held: Mask | None = None  # a strip whose next lines are not known yet
+        self._above: Mask | None = None  # the lines before it
         self._seams: list[_Seam] = []
         self._sizes: list[NDArray[np.int64]] = []
         self._pairs: list[NDArray[np.int64]] = []
@@ -50,7 +55,17 @@ class Areas:
 
     def add(self, strip: Mask) -> None:
         """Takes the next strip `[lines, length]`, True where a pixel may be nodata."""
-        labels, sizes = _label(strip)
+        held = self._held
+        if held is not None:
+            self._take(held, strip[: self.thin - 1])
+            self._above = held[max(0, len(held) - self.thin + 1) :]
+        self._held = strip
+
+    def _take(self, strip: Mask, below: Mask) -> None:
+        """Labels the areas of a strip, given the lines that follow it."""
+        above = strip[:0] if self._above is None else self._above
+        near = np.concatenate([above, strip, below])
+        labels, sizes = _label(thick(near, self.thin)[len(above) : len(above) + len(strip)])
         ends = np.unique(np.concatenate([labels[0], labels[-1]]))
         ends = ends[ends > 0]
         seam = _Seam(ends, self._count)
@@ -63,6 +78,9 @@ class Areas:
 
     def settle(self) -> None:
         """Joins the areas over the seams; call it after the last strip."""
+        if self._held is not None:
+            self._take(self._held, self._held[:0])
+        self._held = self._above = None
         sizes = np.concatenate(self._sizes) if self._sizes else np.zeros(0, np.int64)
         if self._pairs:
             one, other = np.concatenate(self._pairs, axis=1)
@@ -72,11 +90,17 @@ class Areas:
             sizes = np.bincount(groups, weights=sizes)[groups]
         self._large = sizes >= self.minimum
 
-    def large(self, index: int, strip: Mask) -> Mask:
-        """True in the areas of strip number `index` that are nodata; `strip` as it was added."""
+    def large(self, index: int, near: Mask, first: int, lines: int) -> Mask:
+        """True in the areas of strip number `index` that are nodata, `[lines, length]`.
+
+        Args:
+            near: the strip as it was added, and `thin` lines around it where there are any.
+            first: line of `near` at which the strip begins.
+        """
+        strip = near[first : first + lines]
         if not strip.any():
             return np.zeros_like(strip)
-        labels, sizes = _label(strip)
+        labels, sizes = _label(thick(near, self.thin)[first : first + lines])
         seam = self._seams[index]
         verdict = sizes >= self.minimum
         verdict[0] = False
@@ -87,6 +111,30 @@ class Areas:
         both = (above >= 0) & (below >= 0)
         if both.any():
             self._pairs.append(np.unique(np.stack([above[both], below[both]]), axis=1))
+
+
+def thick(mask: Mask, thin: int = THIN) -> Mask:
+    """The mask without what is narrower than `thin` px across or down; it goes on at its border."""
+    if not mask.any() or mask.all():
+        return mask
+    return _in_runs(mask, thin) & _in_runs(mask.T, thin).T
+
+
+def _in_runs(mask: Mask, least: int) -> Mask:
+    """True where a pixel lies in an unbroken run of `least` px and more down its column."""
+    border = np.ones((least - 1, mask.shape[1]), bool)
+    begins = _joined(np.concatenate([border, mask, border]), least, np.logical_and)
+    return _joined(begins, least, np.logical_or)
+
+
+def _joined(mask: Mask, count: int, how: np.ufunc) -> Mask:
+    """Each line joined with the `count - 1` that follow, `[H - count + 1, W]`, by doubling."""
+    done = 1
+    while done < count:
+        step = min(done, count - done)
+        mask = how(mask[: len(mask) - step], mask[step:])
+        done += step
+    return mask
 
 
 def _label(strip: Mask) -> tuple[Labels, NDArray[np.int64]]:

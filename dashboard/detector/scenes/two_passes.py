@@ -178,7 +178,8 @@ def _settled(
     core = (slice(top, top + box.height), slice(left, left + box.width))
     dn = copy.read(1, window=window_of(near))
     missing = copy.read(2, window=window_of(near)) != 0
-    large = survey.along(survey.areas.large(index, survey.along(missing[core])))
+    first, lines = (left, box.width) if survey.by_columns else (top, box.height)
+    large = survey.along(survey.areas.large(index, survey.along(missing), first, lines))
     hole = missing[core] & ~large
     if hole.any():
         wanted = np.zeros_like(missing)

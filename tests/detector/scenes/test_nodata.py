@@ -37,12 +37,93 @@ def test_areas_are_those_of_the_whole_mask_however_it_is_cut(
 ) -> None:
     edges = [0, *sorted(cut for cut in cuts if cut < len(mask)), len(mask)]
     strips = [mask[start:end] for start, end in pairwise(edges)]
-    areas = Areas(minimum)
+    areas = Areas(minimum, thin=1)
     for strip in strips:
         areas.add(strip)
     areas.settle()
-    found = np.concatenate([areas.large(index, strip) for index, strip in enumerate(strips)])
+    found = np.concatenate(
+        [areas.large(index, strip, 0, len(strip)) for index, strip in enumerate(strips)]
+    )
     np.testing.assert_array_equal(found, large_areas(mask, minimum))
+
+
+@given(
+    blocks=hnp.arrays(bool, st.tuples(st.integers(4, 9), st.integers(1, 5)), fill=st.nothing()),
+    lines=st.sets(st.integers(0, 40), max_size=3),
+    strip=st.sampled_from([5, 6, 7, 11]),
+)
+def test_what_is_thin_is_no_area_however_it_is_cut(
+    blocks: np.ndarray, lines: set[int], strip: int
+) -> None:
+    thin, minimum = 4, 20
+    mask = np.kron(blocks, np.ones((5, 5), bool))
+    for line in lines:
+        mask[line : line + 2] = True
+    cuts = range(0, len(mask) - thin, strip)
+    edges = [*cuts, len(mask)]
+    areas = Areas(minimum, thin)
+    for start, end in pairwise(edges):
+        areas.add(mask[start:end])
+    areas.settle()
+    found = []
+    for index, (start, end) in enumerate(pairwise(edges)):
+        top = max(0, start - 7)
+        near = mask[top : end + 7]
+        found.append(areas.large(index, near, start - top, end - start))
+    np.testing.assert_array_equal(np.concatenate(found), large_areas(opened(mask, thin), minimum))
+
+
+def opened(mask: np.ndarray, thin: int) -> np.ndarray:
+    """The textbook way: run by run, beyond the border all of it missing."""
+
+    def runs(line: np.ndarray) -> np.ndarray:
+        labels, _ = ndimage.label(np.pad(line, thin, constant_values=True))
+        return (np.bincount(labels)[labels] >= thin)[thin:-thin] & line
+
+    return np.asarray(np.apply_along_axis(runs, 0, mask) & np.apply_along_axis(runs, 1, mask), bool)
+
+
+LOST = {
+    "two lines": (slice(300, 302), slice(None)),
+    "eleven lines": (slice(300, 311), slice(None)),
+    "two columns": (slice(None), slice(300, 302)),
+    "two lines as far as a collar": (slice(300, 302), slice(200, None)),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "how", "lost"),
+    [
+        *(("scene.png", 0, {}, lost) for lost in LOST),
+        ("scene.jp2", 0, {}, "two columns"),
+        ("scene.tif", 7, {"nodata": 7}, "two lines as far as a collar"),
+        ("scene.tif", np.nan, {}, "two lines as far as a collar"),
+    ],
+)
+def test_lost_lines_are_filled_however_long(
+    scene_of: Scenes, name: str, value: float, how: dict[str, float], lost: str
+) -> None:
+    dtype = "float32" if not 0 <= value < 256 else "uint8"
+    pixels = rasters.ground(1300, 1300, dtype)
+    pixels[:, 1200:] = value
+    pixels[LOST[lost]] = value
+    scene = scene_of(pixels, name, **how)
+    patch = scene.read(Box(0, 0, 1200, 1300))
+    assert patch.valid.all()
+    assert patch.hole.sum() == (np.isnan(pixels) | (pixels == value))[:, :1200].sum()
+    assert scene.valid_fraction == pytest.approx(12 / 13, abs=2e-3)
+
+
+def test_slanted_streaks_and_dashes_are_filled(scene_of: Scenes) -> None:
+    pixels = rasters.ground(900, 900)
+    across = np.arange(100, 800)
+    for thickness in range(3):
+        pixels[across + thickness, across] = 0
+    pixels[450:452, :450] = 0
+    pixels[450:452, 460:] = 0
+    scene = scene_of(pixels)
+    assert scene.valid_fraction == 1
+    assert scene.read(Box(0, 0, 900, 900)).hole.sum() == (pixels == 0).sum()
 
 
 @pytest.mark.parametrize(("size", "nodata"), [(AREA - 1, False), (AREA, True)])
