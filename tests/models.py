@@ -118,6 +118,26 @@ SECOND_LOOK_GRAPH = CRITIC_GRAPH.replace(
     "    completion =",
 )
 
+# A judge of places: the logit is what the middle 16 px have above the mean of the window, in DN;
+# the description the means of its 64 squares of 16 px
+JUDGE_CARD = replace(CARD, kind="places", title="A plain judge for tests", tile=128, margin=0)
+JUDGE_GRAPH = """
+<ir_version: 9, opset_import: ["" : 18]>
+judge (float[N,1,128,128] windows) => (float[N] logit, float[N,64] description) {
+    squares = AveragePool <kernel_shape = [16, 16], strides = [16, 16]> (windows)
+    flat = Constant <value_ints = [0, 64]> ()
+    description = Reshape (squares, flat)
+    starts = Constant <value_ints = [56, 56]> ()
+    ends = Constant <value_ints = [72, 72]> ()
+    plane = Constant <value_ints = [2, 3]> ()
+    inner = Slice (windows, starts, ends, plane)
+    axes = Constant <value_ints = [1, 2, 3]> ()
+    middle = ReduceMean <keepdims = 0> (inner, axes)
+    all = ReduceMean <keepdims = 0> (windows, axes)
+    logit = Sub (middle, all)
+}
+"""
+
 # The same, less the mean over 5 x 5 positions around, which a caller may take off by itself
 AROUND_CARD = replace(AREA_CARD, margin=16, around=5)
 AROUND_GRAPH = """
@@ -194,5 +214,14 @@ def plain_model(path: Path, **facts: object) -> Path:
     """Writes the plain model to a file, its card changed by `facts`."""
     graph = onnx.parser.parse_model(GRAPH)
     onnx.helper.set_model_props(graph, replace(CARD, **facts).to_metadata())
+    onnx.save(graph, path)
+    return path
+
+
+def judge_model(path: Path, **facts: object) -> Path:
+    """Writes the plain judge to a file, and beside it the plain finder whose places it judges."""
+    area_model(path.with_name("guarded.onnx"), tile=128)
+    graph = onnx.parser.parse_model(JUDGE_GRAPH)
+    onnx.helper.set_model_props(graph, replace(JUDGE_CARD, **facts).to_metadata())
     onnx.save(graph, path)
     return path

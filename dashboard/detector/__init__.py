@@ -19,6 +19,7 @@ from dashboard.detector.ground.rarity import Looks, looks
 from dashboard.detector.ground.survey import Survey, survey
 from dashboard.detector.models.card import ModelCard
 from dashboard.detector.models.devices import DEVICES, Device
+from dashboard.detector.models.judge import Judge, Judgement
 from dashboard.detector.models.model import DEFAULT_MODEL, Model, find_model, list_models, read_card
 from dashboard.detector.models.triptych import Triptych, triptychs
 from dashboard.detector.places.detections import Detection, FlaggedTile
@@ -40,6 +41,8 @@ from dashboard.detector.review.import_csv import Returned, read_verdicts
 from dashboard.detector.review.verdicts import Change, Decision, Subject, Verdict, Verdicts
 from dashboard.detector.rules.rules import BY_GROUND, DEFAULT_RULE, RULES
 from dashboard.detector.run import check_folder, run
+from dashboard.detector.scanning.judging import describe
+from dashboard.detector.scanning.place_table import PlaceTable
 from dashboard.detector.scanning.scan import Progress, estimate, scan
 from dashboard.detector.scanning.score_map import Histogram, ScoreMap
 from dashboard.detector.scanning.store import ScanStore, list_scans
@@ -75,6 +78,8 @@ __all__ = [
     "FlaggedTile",
     "Grid",
     "Histogram",
+    "Judge",
+    "Judgement",
     "Looks",
     "Measure",
     "Model",
@@ -84,6 +89,7 @@ __all__ = [
     "NoGround",
     "OptionError",
     "Patch",
+    "PlaceTable",
     "Product",
     "Progress",
     "Region",
@@ -107,6 +113,7 @@ __all__ = [
     "Verdicts",
     "check_folder",
     "checksum",
+    "describe",
     "estimate",
     "false_alarms",
     "fetch",

@@ -195,7 +195,7 @@ def open_review(store: ScanStore) -> None:
 def resume(store: ScanStore) -> None:
     """Goes on with a scan that was stopped."""
     try:
-        settings = ScanSettings(store.record.model_path, store.stride, area=store.record.region)
+        settings = ScanSettings(store.record.file, store.stride, area=store.record.region)
         job = state.worker().resume(store, settings)
     except NeedleError as error:
         frame.trouble(error)

@@ -16,7 +16,7 @@ from dashboard.detector.errors import ModelError
 from dashboard.detector.models.chessboard import Chessboard
 
 PREFIX = "needle."
-KINDS = ("article", "guarded", "critic", "second-look")
+KINDS = ("article", "guarded", "critic", "second-look", "places")
 LAST = "critic-last"  # the preset where a critic's last layer was fitted to a scene
 
 
@@ -65,6 +65,11 @@ class ModelCard:
     def area(self) -> bool:
         """True where one run scores every position of an area, less its margin."""
         return self.kind != "article"
+
+    @property
+    def judges_places(self) -> bool:
+        """True where it looks at single places, which another network has found."""
+        return self.kind == "places"
 
     @property
     def judges(self) -> bool:

@@ -15,17 +15,23 @@ from dashboard.detector.arrays import Floats
 from dashboard.detector.errors import ModelError
 from dashboard.detector.models.batch_size import BATCH, best_batch
 from dashboard.detector.models.card import ModelCard
-from dashboard.detector.models.devices import CPU, Device, options, start
+from dashboard.detector.models.devices import CPU, Device, start
+from dashboard.detector.models.graph import (
+    BLACK,
+    GAIN,
+    LOGIT,
+    PLACES,
+    SURPRISE,
+    card_of,
+    content_of,
+    cpu_session,
+)
+from dashboard.detector.models.judge import WINDOW, Judge
 
 DEFAULT_MODEL = "second-look"
 EXPORTED = Path(__file__).resolve().parents[3] / "exported"
 SUFFIX = ".onnx"
-INPUTS = {"dn", "centre", "scale"}
-BLACK = "black"  # input of two cross-fitted networks: which of them is asked
-OUTPUTS = {"score", "completion"}
-SURPRISE = "surprise"  # of networks whose scores stand out from it
-LOGIT = "logit"  # of critics
-GAIN, PLACES = "gain", "places"  # of those with a second look
+FINDER = "guarded"  # that points at the places which a judge looks at
 
 
 def list_models(folder: Path = EXPORTED) -> list[Path]:
@@ -53,7 +59,7 @@ def find_model(name: str | Path) -> Path:
 
 def read_card(path: Path) -> ModelCard:
     """The card of a model file."""
-    return _card_of(_session(_content(path), path), path)
+    return card_of(cpu_session(content_of(path), path), path)
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,8 @@ class Completed:
 class Model:
     """A network ready to score tiles; safe to use from one thread at a time.
 
-    Where several GPUs work together, the session is that of the first.
+    Where several GPUs work together, the session is that of the first. A model of two files is a
+    finder, whose path, checksum and card these are, and the judge that names it.
     """
 
     path: Path
@@ -80,6 +87,7 @@ class Model:
     session: ort.InferenceSession
     beside: tuple[ort.InferenceSession, ...] = ()  # that share a scan, where it is more than one
     batch: int = BATCH  # tiles to score at a time, where tiles are scored
+    judge: Judge | None = None  # that looks at the strongest places
 
     @classmethod
     def load(cls, name: str | Path, device: str = "auto") -> Model:
@@ -90,8 +98,10 @@ class Model:
             DeviceError: the device asked for does not work.
         """
         path = find_model(name)
-        content = _content(path)
-        card = _card_of(_session(content, path), path)
+        content = content_of(path)
+        card = card_of(cpu_session(content, path), path)
+        if card.judges_places:
+            return cls._with_judge(path, device)
         session, beside, found = start(content, device)
         digest = hashlib.sha256(content).hexdigest()
         model = cls(path, digest, card, found, session, tuple(beside))
@@ -102,6 +112,15 @@ class Model:
             return model
         return replace(model, batch=best_batch(lambda batch: model._try(batch, side)))
 
+    @classmethod
+    def _with_judge(cls, path: Path, device: str) -> Model:
+        """The judge in a file, and the finder beside it, else the shipped one."""
+        own = path.with_name(f"{FINDER}{SUFFIX}")
+        finder = cls.load(own if own.is_file() else FINDER, device)
+        if not finder.card.area or finder.card.tile != WINDOW:
+            raise ModelError(f"{finder.path}: does not find places for {path.name}; export both")
+        return replace(finder, judge=Judge.load(path, device))
+
     @property
     def shards(self) -> list[Model]:
         """One model a session, each safe to use from a thread of its own."""
@@ -110,7 +129,7 @@ class Model:
 
     @property
     def name(self) -> str:
-        return self.path.stem
+        return self.judge.name if self.judge else self.path.stem
 
     @property
     def provider(self) -> str:
@@ -191,42 +210,3 @@ def _feed(dn: Floats, centre: float, scale: float) -> dict[str, NDArray[Any]]:
         "centre": np.array([centre], np.float32),
         "scale": np.array([scale], np.float32),
     }
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: {error.strerror or error}") from error
-
-
-def _session(content: bytes, path: Path) -> ort.InferenceSession:
-    try:
-        return ort.InferenceSession(content, options(), providers=[CPU])
-    except Exception as error:  # ONNX Runtime has no common error type
-        raise ModelError(f"{path}: not a network that ONNX Runtime can load") from error
-
-
-def _card_of(session: ort.InferenceSession, path: Path) -> ModelCard:
-    names = {node.name for node in session.get_inputs()}
-    outputs = {node.name for node in session.get_outputs()}
-    if names - {BLACK} != INPUTS or not outputs >= OUTPUTS:
-        raise ModelError(
-            f"{path}: takes {', '.join(sorted(names))} and gives {', '.join(sorted(outputs))}; "
-            f"needed are {', '.join(sorted(INPUTS))} and {', '.join(sorted(OUTPUTS))}"
-        )
-    try:
-        card = ModelCard.from_metadata(session.get_modelmeta().custom_metadata_map)
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
-    if card.around and SURPRISE not in outputs:
-        raise ModelError(f"{path}: gives no {SURPRISE}, which its card speaks of; export it again")
-    if (BLACK in names) != bool(card.square):
-        raise ModelError(f"{path}: graph and card disagree on how many networks it holds")
-    if card.judges and LOGIT not in outputs:
-        raise ModelError(f"{path}: a critic that gives no {LOGIT}; export it again")
-    if card.looks_again and not outputs >= {GAIN, PLACES}:
-        raise ModelError(
-            f"{path}: a second look of an earlier version, without {PLACES}; make it anew"
-        )
-    return card

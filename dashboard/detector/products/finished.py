@@ -19,6 +19,7 @@ from rasterio.crs import CRS
 from rasterio.shutil import copy as raster_copy
 from rasterio.windows import Window
 
+from dashboard.detector.arrays import Floats
 from dashboard.detector.errors import OptionError
 from dashboard.detector.ground.rarity import looks
 from dashboard.detector.ground.survey import Survey, survey
@@ -146,6 +147,20 @@ class Finished:
         if not self.confirmed:
             return found
         return [one for one in found if self.decision(one).verdict is Verdict.HARDWARE]
+
+    @cached_property
+    def descriptions(self) -> Floats:
+        """What the judge saw of each detection, `[n, D]`; NaN where it did not look.
+
+        D is 0 where the model has no judge.
+        """
+        found, table = self.detections, self.scores.places
+        if table is None:
+            return np.zeros((len(found), 0), np.float32)
+        lines = table.index(*(np.array([(f.row, f.col) for f in found], np.intp).reshape(-1, 2).T))
+        told = np.full((len(found), self.store.record.described), np.nan, np.float32)
+        told[lines >= 0] = table.descriptions[lines[lines >= 0]]
+        return told
 
     def decision(self, found: Detection) -> Decision:
         """What reviewers decided about a place; an empty decision where nothing is."""

@@ -30,6 +30,7 @@ from dashboard.detector.products.finished import (
 from dashboard.detector.products.geopackage import geopackage
 from dashboard.detector.products.report import CREDIT, report
 from dashboard.detector.review.verdicts import Verdict
+from dashboard.detector.scanning.store import ScanRecord
 from dashboard.detector.scenes.grey import grey, png
 from dashboard.detector.scenes.scene import Scene
 from dashboard.detector.tiling import Box
@@ -75,7 +76,12 @@ def origin(finished: Finished) -> dict[str, Any]:
     return {
         "needle": __version__,
         "scene": facts | {"crs": finished.scene.crs_name},
-        "model": {"name": record.model, "sha256": record.model_sha256, "card": _card(finished)},
+        "model": {
+            "name": record.model,
+            "sha256": record.model_sha256,
+            "card": _card(record.model_path, record.model_sha256),
+        },
+        "judge": _judge(record),
         "credit": CREDIT,
         "settings": asdict(finished.settings) | {"stride": record.stride, "area": record.region},
     }
@@ -89,7 +95,8 @@ def run_record(finished: Finished, checksums: Mapping[str, str]) -> dict[str, An
         "reviewed": _reviewed(finished),
         "provider": record.provider,
         "device": record.device,
-        "tiles": {"grid": store.total, "done": store.done, "scored": scores.scored},
+        "tiles": {"grid": len(record.grid), "done": record.done, "scored": scores.scored},
+        "places": {"found": record.places, "table": record.table} if record.table else None,
         "scores": {
             "mean": _number(scores.mean),
             "std": _number(scores.std),
@@ -107,15 +114,22 @@ def run_record(finished: Finished, checksums: Mapping[str, str]) -> dict[str, An
     }
 
 
-def _card(finished: Finished) -> dict[str, Any] | None:
-    """The card of the network that scanned; None where its file is gone or another now."""
-    path = Path(finished.store.record.model_path)
+def _card(path: str, sha256: str) -> dict[str, Any] | None:
+    """The card of a network that took part; None where its file is gone or another now."""
     try:
-        if hashlib.sha256(path.read_bytes()).hexdigest() != finished.store.record.model_sha256:
+        if hashlib.sha256(Path(path).read_bytes()).hexdigest() != sha256:
             return None
-        return asdict(read_card(path))
+        return asdict(read_card(Path(path)))
     except (OSError, ModelError):
         return None
+
+
+def _judge(record: ScanRecord) -> dict[str, Any] | None:
+    """The network that looked at single places; None where none did."""
+    if not record.judge_sha256:
+        return None
+    sha256 = record.judge_sha256
+    return {"sha256": sha256, "card": _card(record.judge_path, sha256)}
 
 
 def _reviewed(finished: Finished) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A scan: every position of a scene scored once, stored as it goes, resumable at any moment."""
+"""A scan: every position scored once, then one look at each place; stored as it goes, resumable."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ import numpy as np
 import rasterio
 
 from dashboard.detector.errors import NoGround, StoreError
+from dashboard.detector.models.judge import Judge
 from dashboard.detector.models.model import Model
+from dashboard.detector.scanning.judging import look
 from dashboard.detector.scanning.pieces import (
     VALID,
     Pieces,
     Reading,
     Said,
-    look,
     read,
     standing_out,
 )
-from dashboard.detector.scanning.place_features import Seen
+from dashboard.detector.scanning.pieces import look as look_at_piece
 from dashboard.detector.scanning.store import ScanRecord, ScanStore, Scores
 from dashboard.detector.scenes.area_of_interest import Region
 from dashboard.detector.scenes.formats import GDAL_OPTIONS
@@ -60,43 +61,20 @@ class Progress:
 
 
 def scan(store: ScanStore, scene: Scene, model: Model) -> Iterator[Progress]:
-    """Score what is left of a scan, batch by batch; a caller that stops asking stops the scan.
+    """Score what is left of a scan, piece by piece, then look at the places that are left.
+
+    A caller that stops asking stops the scan.
 
     Raises:
         StoreError: the store cannot be written, or belongs to another scene or model.
         NoGround: no tile of the finished scan could be scored.
     """
     record = store.record
-    if (record.scene_sha256, record.model_sha256) != (scene.sha256, model.sha256):
+    theirs = scene.sha256, model.sha256, model.judge.sha256 if model.judge else ""
+    if (record.scene_sha256, record.model_sha256, record.judge_sha256) != theirs:
         raise StoreError(f"{store.key}: the scan of another scene or model; start a new one")
-    values, before = store.values("r+"), record.seconds
-    surprise = store.surprise() if record.around and not store.finished else None
-    seen = store.seen("r+")
-    began = settled = time.monotonic()
-    first = record.done
-    try:
-        with ahead(_readings(record, scene, model.card.sees), READ_AHEAD) as readings:
-            for reading, said in looked(readings, scene, model):
-                _keep(values, surprise, reading, said.found, record.around)
-                if seen and said.features is not None:
-                    seen.keep(reading.piece.row, reading.piece.col, said.features * reading.chosen)
-                now = time.monotonic()
-                record = replace(
-                    record,
-                    done=record.done + reading.piece.count,
-                    seconds=before + now - began,
-                    provider=model.provider,
-                    device=model.device_label,
-                )
-                store.record = record
-                if now - settled > SETTLE_SECONDS:
-                    settled = now
-                    _settle(store, values, surprise, seen)
-                    values = store.values("r+")  # lest what was written stay in memory
-                    surprise = store.surprise() if record.around else None
-                yield Progress(record.done, store.total, record.done - first, now - began)
-    finally:
-        _settle(store, values, surprise, seen)
+    sitting = _Sitting(store)
+    yield from _score(sitting, scene, model)
     store.forget_surprise()
     if not store.scores().scored:
         where = " in the area of interest" if record.region else ""
@@ -104,6 +82,75 @@ def scan(store: ScanStore, scene: Scene, model: Model) -> Iterator[Progress]:
             f"{scene.name}: no tile of {record.tile} px{where} holds {VALID:.0%} ground; "
             f"give a larger or a fuller {'area' if record.region else 'picture'}"
         )
+    if model.judge:
+        yield from _look(sitting, scene, model.judge)
+
+
+class _Sitting:
+    """What is done of a scan without a break: its progress, written from time to time."""
+
+    def __init__(self, store: ScanStore) -> None:
+        self.store, self._first, self._before = store, store.done, store.record.seconds
+        self._began = self._settled = time.monotonic()
+
+    def progress(self, **changes: Any) -> Progress:
+        """Puts changes into the record of the scan, in memory; how far it is."""
+        seconds = time.monotonic() - self._began
+        store = self.store
+        store.record = replace(store.record, seconds=self._before + seconds, **changes)
+        return Progress(store.done, store.total, store.done - self._first, seconds)
+
+    def due(self) -> bool:
+        """True where the progress should be written."""
+        now = time.monotonic()
+        if now - self._settled <= SETTLE_SECONDS:
+            return False
+        self._settled = now
+        return True
+
+
+def _score(sitting: _Sitting, scene: Scene, model: Model) -> Iterator[Progress]:
+    """Scores the positions that are left, piece by piece."""
+    store = sitting.store
+    if store.scored:
+        return
+    record = store.record
+    values = store.values("r+")
+    surprise = store.surprise() if record.around else None
+    seen = store.seen("r+")
+    runs_on = {"provider": model.provider, "device": model.device_label}
+    try:
+        with ahead(_readings(record, scene, model.card.sees), READ_AHEAD) as readings:
+            for reading, said in looked(readings, scene, model):
+                _keep(values, surprise, reading, said.found, record.around)
+                if seen and said.features is not None:
+                    seen.keep(reading.piece.row, reading.piece.col, said.features * reading.chosen)
+                done = store.record.done + reading.piece.count
+                progress = sitting.progress(done=done, **runs_on)
+                if sitting.due():
+                    _settle(store, values, surprise, seen)
+                    values = store.values("r+")  # lest what was written stay in memory
+                    surprise = store.surprise() if record.around else None
+                yield progress
+    finally:
+        _settle(store, values, surprise, seen)
+
+
+def _look(sitting: _Sitting, scene: Scene, judge: Judge) -> Iterator[Progress]:
+    """Looks at the places that are left, batch by batch; chooses them where that is to be done."""
+    store = sitting.store
+    if store.record.places is None:
+        store.choose_places()
+    table = store.places("r+")
+    assert table is not None
+    try:
+        for found in look(table, store.record.looked, scene, judge, store.record.grid):
+            last = table.put(found.first, *found.judgement)
+            yield sitting.progress(looked=last)
+            if sitting.due():
+                _settle(store, table)
+    finally:
+        _settle(store, table)
 
 
 def _readings(record: ScanRecord, scene: Scene, margin: int) -> Generator[Reading, None, None]:
@@ -137,7 +184,7 @@ def looked(
     def work(reading: Reading) -> tuple[Reading, Said]:
         shard = free.get()
         try:
-            return reading, look(reading, scene, shard)
+            return reading, look_at_piece(reading, scene, shard)
         finally:
             free.put(shard)
 
@@ -173,14 +220,12 @@ def estimate(
     return (time.monotonic() - began) / done * total
 
 
-def _settle(store: ScanStore, values: Any, surprise: Any, seen: Seen | None) -> None:
-    """Puts scores on disk, then says how far they reach, in this order."""
+def _settle(store: ScanStore, *written: Any) -> None:
+    """Puts what was written on disk, then says how far it reaches, in this order."""
     try:
-        if seen is not None:
-            seen.flush()
-        if surprise is not None:
-            surprise.flush()
-        values.flush()
+        for one in written:
+            if one is not None:
+                one.flush()
         store.write_record()
     except OSError as error:
         raise StoreError(

@@ -3,7 +3,8 @@
 A scan is a folder of two files: `scan.json` says what is scanned and how far it is, `scores.npy`
 holds one float32 a position of the grid, NaN where there is no score (yet). While a scan is under
 way whose scores stand out from the surprise around them, `surprise.npy` holds that; what a second
-look sees of places is in `features.npy`.
+look sees of places is in `features.npy`. What a judge says of places is in `places.npy`, which is
+made when all scores are known.
 """
 
 from __future__ import annotations
@@ -16,14 +17,17 @@ import shutil
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.detector.errors import NoGround, OptionError, StoreError
+from dashboard.detector.models.judge import Judge
 from dashboard.detector.models.model import Model
+from dashboard.detector.scanning import peaks, place_table
 from dashboard.detector.scanning.place_features import FILE, Seen
+from dashboard.detector.scanning.place_table import PlaceTable
 from dashboard.detector.scanning.score_map import ScoreMap
 from dashboard.detector.scenes.area_of_interest import Region
 from dashboard.detector.scenes.scene import Scene
@@ -34,6 +38,7 @@ from dashboard.detector.tiling import Grid
 # looked at with it: the larger, the less is looked at twice, and the more memory is taken.
 SIDE = 384
 VERSION = 2  # of the stored files
+LOOKING = 0.4  # of the time that scoring takes, for looking at places: what progress reckons with
 SURPRISE = "surprise.npy"
 
 Scores = NDArray[np.float32]
@@ -66,6 +71,12 @@ class ScanRecord:
     around: int = 0  # positions: side of the square of surprise that scores stand out from; 0: none
     bent: bool = False  # by a second look that has learned the scene: few alarms come late
     features: int = 0  # numbers by which a second look tells places apart
+    judge_path: str = ""  # of the network that looks at single places; "": none does
+    judge_sha256: str = ""
+    described: int = 0  # numbers by which it describes a place
+    table: int = 0  # version of the table of places; 0: there is to be none
+    places: int | None = None  # in that table; None: not yet known
+    looked: int = 0  # places that have been looked at, in the table's order
 
     @classmethod
     def of(
@@ -97,6 +108,7 @@ class ScanRecord:
             around=model.card.around,
             bent=model.card.learned and model.card.looks_again,
             features=model.features,
+            **_judged_by(model.judge),
         )
         if stride > record.tile:
             raise OptionError(
@@ -111,6 +123,11 @@ class ScanRecord:
     @property
     def grid(self) -> Grid:
         return Grid(self.width, self.height, self.tile, self.stride)
+
+    @property
+    def file(self) -> str:
+        """The model file that was asked for: what to scan with to go on."""
+        return self.judge_path or self.model_path
 
     @property
     def lag(self) -> int:
@@ -166,10 +183,13 @@ class ScanStore:
         try:
             record = ScanRecord(**json.loads((folder / "scan.json").read_text("utf-8")))
             store = cls(folder, record)
-            if record.around and not store.finished:
+            if record.around and not store.scored:
                 store.surprise()
             store.seen()
-            if record.version == VERSION and store.values().shape == _shape(record):
+            store.places()
+            versions = record.version, record.table or place_table.VERSION
+            known = versions == (VERSION, place_table.VERSION)
+            if known and store.values().shape == _shape(record):
                 return store
         except (OSError, ValueError, TypeError) as error:
             raise StoreError(f"{folder.name}: no stored scan that can be read") from error
@@ -237,11 +257,23 @@ class ScanStore:
 
     @property
     def done(self) -> int:
-        return self.record.done
+        """How much of `total` has been worked out."""
+        record = self.record
+        return record.done + (self._looking * record.looked // (record.places or 1))
 
     @property
     def total(self) -> int:
-        return len(self.record.grid)
+        """Positions to score; and what it takes to look at places, in as many positions."""
+        return len(self.record.grid) + self._looking
+
+    @property
+    def _looking(self) -> int:
+        return round(LOOKING * len(self.record.grid)) if self.record.judge_sha256 else 0
+
+    @property
+    def scored(self) -> bool:
+        """True where every position has its score."""
+        return self.record.done == len(self.record.grid)
 
     @property
     def finished(self) -> bool:
@@ -261,8 +293,9 @@ class ScanStore:
         A finished scan's stay on disk and are mapped into memory.
         """
         values = self.values()
-        known = np.asarray(values) if self.finished else np.array(values)
-        return ScoreMap(known, self.record.grid, self.record.window, self.seen())
+        known = np.asarray(values) if self.scored else np.array(values)
+        places = self.places() if self.finished else None
+        return ScoreMap(known, self.record.grid, self.record.window, self.seen(), places)
 
     def delete(self) -> None:
         """Remove the stored scan."""
@@ -275,6 +308,22 @@ class ScanStore:
     def seen(self, mode: Literal["r", "r+"] = "r") -> Seen | None:
         """What a second look saw of places; None where none has looked."""
         return Seen.open(self.folder / FILE, mode) if self.record.features else None
+
+    def places(self, mode: Literal["r", "r+"] = "r") -> PlaceTable | None:
+        """The places to look at and what is said of them; None where there are none (yet)."""
+        if self.record.places is None:
+            return None
+        return PlaceTable.open(self.folder / place_table.FILE, mode)
+
+    def choose_places(self) -> None:
+        """Writes the table of places to look at, once every position has its score."""
+        scores = ScoreMap(self.values(), self.record.grid, self.record.window)
+        path = self.folder / place_table.FILE
+        part = path.with_name(f"{os.getpid()}-{path.name}")
+        count = PlaceTable.write(part, peaks.places(scores), self.record.described)
+        part.replace(path)
+        self.record = replace(self.record, places=count)
+        self.write_record()
 
     def surprise(self) -> Scores:
         """What a scan under way has of surprise, `[rows + lag, cols + lag]`; it writes through."""
@@ -308,6 +357,8 @@ def _key(record: ScanRecord) -> str:
     ingested = Path(record.scene_path).name
     parts: tuple[object, ...] = (record.version, record.scene_sha256, ingested, record.model_sha256)
     parts += (record.stride,)  # not the batch: a scan goes on with that which it began with
+    if record.judge_sha256:
+        parts += (record.judge_sha256, record.table)
     if record.region:
         parts += (record.region,)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
@@ -322,6 +373,18 @@ def _blank(path: Path, shape: tuple[int, int]) -> None:
         for top in range(0, shape[0], rows):
             count = min(rows, shape[0] - top) * shape[1]
             file.write(np.full(count, np.nan, "<f4").tobytes())
+
+
+def _judged_by(judge: Judge | None) -> dict[str, Any]:
+    """What a record says of the network that looks at places."""
+    if judge is None:
+        return {}
+    return {
+        "judge_path": str(judge.path),
+        "judge_sha256": judge.sha256,
+        "described": judge.length,
+        "table": place_table.VERSION,
+    }
 
 
 def _shape(record: ScanRecord) -> tuple[int, int]:

@@ -1,0 +1,93 @@
+"""A network that judges single places: how much each looks put there, and numbers that describe it.
+
+A finder scores every position of a scene; a judge looks at the strongest of them alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnxruntime as ort
+
+from dashboard.detector.arrays import Floats
+from dashboard.detector.errors import ModelError
+from dashboard.detector.models.card import ModelCard
+from dashboard.detector.models.devices import Device, start
+from dashboard.detector.models.graph import (
+    DESCRIPTION,
+    LOGIT,
+    WINDOWS,
+    card_of,
+    content_of,
+    cpu_session,
+)
+
+WINDOW = 128  # px around a place that a judge sees
+BATCH = 32  # windows looked at in one run; the last digits of what is said depend on it
+
+
+class Judgement(NamedTuple):
+    """What a judge says of places."""
+
+    logits: Floats  # [N]
+    descriptions: Floats  # [N, D]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A judge of places, ready to look; safe to use from one thread at a time."""
+
+    path: Path
+    sha256: str
+    card: ModelCard
+    device: Device
+    session: ort.InferenceSession
+    beside: tuple[ort.InferenceSession, ...] = ()  # that share the work, where it is more than one
+
+    @classmethod
+    def load(cls, path: Path, device: str = "auto") -> Judge:
+        """The judge in a file, on the device asked for, tried once.
+
+        Raises:
+            ModelError: not a network, or not a judge of places.
+            DeviceError: the device asked for does not work.
+        """
+        content = content_of(path)
+        card = card_of(cpu_session(content, path), path)
+        if not card.judges_places:
+            raise ModelError(f"{path}: a model of kind {card.kind}, which does not judge places")
+        session, beside, found = start(content, device)
+        digest = hashlib.sha256(content).hexdigest()
+        judge = cls(path, digest, card, found, session, tuple(beside))
+        judge.look(np.zeros((1, 1, WINDOW, WINDOW), np.float32))
+        return judge
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    @property
+    def length(self) -> int:
+        """How many numbers describe a place."""
+        shapes = {output.name: output.shape for output in self.session.get_outputs()}
+        return int(shapes[DESCRIPTION][1])
+
+    @property
+    def shards(self) -> list[Judge]:
+        """One judge a session, each safe to use from a thread of its own."""
+        sessions = self.beside or (self.session,)
+        return [replace(self, session=session, beside=()) for session in sessions]
+
+    def look(self, windows: Floats) -> Judgement:
+        """What it says of windows of raw DN `[N, 1, 128, 128]`, `BATCH` of them at a time."""
+        logits, descriptions = [np.zeros(0, np.float32)], [np.zeros((0, self.length), np.float32)]
+        for first in range(0, len(windows), BATCH):
+            part = np.ascontiguousarray(windows[first : first + BATCH], np.float32)
+            logit, description = self.session.run([LOGIT, DESCRIPTION], {WINDOWS: part})
+            logits.append(np.asarray(logit, np.float32).reshape(-1))
+            descriptions.append(np.asarray(description, np.float32))
+        return Judgement(np.concatenate(logits), np.concatenate(descriptions))
