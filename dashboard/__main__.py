@@ -215,7 +215,7 @@ def run_info(options: argparse.Namespace) -> None:
     """`info`: the facts of a picture, as JSON on standard output."""
     with progress("Reading", 100, " %") as bar:
         scene = ingest(options.scene, on_progress=lambda part: _advance(bar, round(100 * part)))
-    print(json.dumps(facts_of(scene), indent=1))
+    print(json.dumps(facts_of(scene), indent=1, allow_nan=False))
 
 
 def run_fetch(options: argparse.Namespace) -> None:

@@ -224,7 +224,10 @@ def detections_geojson(finished: Finished, origin: Mapping[str, Any]) -> str:
     named = lonlat_crs(scene.crs) if scene.crs is not None else None
     if named:
         collection["crs"] = {"type": "name", "properties": {"name": named}}
-    return json.dumps(collection | {"needle": origin, "features": features}, indent=1) + "\n"
+    return (
+        json.dumps(collection | {"needle": origin, "features": features}, indent=1, allow_nan=False)
+        + "\n"
+    )
 
 
 def scores_cog(scores: ScoreMap, scene: Scene, origin: Mapping[str, Any]) -> bytes:
@@ -249,7 +252,7 @@ def scores_cog(scores: ScoreMap, scene: Scene, origin: Mapping[str, Any]) -> byt
             out.update_tags(
                 NEEDLE_ORIGIN_PX=grid.origin,
                 NEEDLE_STRIDE_PX=grid.stride,
-                NEEDLE_RUN=json.dumps(origin),
+                NEEDLE_RUN=json.dumps(origin, allow_nan=False),
                 TIFFTAG_COPYRIGHT=origin["credit"],
                 TIFFTAG_SOFTWARE=f"Needle {origin['needle']}",
             )

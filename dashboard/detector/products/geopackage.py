@@ -65,7 +65,7 @@ def geopackage(finished: Finished, record: Mapping[str, Any]) -> bytes:
         base.executemany(
             "INSERT INTO run (key, value) VALUES (?, ?)",
             [
-                (key, value if isinstance(value, str) else json.dumps(value))
+                (key, value if isinstance(value, str) else json.dumps(value, allow_nan=False))
                 for key, value in record.items()
             ],
         )

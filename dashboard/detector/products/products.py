@@ -218,7 +218,7 @@ def quick_checksums(finished: Finished) -> dict[str, str]:
 
 def run_json(finished: Finished, checksums: Mapping[str, str]) -> bytes:
     """The record of a run as a file, with checksums by the names of the files."""
-    return (json.dumps(run_record(finished, checksums), indent=1) + "\n").encode()
+    return (json.dumps(run_record(finished, checksums), indent=1, allow_nan=False) + "\n").encode()
 
 
 RUN_RECORD = Product(

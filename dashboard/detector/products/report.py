@@ -53,13 +53,14 @@ def report(finished: Finished, record: Mapping[str, Any]) -> str:
         "scanned": finished.store.created.replace("T", " ")[:16] + " UTC",
     }
     rows = "".join(f"<dt>{name}</dt><dd>{html.escape(text)}</dd>" for name, text in facts.items())
+    written = json.dumps(record, indent=1, allow_nan=False)
     parts = [
         f"<h1>{html.escape(scene.name)}</h1>",
         "<p>Places found by Needle, and what became of them.</p>",
         f"<dl>{rows}</dl>",
         f'<img alt="The scene with its places" src="{_overview(finished)}">',
         *_sections(finished),
-        f"<h2>Record of the run</h2><pre>{html.escape(json.dumps(record, indent=1))}</pre>",
+        f"<h2>Record of the run</h2><pre>{html.escape(written)}</pre>",
         f"<p>{html.escape(CREDIT)}</p>",
     ]
     head = f'<meta charset="utf-8"><title>{html.escape(scene.name)}</title><style>{STYLE}</style>'

@@ -335,7 +335,7 @@ class ScanStore:
 
     def write_record(self) -> None:
         """Put the record on disk, in one step."""
-        text = json.dumps(asdict(self.record), indent=1)
+        text = json.dumps(asdict(self.record), indent=1, allow_nan=False)
         temporary = self.folder / f"scan.json.{os.getpid()}"
         temporary.write_text(text + "\n", encoding="utf-8")
         temporary.replace(self.folder / "scan.json")

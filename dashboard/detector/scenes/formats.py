@@ -237,8 +237,9 @@ def layout_of(source: rasterio.DatasetReader, name: str) -> Layout:
         return Layout.GRAY_ALPHA
     if source.count >= 3:
         _check_depths(source, name)
-    # HiRISE colour products need not say that their three bands are colours.
-    if source.count == 3 and not alpha and (rgb or source.driver == "JP2OpenJPEG"):
+    # HiRISE colour products need not say that their three bands of 16 bits are colours.
+    rgb |= source.driver == "JP2OpenJPEG" or kinds == {"uint16"}
+    if source.count == 3 and not alpha and rgb:
         return Layout.RGB
     if source.count == 4 and alpha and rgb:
         return Layout.RGBA

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.enums import MaskFlags
+from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window
 
 from dashboard.detector.arrays import Mask
@@ -19,7 +19,8 @@ from dashboard.detector.tiling import Box
 
 BLOCK = 256  # px; strips begin at multiples of it, so that every block is written once
 STRIP_PIXELS = 1 << 24  # a strip of rows holds about so many
-SENTINEL = 1e38  # ISIS writes its special pixels as -3.4e38, often without a tag
+# ISIS writes its special pixels as -3.4e38, others 1e32, often without a tag; no DN is as far out.
+SENTINEL = 1e30
 BT601 = (0.299, 0.587, 0.114)  # luma of red, green and blue, ITU-R BT.601
 
 Pixels = NDArray[Any]
@@ -49,6 +50,14 @@ class Picture:
         self._name = name
         self._palette = self._read_palette() if self.layout is Layout.PALETTE else None
         self._openjpeg = self._by_openjpeg() if self.whole else None
+        self.declares = self._declares()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on how the picture is read where its file leaves it open."""
+        if self.layout is Layout.RGB and self.source.colorinterp[0] is ColorInterp.gray:
+            return ("its three bands, which it does not name, are read as colours",)
+        return ()
 
     @property
     def by_columns(self) -> bool:
@@ -73,8 +82,9 @@ class Picture:
     def read(self, box: Box) -> tuple[Pixels, Mask]:
         """DN `[H, W]` in the storage dtype, and True where a pixel may be nodata.
 
-        That is where the file says so (nodata value, alpha, mask), where the DN is not finite, and
-        where it is 0; of colours of more than 8 bits, where any of them is.
+        That is where the file says so (nodata value, alpha, mask), where the DN is not finite, and,
+        where the file says nothing, where it is 0; of colours of more than 8 bits, where any of
+        them is.
         """
         window = window_of(box)
         if self.layout in (Layout.RGB, Layout.RGBA):
@@ -131,19 +141,19 @@ class Picture:
             raw = luma[raw]
         with np.errstate(over="ignore"):
             dn = raw.astype(self.dtype, copy=False)
-        return dn, missing | _empty(dn)
+        missing |= _infinite(dn)
+        return dn, missing if self.declares else missing | (dn == 0)
 
     def _luminance(self, raw: Pixels) -> tuple[Pixels, Mask]:
-        missing = self._declared_in(raw).all(axis=0)
+        blank = self._declared_in(raw) if self.declares else raw == 0
+        # The colour swaths of HiRISE differ in width: a band without data there is no colour, and
+        # would print a false edge into the luminance. In an 8-bit picture 0 is a colour.
+        missing = blank.all(axis=0) if raw.dtype == np.uint8 else blank.any(axis=0)
         luma = np.zeros(raw.shape[1:], np.float32)
         with np.errstate(over="ignore", invalid="ignore"):
             for band, weight in zip(raw, BT601, strict=True):
                 luma += band.astype(np.float32) * np.float32(weight)
-        missing |= _empty(luma)
-        if raw.dtype != np.uint8:
-            # The colour swaths of HiRISE differ in width: a band without data there is no colour,
-            # and would print a false edge into the luminance. In an 8-bit picture 0 is a colour.
-            missing |= (raw == 0).any(axis=0)
+        missing |= _infinite(luma)
         if self.dtype == "float32":
             return luma, missing
         return np.rint(luma).astype(self.dtype), missing
@@ -154,6 +164,17 @@ class Picture:
         if np.issubdtype(raw.dtype, np.floating):
             return np.asarray(raw == raw.dtype.type(self.declared))
         return np.asarray(raw == self.declared)
+
+    def _declares(self) -> bool:
+        """True where the file itself says which pixels are nodata, so that DN 0 is a DN."""
+        told = self.layout in (Layout.GRAY_ALPHA, Layout.RGBA) or self.masked
+        if self._palette is not None:
+            told |= bool(self._palette[1].any())
+        kind = np.dtype(self.source.dtypes[0])
+        if self.declared is None or not np.issubdtype(kind, np.integer):
+            return told or self.declared is not None
+        limits = np.iinfo(kind)  # a value that no pixel can have says nothing
+        return told or limits.min <= self.declared <= limits.max
 
     def _read_palette(self) -> tuple[Pixels, Mask]:
         size = np.iinfo(self.source.dtypes[0]).max + 1
@@ -168,7 +189,7 @@ def _multiple(length: int) -> int:
     return -(-length // BLOCK) * BLOCK
 
 
-def _empty(dn: Pixels) -> Mask:
+def _infinite(dn: Pixels) -> Mask:
     if np.issubdtype(dn.dtype, np.floating):
-        return np.asarray(~(np.abs(dn) < SENTINEL) | (dn == 0))
-    return np.asarray(dn == 0)
+        return np.asarray(~(np.abs(dn) < SENTINEL))
+    return np.zeros(dn.shape, bool)

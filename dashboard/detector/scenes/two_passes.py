@@ -8,6 +8,7 @@ compresses. Overviews and the scene's facts go into the same file.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -220,7 +221,7 @@ def _finish(final: Path, facts: dict[str, Any]) -> None:
         levels = [2**power for power in range(1, 20) if side > SMALLEST_OVERVIEW * 2 ** (power - 1)]
         if levels:
             out.build_overviews(levels, Resampling.average)
-        out.update_tags(**{TAG: json.dumps(facts)})
+        out.update_tags(**{TAG: json.dumps(facts, allow_nan=False)})
 
 
 def _facts(picture: Picture, name: str, digest: str) -> dict[str, Any]:
@@ -239,7 +240,7 @@ def _facts(picture: Picture, name: str, digest: str) -> dict[str, Any]:
         "crs": place.crs,
         "transform": place.transform,
         "nodata": picture.declared,
-        "notes": place.notes,
+        "notes": (*place.notes, *picture.notes),
     }
 
 
@@ -251,13 +252,18 @@ def _completed(facts: dict[str, Any], found: Statistics, nodata: int) -> dict[st
         whole = np.issubdtype(np.dtype(facts["dtype"]), np.integer)
         bits = max(int(found.largest).bit_length(), 8) if whole else 32
     return facts | {
-        "nodata": 0.0 if declared is None and nodata else declared,
+        "nodata": 0.0 if declared is None and nodata else _finite(declared),
         "bits": int(bits),
         "centre": found.centre,
         "scale": found.scale,
         "stretch": found.stretch,
         "valid_fraction": (area - nodata) / area,
     }
+
+
+def _finite(value: float | None) -> float | None:
+    """The value; None where it is none that JSON could hold: what is not finite is no DN anyway."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 @contextmanager

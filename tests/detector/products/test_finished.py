@@ -6,10 +6,12 @@ import csv
 import hashlib
 import io
 import json
+import sqlite3
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -190,3 +192,42 @@ def test_few_false_alarms_are_said_to_be_fewer_where_a_second_look_has_learned(
         assert not asked(few, bent=True, rule=rule).cautious
     assert not asked(few, bent=False).cautious
     assert not asked(many, bent=True).cautious
+
+
+def strictly(text: str | bytes) -> Any:
+    """JSON as RFC 8259 has it: NaN and Infinity are no numbers."""
+
+    def refused(constant: str) -> None:
+        raise AssertionError(f"{constant} in JSON")
+
+    return json.loads(text, parse_constant=refused)
+
+
+@pytest.mark.parametrize("nodata", [np.nan, np.inf, -3.4028234663852886e38])
+def test_every_json_that_is_written_is_strict(
+    finished: Callable[..., Finished],
+    tmp_path: Path,
+    nodata: float,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pixels = rasters.ground(600, 800, "float32")
+    pixels[290:310, 390:410] = 250
+    pixels[:80] = nodata
+    done = finished(pixels=pixels, crs=rasters.MARS, transform=PLACE, nodata=nodata)
+    write_results(tmp_path / "out", done)
+    assert strictly((tmp_path / "out" / "run.json").read_bytes())["detections"]
+    strictly((tmp_path / "out" / "detections.geojson").read_bytes())
+    strictly((done.store.folder / "scan.json").read_bytes())
+    with rasterio.open(tmp_path / "out" / "scores.tif") as cog:
+        strictly(cog.tags()["NEEDLE_RUN"])
+    with rasterio.open(done.scene.path) as ingested:
+        strictly(ingested.tags()["NEEDLE_SCENE"])
+    base = sqlite3.connect(":memory:")
+    base.deserialize(made(done, "detections.gpkg"))
+    for (value,) in base.execute("SELECT value FROM run WHERE substr(value, 1, 1) IN ('{', '[')"):
+        strictly(value)
+    base.close()
+    with zipfile.ZipFile(io.BytesIO(made(done, "tiles.zip"))) as archive:
+        strictly(archive.read("run.json"))
+    assert command.main(["info", str(tmp_path / "scene.tif")]) == 0
+    strictly(capsys.readouterr().out)

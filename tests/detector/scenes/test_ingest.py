@@ -70,6 +70,19 @@ def test_colours_become_luminance(scene_of: Scenes, name: str) -> None:
     assert np.abs(found - luma).max() <= 0.5 + 1e-4
 
 
+def test_colours_of_16_bits_need_not_be_named(scene_of: Scenes) -> None:
+    grey = rasters.ground(400, 500, "uint16") * 4
+    grey[:, :50] = 0
+    colours = np.stack([grey, grey // 2, grey // 3])
+    colours[1:, :, :60] = 0  # narrower swaths
+    interp = (ColorInterp.gray, ColorInterp.undefined, ColorInterp.undefined)
+    found = scene_of(colours, "irb.tif", colorinterp=interp)
+    like_its_jp2 = scene_of(colours, "irb.jp2")
+    np.testing.assert_array_equal(whole(found), whole(like_its_jp2))
+    assert found.valid_fraction == like_its_jp2.valid_fraction == pytest.approx(0.88)
+    assert "read as colours" in found.notes[0]
+
+
 def test_clear_pixels_are_nodata(scene_of: Scenes) -> None:
     pixels = rasters.ground(400, 500)
     alpha = np.full_like(pixels, 255)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from rasterio import Affine
 from scipy import ndimage
 
-from dashboard.detector import Box, NoGround, Scene
+from dashboard.detector import Box, NoGround, Scene, ingest
 from dashboard.detector.scenes.nodata import AREA, Areas, as_dn, fill_holes
 from tests.detector import rasters
 
@@ -209,3 +212,69 @@ def test_a_hole_without_ground_near_takes_the_centre() -> None:
 def test_a_value_becomes_a_dn_of_its_type() -> None:
     assert as_dn(2.5001, np.dtype("uint16")) == 3
     assert as_dn(2.25, np.dtype("float32")) == np.float32(2.25)
+
+
+def shadowed(dtype: str = "uint8") -> np.ndarray:
+    """Ground with a shadow of DN 0, 50 x 60 px, and a collar of 200, which is no ground's DN."""
+    pixels = rasters.ground(400, 500, dtype)
+    pixels[100:150, 200:260] = 0
+    pixels[:, :50] = 200
+    return pixels
+
+
+def by_mask(path: Path) -> Path:
+    pixels = shadowed()
+    shape = {"width": 500, "height": 400, "count": 1, "dtype": "uint8"}
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(path, "w", driver="GTiff", transform=Affine.scale(2), **shape) as out,
+    ):
+        out.write(pixels, 1)
+        out.write_mask(np.where(pixels == 200, 0, 255).astype(np.uint8))
+    return path
+
+
+def by_alpha(path: Path) -> Path:
+    pixels = shadowed()
+    return rasters.write(path, np.stack([pixels, np.where(pixels == 200, 0, 255)]).astype("uint8"))
+
+
+def by_colours_alpha(path: Path) -> Path:
+    pixels = shadowed()
+    alpha = np.where(pixels == 200, 0, 255)
+    return rasters.write(path, np.stack([pixels, pixels, pixels, alpha]).astype("uint8"))
+
+
+def by_tag(path: Path, dtype: str = "uint8", nodata: float = 200) -> Path:
+    pixels = shadowed(dtype)
+    pixels[pixels == 200] = nodata
+    return rasters.write(path, pixels, nodata=nodata)
+
+
+DECLARED = {
+    "tag": lambda folder: by_tag(folder / "tag.tif"),
+    "tag in float": lambda folder: by_tag(folder / "float.tif", "float32"),
+    "tag NaN": lambda folder: by_tag(folder / "nan.tif", "float32", float("nan")),
+    "tag in 16 bit": lambda folder: by_tag(folder / "16.tif", "uint16"),
+    "mask": lambda folder: by_mask(folder / "mask.tif"),
+    "alpha": lambda folder: by_alpha(folder / "alpha.png"),
+    "colours and alpha": lambda folder: by_colours_alpha(folder / "rgba.png"),
+}
+
+
+@pytest.mark.parametrize("how", DECLARED)
+def test_dn_0_is_ground_where_the_file_says_what_is_nodata(tmp_path: Path, how: str) -> None:
+    scene = ingest(DECLARED[how](tmp_path))
+    assert scene.valid_fraction == pytest.approx(0.9)
+    shadow = scene.read(Box(200, 100, 260, 150))
+    assert shadow.valid.all()
+    assert (shadow.dn == 0).all()
+    assert not shadow.hole.any()
+
+
+@pytest.mark.parametrize("value", [1e32, -1e32, -3.4028226e38, np.inf])
+def test_values_far_beyond_any_dn_are_no_ground(scene_of: Scenes, value: float) -> None:
+    pixels = rasters.ground(400, 500, "float32")
+    pixels[:100] = value
+    scene = scene_of(pixels, nodata=-32768)
+    assert scene.valid_fraction == 0.75
