@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import rasterio
-from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window
 
-from dashboard.detector.arrays import Mask
+from dashboard.detector.arrays import Mask, Pixels
 from dashboard.detector.errors import DamagedScene
 from dashboard.detector.scenes import openjpeg
 from dashboard.detector.scenes.formats import Layout, damaged, layout_of, one_tile
@@ -22,8 +20,6 @@ STRIP_PIXELS = 1 << 24  # a strip of rows holds about so many
 # ISIS writes its special pixels as -3.4e38, others 1e32, often without a tag; no DN is as far out.
 SENTINEL = 1e30
 BT601 = (0.299, 0.587, 0.114)  # luma of red, green and blue, ITU-R BT.601
-
-Pixels = NDArray[Any]
 
 
 def window_of(box: Box) -> Window:

@@ -8,10 +8,9 @@ compresses. Overviews and the scene's facts go into the same file.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,20 @@ from rasterio import Affine
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 
-from dashboard.detector.arrays import Mask
+from dashboard.detector.arrays import Mask, Pixels
 from dashboard.detector.errors import NoGround, StoreError
 from dashboard.detector.scenes.dn_statistics import Histogram, Statistics, statistics_of
+from dashboard.detector.scenes.facts import completed, facts_of_source
+from dashboard.detector.scenes.fill_values import (
+    NO_FILLS,
+    Extremes,
+    Fills,
+    Ground,
+    fills_of,
+    solid,
+    suspects,
+)
 from dashboard.detector.scenes.formats import GDAL_OPTIONS, open_picture
-from dashboard.detector.scenes.labels import placement_of
 from dashboard.detector.scenes.nodata import HALO, Areas, as_dn, fill_holes
 from dashboard.detector.scenes.picture import BLOCK, Picture, window_of
 from dashboard.detector.scenes.scene import GROUND, HOLE, NODATA, TAG
@@ -50,10 +58,16 @@ class FirstPass:
     by_columns: bool
     areas: Areas
     histogram: Histogram | None  # of DN of 8 and 16 bits
+    extremes: Extremes  # of floats
+    fills: Fills = NO_FILLS
 
     def along(self, pixels: NDArray[Any]) -> NDArray[Any]:
         """The pixels of a strip with the lines that meet its neighbours first and last."""
         return pixels.T if self.by_columns else pixels
+
+    def missing(self, dn: Pixels, noted: Pixels) -> Mask:
+        """Where a pixel may be nodata, given DN and what the raw copy notes of it."""
+        return self.fills.missing(dn, noted != 0)
 
 
 def written(source: Path, work: Path, name: str, digest: str, report: Progress) -> Path:
@@ -63,12 +77,14 @@ def written(source: Path, work: Path, name: str, digest: str, report: Progress) 
     with rasterio.Env(**GDAL_OPTIONS), ahead(decoding, READ_AHEAD) as strips:
         survey, facts = _survey(strips, work / "raw.tif", lambda part: report(READ_SHARE * part))
     give_back()  # a whole compressed scene, which the decoder has held
+    with rasterio.Env(**GDAL_OPTIONS):
+        survey = _with_fills(survey, facts)
     with rasterio.Env(**GDAL_OPTIONS, SPARSE_OK_OVERVIEW="TRUE"), _writing(work.parent):
         found = _statistics(survey, name)
         nodata = _settle(
             survey, final, found.centre, lambda part: report(READ_SHARE + WRITE_SHARE * part)
         )
-        _finish(final, _completed(facts, found, nodata))
+        _finish(final, completed(facts, found, nodata, survey.fills))
     return final
 
 
@@ -91,7 +107,7 @@ def _decoded(source: Path, name: str, digest: str) -> Generator[_Layout | Strip,
     with open_picture(source, name) as opened:
         picture = Picture(opened, name)
         strips = picture.strips()
-        facts = _facts(picture, name, digest)
+        facts = facts_of_source(picture, name, digest)
         yield _Layout(opened.shape, picture.dtype, strips, picture.by_columns, facts)
         for box in strips:
             yield (box, *picture.read(box))
@@ -104,7 +120,7 @@ def _survey(
     layout = next(strips)
     assert isinstance(layout, _Layout)
     histogram = Histogram() if layout.dtype != "float32" else None
-    survey = FirstPass(raw, layout.strips, layout.by_columns, Areas(), histogram)
+    survey = FirstPass(raw, layout.strips, layout.by_columns, Areas(), histogram, Extremes())
     with _create(raw, layout.shape, layout.dtype) as copy:
         for number, strip in enumerate(strips, start=1):
             assert isinstance(strip, tuple)
@@ -125,6 +141,30 @@ def _add(
     survey.areas.add(survey.along(missing))
     if survey.histogram:
         survey.histogram.add(dn, ~missing)
+    else:
+        survey.extremes.add(dn[~missing])
+
+
+def _with_fills(survey: FirstPass, facts: dict[str, Any]) -> FirstPass:
+    """The survey with fill values that no tag names; most pictures have none, and no more pass."""
+    found = suspects(survey.histogram.counts if survey.histogram else survey.extremes)
+    if not found:
+        return survey
+    areas = dict.fromkeys((one.value for one in found), 0)
+    with rasterio.open(survey.raw, driver="GTiff") as copy:
+        for box in survey.strips:
+            for value, pixels in solid(copy.read(1, window=window_of(box)), areas).items():
+                areas[value] += pixels
+        ground = Ground(facts["dtype"], facts["declares"], copy.width * copy.height)
+        fills = fills_of(found, areas, ground)
+        survey = replace(survey, areas=Areas() if fills.values else survey.areas, fills=fills)
+        if fills.values:
+            for box in survey.strips:
+                survey.areas.add(survey.along(survey.missing(*copy.read(window=window_of(box)))))
+            survey.areas.settle()
+    if survey.histogram:
+        survey.histogram.counts[[int(value) for value in fills.values]] = 0
+    return survey
 
 
 def _statistics(survey: FirstPass, name: str) -> Statistics:
@@ -136,8 +176,8 @@ def _statistics(survey: FirstPass, name: str) -> Statistics:
 
             def passes() -> Iterator[NDArray[np.float32]]:
                 for box in survey.strips:
-                    dn, missing = copy.read(window=window_of(box))
-                    yield dn[missing == 0]
+                    dn, noted = copy.read(window=window_of(box))
+                    yield dn[~survey.missing(dn, noted)]
 
             return statistics_of(passes)
     except NoGround as error:
@@ -178,9 +218,13 @@ def _settled(
     left, top = box.x_min - near.x_min, box.y_min - near.y_min
     core = (slice(top, top + box.height), slice(left, left + box.width))
     dn = copy.read(1, window=window_of(near))
-    missing = copy.read(2, window=window_of(near)) != 0
+    noted = copy.read(2, window=window_of(near))
+    missing = survey.missing(dn, noted)
     first, lines = (left, box.width) if survey.by_columns else (top, box.height)
     large = survey.along(survey.areas.large(index, survey.along(missing), first, lines))
+    if survey.fills.areas_only:
+        missing = noted != 0
+        missing[core] |= large
     hole = missing[core] & ~large
     if hole.any():
         wanted = np.zeros_like(missing)
@@ -222,48 +266,6 @@ def _finish(final: Path, facts: dict[str, Any]) -> None:
         if levels:
             out.build_overviews(levels, Resampling.average)
         out.update_tags(**{TAG: json.dumps(facts, allow_nan=False)})
-
-
-def _facts(picture: Picture, name: str, digest: str) -> dict[str, Any]:
-    """What the source alone tells of the scene."""
-    source = picture.source
-    place = placement_of(source)
-    return {
-        "name": name,
-        "sha256": digest,
-        "driver": source.driver,
-        "width": source.width,
-        "height": source.height,
-        "bands": source.count,
-        "dtype": source.dtypes[0],
-        "bits": source.tags(1, ns="IMAGE_STRUCTURE").get("NBITS"),
-        "crs": place.crs,
-        "transform": place.transform,
-        "nodata": picture.declared,
-        "notes": (*place.notes, *picture.notes),
-    }
-
-
-def _completed(facts: dict[str, Any], found: Statistics, nodata: int) -> dict[str, Any]:
-    """The facts with what the passes found: all of `Scene` but its path."""
-    area = facts["width"] * facts["height"]
-    declared, bits = facts["nodata"], facts["bits"]
-    if bits is None:
-        whole = np.issubdtype(np.dtype(facts["dtype"]), np.integer)
-        bits = max(int(found.largest).bit_length(), 8) if whole else 32
-    return facts | {
-        "nodata": 0.0 if declared is None and nodata else _finite(declared),
-        "bits": int(bits),
-        "centre": found.centre,
-        "scale": found.scale,
-        "stretch": found.stretch,
-        "valid_fraction": (area - nodata) / area,
-    }
-
-
-def _finite(value: float | None) -> float | None:
-    """The value; None where it is none that JSON could hold: what is not finite is no DN anyway."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 @contextmanager

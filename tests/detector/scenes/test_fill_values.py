@@ -1,0 +1,110 @@
+"""Fill values without a tag: found at the ends of the DN, in every depth; ground left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from dashboard.detector import Box, Scene
+from tests.detector import rasters
+
+Scenes = Callable[..., Scene]
+
+
+def filled(dtype: str, *values: float, gain: float = 1, offset: float = 0) -> np.ndarray:
+    """Ground whose upper 80 of 400 lines hold fill values, in bands of lines."""
+    pixels = (rasters.ground(400, 500, "float64") * gain + offset).astype(dtype)
+    for band, value in enumerate(values):
+        lines = 80 // len(values)
+        pixels[band * lines : (band + 1) * lines] = value
+    return pixels
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values", "how"),
+    [
+        ("int16", (-32767,), {}),
+        ("int16", (-9999,), {"offset": -2500}),
+        ("int16", (-32768, -32767, -32766, -32765, -32764), {"offset": -3000}),
+        ("int16", (-32767,), {"nodata": -32768}),  # ISIS: NULL is declared, LRS is not
+        ("int16", (-32765, -32764), {"nodata": -32768}),
+        ("uint16", (65535,), {"gain": 4}),
+        ("uint16", (65534, 65535), {"gain": 4}),
+        ("uint16", (1, 2), {"gain": 4, "offset": 9000}),  # ISIS: LRS and LIS
+        ("int32", (-2147483648,), {}),
+        ("uint32", (4294967295,), {"gain": 1000}),
+        ("float32", (-9999,), {"gain": 0.05, "offset": -2500}),
+        ("float32", (-32767,), {"gain": 0.05, "offset": -2500}),
+        ("float32", (-32768, 65535), {"gain": 0.001}),
+        ("float32", (-9999,), {"gain": 200, "offset": -8000}),  # nearer than the ground is wide
+        ("float32", (-1,), {"gain": 0.001}),
+        ("float64", (-99999,), {"nodata": -32768}),
+        ("uint8", (255,), {"gain": 0.5, "offset": -20}),
+    ],
+)
+def test_a_constant_far_from_all_other_dn_is_nodata(
+    scene_of: Scenes, dtype: str, values: tuple[float, ...], how: dict[str, float]
+) -> None:
+    tag = {"nodata": how.pop("nodata")} if "nodata" in how else {}
+    scene = scene_of(filled(dtype, *values, **how), **tag)
+    assert scene.valid_fraction == pytest.approx(0.8)
+    assert len(scene.notes) == len(values)
+    assert f"DN {float(np.float32(values[0])):.10g} on" in " ".join(scene.notes)
+    ground = filled(dtype, **how)[80:].astype(np.float64)
+    assert scene.centre == pytest.approx(np.median(ground), rel=1e-6)
+    assert scene.stretch[0] > ground.min() - 1
+    assert scene.stretch[1] < ground.max() + 1
+
+
+def test_scattered_known_values_are_holes(scene_of: Scenes) -> None:
+    pixels = filled("int16", offset=-2500)
+    pixels[200:203] = -32767  # lost lines
+    pixels[300, ::9] = -32767
+    scene = scene_of(pixels)
+    assert scene.valid_fraction == 1
+    patch = scene.read(Box(0, 0, 500, 400))
+    assert patch.hole.sum() == (pixels == -32767).sum()
+    assert patch.dn.min() > -3000
+
+
+def test_what_may_be_ground_is_ground_and_said(scene_of: Scenes) -> None:
+    pixels = filled("uint8", 255)
+    pixels[80:, ::7] = np.maximum(pixels[80:, ::7], 245)  # bright ground as well
+    scene = scene_of(pixels)
+    assert scene.valid_fraction == 1
+    assert "set nodata to 255" in scene.notes[0]
+
+
+def test_a_glint_of_the_same_dn_as_a_bright_collar_stays(scene_of: Scenes) -> None:
+    pixels = filled("uint8", 255, gain=0.5, offset=-20)
+    pixels[200:212, 200:212] = 255
+    scene = scene_of(pixels)
+    assert scene.valid_fraction == pytest.approx(0.8)
+    glint = scene.read(Box(200, 200, 212, 212))
+    assert (glint.dn == 255).all()
+    assert not glint.hole.any()
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        rasters.ground(400, 500),
+        np.clip(rasters.ground(400, 500), 100, 150),  # clipped at both ends
+        np.where(np.add.outer(np.arange(400), np.arange(500)) < 90, 1, rasters.ground(400, 500)),
+        rasters.ground(400, 500, "float32") / 1000,
+        np.maximum(rasters.ground(400, 500, "float32"), 100),  # a lake
+        rasters.ground(400, 500, "int16") - 9999,
+    ],
+    ids=["plain", "clipped", "shadow of DN 1", "float", "lake", "at -9999"],
+)
+def test_ground_is_left(scene_of: Scenes, pixels: np.ndarray) -> None:
+    pixels = pixels.astype(pixels.dtype if pixels.dtype != np.int64 else np.uint8)
+    assert scene_of(pixels).valid_fraction == 1
+
+
+def test_a_shadow_of_dn_0_is_never_taken_for_a_fill_value(scene_of: Scenes) -> None:
+    pixels = filled("uint16", gain=4, offset=9000)
+    pixels[100:200, 100:200] = 0
+    assert scene_of(pixels, nodata=65535).valid_fraction == 1
