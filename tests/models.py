@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx
 
 from dashboard.detector import ModelCard
-from training.pair import either
+from training.onnx_files.pair import either
 
 CARD = ModelCard(
     kind="article",

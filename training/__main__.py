@@ -106,9 +106,9 @@ def parser() -> argparse.ArgumentParser:
 
 def run_train(options: argparse.Namespace) -> None:
     """`train`: gather the scenes, run the recipe."""
-    from training.data import gather
-    from training.train import TrainSettings, train
-    from training.weights import start_of
+    from training.onnx_files.weights import start_of
+    from training.trainer.trainer import TrainSettings, train
+    from training.windows import gather
 
     preset = PRESETS.get(options.preset)
     start = options.start
@@ -138,7 +138,7 @@ def run_train(options: argparse.Namespace) -> None:
 
 def run_export(options: argparse.Namespace) -> None:
     """`export`: one ONNX file, or an error and none."""
-    from training.export import export
+    from training.onnx_files.export import export
 
     card = export(options.run, options.target, options.alone)
     print(f"{options.target}: {card.parameters:,} parameters, parity {card.parity:.1e}")
@@ -146,8 +146,8 @@ def run_export(options: argparse.Namespace) -> None:
 
 def run_calibrate(options: argparse.Namespace) -> None:
     """`calibrate`: one ONNX file, or an error and none."""
-    from training.calibrate import calibrate, calibrate_logit
-    from training.data import gather
+    from training.onnx_files.recalibrate import calibrate, calibrate_logit
+    from training.windows import gather
 
     if options.logit and options.critic:
         raise OptionError("--logit leaves scores as they are; leave out --critic")
@@ -162,8 +162,8 @@ def run_calibrate(options: argparse.Namespace) -> None:
 
 def run_adapt(options: argparse.Namespace) -> None:
     """`adapt`: a model that has learned the scene's own ground."""
-    from training.adapt import adapt
     from training.progress import nobody
+    from training.scene_adaptation.adapt import adapt
 
     def say(doing: str, part: float) -> None:
         try:
@@ -179,7 +179,7 @@ def run_adapt(options: argparse.Namespace) -> None:
 
 def run_plant(options: argparse.Namespace) -> None:
     """`plant`: a picture with hardware, and its truth."""
-    from training.planting import demo_scene, plant_scene
+    from training.simulation.planting import demo_scene, plant_scene
 
     if options.demo == (options.scene is not None):
         raise OptionError("name a scene to plant in, or give --demo, not both")

@@ -17,12 +17,12 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from training.adapt import FITS, HALVES, WHOLE, adapt
 from training.evaluate.cases import Case, case_of
 from training.evaluate.contestants import Contestant, Network
 from training.evaluate.measures import review_cost
 from training.evaluate.planted import Planted
 from training.evaluate.subjects import Labelled
+from training.scene_adaptation.adapt import FITS, HALVES, WHOLE, adapt
 
 
 def contestants(

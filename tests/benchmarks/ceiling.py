@@ -3,9 +3,9 @@
     python -m tests.benchmarks.ceiling RUN MODEL.onnx --scenes FOLDER [FOLDER ...] [--epochs 4]
 
 Trains the shipped second look on as `train --preset second-look --start second-look` would, with
-the hardware of `training/hardware.py` on the windows instead of things drawn at random, as varied
-as a planted scene's; MODEL.onnx is then judged by `training evaluate`. **For measuring alone**: a
-model for use must not know what it is judged by.
+the hardware of `training/simulation/hardware.py` on the windows instead of things drawn at random,
+as varied as a planted scene's; MODEL.onnx is then judged by `training evaluate`. **For measuring
+alone**: a model for use must not know what it is judged by.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ from unittest import mock
 
 import numpy as np
 
-from training import data, planting, sensor
-from training.data import gather
-from training.export import export
-from training.ground import Sun
-from training.hardware import ARTICLE, KINDS, Stamp
-from training.imitations import Planted, windows
-from training.imitations.lookalikes import lookalike
-from training.imitations.sheet import FINE, Floats, Mask, Rng, even_in_logarithm
+from training import windows as data
 from training.networks import BLOCK
-from training.site import Site
-from training.train import TrainSettings, train
-from training.weights import start_of
+from training.onnx_files.export import export
+from training.onnx_files.weights import start_of
+from training.simulation import camera, planting
+from training.simulation.hardware import ARTICLE, KINDS, Stamp
+from training.simulation.site import Site
+from training.simulation.terrain import Sun
+from training.synthetic_anomalies import Planted, compose
+from training.synthetic_anomalies.canvas import FINE, Floats, Mask, Rng, even_in_logarithm
+from training.synthetic_anomalies.distractors import lookalike
+from training.trainer.trainer import TrainSettings, train
+from training.windows import gather
 
 TURN, STAMPS = 15, 70  # degrees between the suns that pieces are drawn under; pieces of each
 ELEVATION = 36.0  # degrees of the sun, as for things drawn at random
@@ -86,25 +87,25 @@ def plant(dn: Floats, scale: float, rng: Rng) -> Planted:
     dn = dn.astype(np.float32, copy=True)
     target = np.zeros([side // BLOCK for side in dn.shape], np.float32)
     weight, taken = np.ones_like(target), np.zeros(dn.shape, bool)
-    noise, sun = sensor.noise_of(dn), windows.sun_over(dn, rng)
+    noise, sun = camera.noise_of(dn), compose.sun_over(dn, rng)
     ends = float(dn.min()), float(dn.max())
     site = Site.of(dn.copy(), np.ones(dn.shape, bool), sun)
-    for _ in range(int(rng.choice(len(windows.LOOKALIKES), p=windows.LOOKALIKES))):
-        sheet = lookalike(even_in_logarithm(windows.SIZES, rng), sun, rng)
-        at = windows.free(taken, len(sheet.x) // FINE, rng)
+    for _ in range(int(rng.choice(len(compose.LOOKALIKES), p=compose.LOOKALIKES))):
+        sheet = lookalike(even_in_logarithm(compose.SIZES, rng), sun, rng)
+        at = compose.free(taken, len(sheet.x) // FINE, rng)
         if at is not None:
-            windows.press(dn, sheet, at, (scale, noise), rng)
-    for _ in range(int(rng.choice(len(windows.OBJECTS), p=windows.OBJECTS))):
+            compose.press(dn, sheet, at, (scale, noise), rng)
+    for _ in range(int(rng.choice(len(compose.OBJECTS), p=compose.OBJECTS))):
         some = pieces(round(sun.azimuth / TURN) % (360 // TURN))
         one = some[int(rng.integers(len(some)))]
         contrast = math.exp(rng.uniform(*np.log(planting.CONTRASTS)))
-        at = windows.free(taken, len(one.inside), rng)
+        at = compose.free(taken, len(one.inside), rng)
         if at is not None:
             planting.press(dn, site, one.stamp, (at[1], at[0]), contrast, rng)
-            deep = (np.abs(sensor.blur(one.stamp.stain)) > DEEP).astype(np.float32)
-            covered = np.maximum(sensor.blur(one.stamp.alpha), deep) * one.inside
-            windows.mark(target, weight, covered, deep, at)
-    windows.spoil(dn, ends, noise, rng)
+            deep = (np.abs(camera.blur(one.stamp.stain)) > DEEP).astype(np.float32)
+            covered = np.maximum(camera.blur(one.stamp.alpha), deep) * one.inside
+            compose.mark(target, weight, covered, deep, at)
+    compose.spoil(dn, ends, noise, rng)
     return Planted(dn, target, weight)
 
 

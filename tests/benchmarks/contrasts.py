@@ -20,11 +20,12 @@ import numpy as np
 
 from dashboard.detector import Box, ingest
 from dashboard.detector.scenes.dn_statistics import MAD_TO_SIGMA
-from training import imitations, planting
-from training.data import Windows, gather
-from training.imitations.sheet import Floats
-from training.site import Site
+from training import synthetic_anomalies
+from training.simulation import planting
+from training.simulation.site import Site
+from training.synthetic_anomalies.canvas import Floats
 from training.truth import truth_of
+from training.windows import Windows, gather
 
 AROUND = 64  # px around the middle of a thing, each way
 UPPER = 75  # percentile of a box's pixels that counts
@@ -79,7 +80,7 @@ def learned_from(windows: Windows, count: int) -> Iterator[str]:
     for number in range(count):
         part, _, scale = windows[number]
         dn = part[0].numpy()
-        for box in imitations.put(dn, scale, THINGS, np.random.default_rng(number)):
+        for box in synthetic_anomalies.put(dn, scale, THINGS, np.random.default_rng(number)):
             size = max(box.x_max - box.x_min, box.y_max - box.y_min)
             groups["larger" if size >= SMALL else "smaller"].append(contrast(dn, box))
     for group, found in groups.items():

@@ -40,7 +40,7 @@ from dashboard.detector import (
 from dashboard.detector.ground.kinds import kinds_of_ground
 from dashboard.detector.rules.novelty import novelty
 from dashboard.detector.rules.rules import yardstick
-from training.adapt import adapt
+from training.scene_adaptation.adapt import adapt
 
 PROMISES = (1, 10, 100)
 SIDE = 1536  # px of a crop

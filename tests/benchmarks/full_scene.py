@@ -26,11 +26,11 @@ from rasterio.shutil import copy as raster_copy
 from rasterio.windows import Window
 
 from dashboard.detector.tiling import Box
-from training import ground, sensor
-from training.ground import Sun
-from training.hardware import ARTICLE
-from training.planting import plant as plant_in
-from training.site import Site
+from training.simulation import camera, terrain
+from training.simulation.hardware import ARTICLE
+from training.simulation.planting import plant as plant_in
+from training.simulation.site import Site
+from training.simulation.terrain import Sun
 from training.truth import KnownObject, Truth
 
 WIDTH, HEIGHT = 25_516, 45_788  # px of ESP_028401_1755, the article's scene
@@ -52,8 +52,8 @@ def size(scale: float) -> tuple[int, int]:
 
 def square(seed: int) -> Floats:
     """Noiseless ground `[SQUARE, SQUARE]` in DN."""
-    land = ground.terrain(SQUARE, SQUARE, seed)
-    radiance = sensor.blur(ground.shade(land, Sun()))
+    land = terrain.terrain(SQUARE, SQUARE, seed)
+    radiance = camera.blur(terrain.shade(land, Sun()))
     radiance -= np.float32(np.median(radiance))
     return np.asarray(LEVEL + GAIN * np.tanh(radiance / 1.1), np.float32)
 
@@ -81,7 +81,7 @@ def draw(raw: Path, width: int, height: int, seed: int) -> None:
     layout: dict[str, Any] = {"width": width, "height": height, "count": 1, "dtype": "uint16"}
     blocks = {"tiled": True, "blockxsize": STRIP, "blockysize": STRIP, "bigtiff": "if_safer"}
     with rasterio.open(
-        raw, "w", driver="GTiff", **layout, **blocks, **sensor.landing_site()
+        raw, "w", driver="GTiff", **layout, **blocks, **camera.landing_site()
     ) as out:
         for top in range(0, height, STRIP):
             rows = min(STRIP, height - top)

@@ -39,11 +39,11 @@ from dashboard.detector.scanning.pieces import Pieces, read
 from training.evaluate.measures import EVERY, Outcome, average_precision, judge
 from training.evaluate.planted import Planted
 from training.evaluate.subjects import Labelled, labelled
-from training.files import model_file
-from training.fitting import Places, fitted
-from training.graft import RIM
-from training.looking import Eye, Looking, Run
+from training.model_files import model_file
 from training.progress import nobody
+from training.scene_adaptation.features import Eye, Looking, Run
+from training.scene_adaptation.graph_surgery import RIM
+from training.scene_adaptation.logistic_layer import Places, fitted
 from training.truth import Truth
 
 AS_IT_IS, FITTED = "as it is", "fitted"

@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.detector import Box, Scene, ingest
-from training import sensor
 from training.evaluate.adapted import Adapted
 from training.evaluate.cases import Case, Subject, case_of
 from training.evaluate.contestants import Contestant, Network
-from training.planting import write_planted
-from training.site import Site
+from training.simulation import camera
+from training.simulation.planting import write_planted
+from training.simulation.site import Site
 from training.truth import KnownObject, Truth, truth_of
 
 SIDE = 96  # px of the sheet that a shape is drawn on
@@ -132,7 +132,7 @@ def strewn(picture: Path, each: int, seed: int, folder: Path) -> tuple[Path, Tru
         name = drawers[number]
         under = dn[y : y + SIDE, x : x + SIDE]
         drawn, covered = SHAPES[name](under, rng)
-        change = sensor.blur(drawn - under)
+        change = camera.blur(drawn - under)
         grain = rng.normal(0, site.noise, under.shape) * (covered > 0.5)
         under += (change + grain).astype(np.float32)
         rows, cols = np.nonzero(covered > 0.2)

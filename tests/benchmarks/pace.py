@@ -32,8 +32,8 @@ from dashboard.detector.scanning.pieces import Pieces, read
 from dashboard.detector.scanning.scan import looked
 from dashboard.detector.scanning.store import ScanRecord
 from training.evaluate.peers import Ground, local_rx
-from training.export import Scorer, to_onnx
 from training.networks.article import TILE, Article
+from training.onnx_files.export import Scorer, to_onnx
 
 FINE = 16  # px, the article's second stride
 TILES = 128  # of `article` in a round, at least

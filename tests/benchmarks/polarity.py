@@ -23,9 +23,9 @@ import numpy as np
 
 from dashboard.detector import Box, ingest
 from tests.benchmarks.contrasts import around_of
-from training import planting
-from training.imitations.sheet import Floats
-from training.site import Site
+from training.simulation import planting
+from training.simulation.site import Site
+from training.synthetic_anomalies.canvas import Floats
 
 OVER = 10_000  # the cost of what is in no place at all
 

@@ -17,14 +17,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.calibrate import line_of
-from training.calibration import judgements
-from training.data import Plantings, gather
-from training.files import model_file
-from training.learners import network_of
+from training.kinds.calibration import judgements
+from training.kinds.learners import network_of
+from training.model_files import model_file
 from training.networks.critic import Critic
+from training.onnx_files.recalibrate import line_of
+from training.onnx_files.weights import weights_of
 from training.presets import PRESETS
-from training.weights import weights_of
+from training.windows import Plantings, gather
 
 EDGES = (0.0, 0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 1.0)
 SEED = 1_000  # of windows: none that training has seen

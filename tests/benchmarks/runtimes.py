@@ -23,8 +23,8 @@ import onnxruntime
 import torch
 
 from dashboard.detector.models.devices import options, threads
-from training.export import Scorer, to_onnx
 from training.networks.article import TILE, Article
+from training.onnx_files.export import Scorer, to_onnx
 
 BATCH = 16  # as a scan sends them
 

@@ -25,11 +25,11 @@ from dashboard.detector import Box, Detection, Model, ScanStore, Scene, scan, si
 from training.evaluate.measures import EVERY, average_precision, judge
 from training.evaluate.planted import Planted
 from training.evaluate.subjects import Labelled, labelled
-from training.learners import network_of
+from training.kinds.learners import network_of
 from training.networks import BLOCK, guarded, second_look
 from training.networks.second_look import SecondLook
 from training.presets import PRESETS
-from training.train import CHECKPOINT, read_checkpoint
+from training.trainer.trainer import CHECKPOINT, read_checkpoint
 
 AREA, MARGIN = 512, 192  # px of a scene that are looked at at a time, and around it
 WEIGHTS = (0.0, 0.2, 0.4, 0.7, 1.0, math.inf)  # of the logit in the score; inf: alone

@@ -34,9 +34,9 @@ from dashboard.detector import (
     sigma_map,
     survey,
 )
-from training.adapt import adapt
 from training.evaluate.measures import SPOTS, group_of
-from training.planting import plant_scene
+from training.scene_adaptation.adapt import adapt
+from training.simulation.planting import plant_scene
 from training.truth import Truth, truth_of
 
 NEAR = 24  # px: half of the article's scored window

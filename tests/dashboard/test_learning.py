@@ -225,10 +225,10 @@ def test_the_real_training_teaches_a_real_network(
     scene_of: Scenes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a recipe of forty small steps; the rest is what the button on the page does."""
-    from training import calibration
-    from training.data import gather
-    from training.export import export
-    from training.train import TrainSettings, train
+    from training.kinds import calibration
+    from training.onnx_files.export import export
+    from training.trainer.trainer import TrainSettings, train
+    from training.windows import gather
 
     monkeypatch.setattr(calibration, "AREAS", 2)
     scene = scene_of()

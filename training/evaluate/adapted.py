@@ -7,10 +7,10 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 from dashboard.detector import ModelError, Scene
-from training import looking
-from training.adapt import LAST, RECIPES, adapt
 from training.evaluate.contestants import OWN_GROUND, Network, Scored
 from training.presets import PRESETS
+from training.scene_adaptation import features
+from training.scene_adaptation.adapt import LAST, RECIPES, adapt
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Adapted:
     def key(self) -> str:
         recipe = RECIPES[self.network.model.card.kind]
         if recipe.fit == LAST or recipe.preset is None:
-            how: object = looking.recipe()
+            how: object = features.recipe()
         else:
             how = astuple(PRESETS[recipe.preset])
         return f"{self.network.key} {recipe.fit} {how}"

@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from dashboard.detector import Box, Scene, ingest
-from training import hardware, planting, sensor, site, truth
-from training.data import pictures_in
+from training import truth
 from training.evaluate.cases import Subject
 from training.evaluate.subjects import sha256_of
-from training.planting import plant, synthetic, write_planted, write_synthetic
-from training.site import Site
+from training.simulation import camera, hardware, planting, site
+from training.simulation.planting import plant, synthetic, write_planted, write_synthetic
+from training.simulation.site import Site
 from training.truth import Truth, truth_of
+from training.windows import pictures_in
 
 SYNTHETIC = "synthetic ground"
 SYNTHETIC_SHAPE = (1536, 1536)  # px
@@ -97,7 +98,7 @@ def series(
 def recipe() -> str:
     """What decides how things are planted: a checksum of the code that does it."""
     digest = hashlib.sha256()
-    for module in (hardware, planting, sensor, site, truth):
+    for module in (hardware, planting, camera, site, truth):
         assert module.__file__
         digest.update(Path(module.__file__).read_bytes())
     return digest.hexdigest()[:16]

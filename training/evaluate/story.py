@@ -91,9 +91,9 @@ def trained(name: str, preset: str, epochs: int, scenes: Sequence[Labelled], fol
 
     Its files lie in a folder of their own for these scenes.
     """
-    from training.data import gather
-    from training.export import export
-    from training.train import TrainSettings, train
+    from training.onnx_files.export import export
+    from training.trainer.trainer import TrainSettings, train
+    from training.windows import gather
 
     keys = " ".join(one.key for one in scenes)
     folder = folder / hashlib.sha256(f"{preset} {epochs} {keys}".encode()).hexdigest()[:12]

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Protocol
 
 from dashboard.detector import Scene, SceneError, ingest
-from training.data import pictures_in
 from training.evaluate.cases import Subject
 from training.truth import Truth, truth_of, truth_path
+from training.windows import pictures_in
 
 
 class Trial(Protocol):

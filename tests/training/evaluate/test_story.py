@@ -73,7 +73,7 @@ def test_the_whole_story_is_told_and_told_again_without_work(
         raise AssertionError("all of it has been worked out")
 
     monkeypatch.setattr("training.evaluate.command.case_of", no_work)
-    monkeypatch.setattr("training.planting.plant", no_work)
+    monkeypatch.setattr("training.simulation.planting.plant", no_work)
     assert main([*command, "--out", str(tmp_path / "story.json")]) == 0
 
 
@@ -88,7 +88,7 @@ def test_a_stage_is_trained_polluted_exported_and_trained_once(
     def no_work(*_: object) -> None:
         raise AssertionError("it is trained")
 
-    monkeypatch.setattr("training.train.train", no_work)
+    monkeypatch.setattr("training.trainer.trainer.train", no_work)
     assert story.trained("base", "smoke", 1, [known], tmp_path / "models") == target
     with pytest.raises(AssertionError):
         story.trained("base", "smoke", 2, [known], tmp_path / "models")

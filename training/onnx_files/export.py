@@ -1,0 +1,294 @@
+"""From a run's checkpoint to one ONNX file that is the whole contract.
+
+Everything between raw DN and score is in the graph. The file is written only if ONNX Runtime and
+PyTorch agree on inputs and batch sizes other than the export's own.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+from dashboard.detector.errors import ModelError
+from dashboard.detector.models.card import ModelCard
+from training.kinds.learners import network_of
+from training.model_files import write
+from training.networks import article, critic, guarded, residuals, second_look
+from training.onnx_files.card import (
+    OPSET,
+    article_facts,
+    card_of,
+    critic_facts,
+    guarded_facts,
+    second_look_facts,
+)
+from training.onnx_files.pair import BLACK, either
+from training.onnx_files.parity import (
+    INPUTS,
+    OUTPUTS,
+    PARITY,
+    Sample,
+    checksum,
+    parity,
+    parity_samples,
+)
+from training.presets import PRESETS
+from training.trainer.trainer import CHECKPOINT, read_checkpoint
+
+AREA_OUTPUTS = (*OUTPUTS, "surprise")
+CRITIC_OUTPUTS = (*AREA_OUTPUTS, "logit")
+SECOND_LOOK_OUTPUTS = (*OUTPUTS, "logit", "gain", "places")  # its scores stand out from none alone
+TOLERANCE = 1e-4  # largest difference allowed, in units of 4 robust sigma: a score is about 0.1
+AREA_TOLERANCE = 1e-3  # of scores in standard deviations, and completions in those units
+EXPORT_BATCH = 2
+AREA_STEP = 32  # px of which the sides of an area are multiples
+AREAS = ((256, 256), (64, 160), (192, 96))  # px of the areas compared, beside their margins
+
+
+class Scorer(nn.Module):
+    """The exported graph of `article`: raw DN in, score and completion (DN) out."""
+
+    def __init__(self, network: article.Article) -> None:
+        super().__init__()
+        self.network = network
+        self.mask: Tensor
+        self.register_buffer("mask", article.hole())
+
+    def forward(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """`score [N]` and `completion [N, 1, 128, 128]` (DN) of `dn [N, 1, 256, 256]`."""
+        tiles = article.query(dn, centre, scale)
+        completion = self.network(article.hide(tiles, self.mask))
+        return article.score(tiles, completion), completion * (article.SPAN * scale) + centre
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one kind of network is exported."""
+
+    scorer: nn.Module
+    example: Tensor  # DN
+    dynamic: dict[int, Any]  # its dimensions that may change
+    samples: list[Sample]
+    tolerance: float
+    facts: dict[str, Any]  # of the card: what a caller must know
+    outputs: tuple[str, ...] = OUTPUTS
+
+
+def plan_of(state: Mapping[str, Any], alone: bool = False) -> Plan:
+    """How the network of a checkpoint is exported; a critic `alone`, without its residual.
+
+    Raises:
+        ModelError: the training has not ended, so that its scores mean nothing yet; or what should
+            stand alone is no critic.
+    """
+    network = network_of(PRESETS[state["settings"]["preset"]])
+    network.load_state_dict(state["network"])
+    network.eval()
+    if alone and not isinstance(network, critic.Critic):
+        raise ModelError("only a critic can be exported alone, without its residual")
+    batch = torch.export.Dim("batch", min=1)
+    if isinstance(network, article.Article):
+        sizes = [(article.TILE, article.TILE)] * len(PARITY)
+        example = torch.rand(EXPORT_BATCH, 1, *sizes[0]) * 255
+        tile_scorer = Scorer(network).eval()
+        facts = article_facts()
+        return Plan(tile_scorer, example, {0: batch}, parity_samples(sizes), TOLERANCE, facts)
+    scorer, facts = area_scorer(network, state.get("calibration") or {}, alone)
+    rim = 2 * scorer.margin
+    tall, wide = (torch.export.Dim(name, min=5, max=1024) for name in ("tall", "wide"))
+    return Plan(
+        scorer,
+        torch.rand(EXPORT_BATCH, 1, rim + 8 * AREA_STEP, rim + 4 * AREA_STEP) * 255,
+        {0: batch, 2: AREA_STEP * tall, 3: AREA_STEP * wide},
+        parity_samples([(rim + height, rim + width) for height, width in AREAS]),
+        AREA_TOLERANCE,
+        facts,
+        OUTPUTS_OF[type(scorer)],
+    )
+
+
+AreaScorer = residuals.Scorer | critic.Scorer | second_look.Scorer
+
+
+OUTPUTS_OF: Mapping[type[nn.Module], tuple[str, ...]] = {
+    residuals.Scorer: AREA_OUTPUTS,
+    critic.Scorer: CRITIC_OUTPUTS,
+    second_look.Scorer: SECOND_LOOK_OUTPUTS,
+}
+
+
+def area_scorer(
+    network: nn.Module, calibration: Mapping[str, Tensor], alone: bool = False
+) -> tuple[AreaScorer, dict[str, Any]]:
+    """The scorer of a network that scores areas, calibrated, and its facts for the card.
+
+    Raises:
+        ModelError: it has not been calibrated, for its training has not ended.
+    """
+    if not calibration:
+        raise ModelError("the training has not ended; the same command goes on with it")
+    if isinstance(network, guarded.Guarded):
+        residual = residuals.Scorer(network).eval()
+        residual.calibrate(calibration)
+        return residual, guarded_facts(residual)
+    if "platt" not in calibration:
+        raise ModelError("an earlier version's critic; train's same command calibrates it")
+    if isinstance(network, second_look.SecondLook):
+        if "places_axes" not in calibration:
+            raise ModelError("an earlier version's second look; train's same command calibrates it")
+        again = second_look.Scorer(network).eval()
+        again.calibrate(calibration)
+        return again, second_look_facts(again)
+    assert isinstance(network, critic.Critic)
+    judge = critic.Scorer(network, alone).eval()
+    judge.calibrate(calibration)
+    return judge, critic_facts(judge)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A run's network as a graph that has been compared with PyTorch."""
+
+    plan: Plan
+    graph: onnx.ModelProto
+    card: ModelCard
+
+
+def made_of(run: Path, alone: bool = False) -> Made:
+    """A run's network as a graph with its card.
+
+    Raises:
+        StoreError: the run has no checkpoint.
+        ModelError: ONNX Runtime and PyTorch disagree, or the training has not ended.
+    """
+    state = read_checkpoint(run / CHECKPOINT)
+    plan = plan_of(state, alone)
+    return made(plan, card_of(run, state, plan.scorer, plan.facts))
+
+
+def made(plan: Plan, card: ModelCard) -> Made:
+    """A network as a graph with its card, on which parity is still to be said.
+
+    Raises:
+        ModelError: ONNX Runtime and PyTorch disagree.
+    """
+    graph = to_onnx(plan.scorer, plan.example, plan.dynamic, plan.outputs)
+    worst = agreed(plan, graph)
+    return Made(plan, graph, replace(card, parity=worst, parity_checksum=checksum(plan.samples)))
+
+
+def agreed(plan: Plan, graph: onnx.ModelProto, fixed: Mapping[str, Any] | None = None) -> float:
+    """The parity of a plan's network and a graph, given what else the graph takes.
+
+    Raises:
+        ModelError: ONNX Runtime and PyTorch disagree.
+    """
+    worst = parity(plan.scorer, graph.SerializeToString(), plan.samples, plan.outputs, fixed)
+    if not worst <= plan.tolerance:
+        raise ModelError(
+            f"ONNX Runtime and PyTorch differ by {worst:.2e}; at most {plan.tolerance:.0e} is "
+            "allowed, so nothing was written"
+        )
+    return worst
+
+
+def export(run: Path, target: Path, alone: bool = False) -> ModelCard:
+    """Write a run's network to `target`, an ONNX file; its card.
+
+    Args:
+        run: the run's folder.
+        target: the file.
+        alone: of a critic, let the logit be all that counts in its score.
+
+    Raises:
+        StoreError: the run has no checkpoint.
+        ModelError: ONNX Runtime and PyTorch disagree, or the training has not ended; nothing is
+            written.
+    """
+    return kept(made_of(run, alone), target)
+
+
+def kept(one: Made, target: Path) -> ModelCard:
+    """Write a graph with its card to `target`, an ONNX file; the card."""
+    onnx.helper.set_model_props(one.graph, one.card.to_metadata())
+    write(target, one.graph.SerializeToString())
+    return one.card
+
+
+def export_pair(of_black: Path, of_white: Path, square: int, target: Path) -> ModelCard:
+    """Write the networks of two runs to one ONNX file, each for squares of its colour; its card.
+
+    The figures of the card are those of both together, its loss their mean.
+
+    Args:
+        of_black: the run that scores the black squares of a chessboard, and has not learned them.
+        of_white: the other.
+        square: px, their side.
+        target: the file.
+
+    Raises:
+        StoreError: a run has no checkpoint.
+        ModelError: ONNX Runtime and PyTorch disagree, or a training has not ended; nothing is
+            written.
+    """
+    black, white = made_of(of_black), made_of(of_white)
+    graph = either(black.graph, white.graph)
+    worst = max(agreed(one.plan, graph, {BLACK: np.array(one is black)}) for one in (black, white))
+    both = (black.card, white.card)
+    joined = replace(
+        black.card,
+        square=square,
+        parameters=sum(one.parameters for one in both),
+        windows_seen=sum(one.windows_seen for one in both),
+        epochs=round(sum(one.epochs for one in both), 2),
+        hours=round(sum(one.hours for one in both), 2),
+        loss=round(float(np.mean([one.loss for one in both])), 5),
+        parity=worst,
+    )
+    return kept(Made(black.plan, graph, joined), target)
+
+
+def to_onnx(
+    scorer: nn.Module, dn: Tensor, dynamic: dict[int, Any], outputs: tuple[str, ...] = OUTPUTS
+) -> onnx.ModelProto:
+    """The graph, opset 18, weights inside.
+
+    Args:
+        scorer: takes DN, centre and scale.
+        dn: an example.
+        dynamic: the dimensions of DN that may change.
+        outputs: the names of what the scorer gives.
+    """
+    example = (dn, torch.tensor([100.0]), torch.tensor([20.0]))
+    for name in ("torch.onnx", "onnx_ir"):  # of what they leave out and guess
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns of its own internals
+        program = torch.onnx.export(
+            scorer,
+            example,
+            dynamo=True,
+            opset_version=OPSET,
+            external_data=False,
+            input_names=list(INPUTS),
+            output_names=list(outputs),
+            dynamic_shapes=(dynamic, None, None),
+            verbose=False,
+        )
+    if program is None:
+        raise ModelError("the exporter gave nothing back")
+    proto: onnx.ModelProto = program.model_proto
+    proto.graph.doc_string = ""
+    for node in proto.graph.node:
+        node.ClearField("metadata_props")  # stack traces of the exporting machine
+        node.ClearField("doc_string")
+    return proto

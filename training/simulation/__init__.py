@@ -1,0 +1,1 @@
+"""Simulated landing sites: terrain, hardware, camera."""
