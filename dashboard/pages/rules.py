@@ -26,8 +26,15 @@ SAID = {
         "alike",
         "Among look-alikes: the more of the scene looks alike, the higher a place must score.",
     ),
+    "places": (
+        "places",
+        "How surprising a place is by its residual, by the look of a judge, and by how new it is.",
+    ),
 }
-UNSEEN = "As by ground: this model has no second look, and says nothing of what is new."
+UNSEEN = {
+    "novelty": "As by ground: this model has no second look, and says nothing of what is new.",
+    "places": "As by mean/std: this model has no judge, and looks at no single place.",
+}
 HEAD = ("rule", "places", "false alarms expected")
 
 
@@ -44,8 +51,9 @@ def choose(scan: state.Opened) -> str:
         width="stretch",
     )
     state.set_rule(rule)
-    sees = rule != "novelty" or scan.store.record.features
-    frame.quiet(SAID[rule][1] if sees else UNSEEN)
+    record = scan.store.record
+    blind = {"novelty": not record.features, "places": not record.places}.get(rule, False)
+    frame.quiet(UNSEEN[rule] if blind else SAID[rule][1])
     return rule
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +18,9 @@ from dashboard.detector.places.detections import Detection, FlaggedTiles, detect
 from dashboard.detector.places.pareto_tail import Tail, fit
 from dashboard.detector.places.suppression import Candidates, beyond, candidates
 from dashboard.detector.rules.novelty import novelty
+from dashboard.detector.rules.places import OrdinaryPlaces, Surprises, centre_and_scale
 from dashboard.detector.rules.rules import BY_GROUND, Novel, Yardstick, yardstick
+from dashboard.detector.scanning.place_table import PlaceTable
 from dashboard.detector.scanning.score_map import Histogram, ScoreMap
 from dashboard.detector.scenes.scene import Scene
 
@@ -26,15 +29,36 @@ BLOCK = 512  # px, or half of a smaller scene; every other block of the ground f
 
 
 @dataclass(frozen=True, eq=False)
+class Looked:
+    """Places that a judge looked at, ranked by how surprising they are in all."""
+
+    table: PlaceTable
+    surprises: Surprises
+    candidates: Candidates
+
+    @classmethod
+    def of(cls, table: PlaceTable, surprises: Surprises, measure: Yardstick, cols: int) -> Looked:
+        """The places of a table, each of one position, on a grid of so many columns."""
+        total = surprises.total.astype(np.float32)
+        order = np.argsort(-total, kind="stable")
+        cells = (table.rows * cols + table.cols)[order]
+        every, none = np.arange(len(order)), np.zeros(len(order), np.intp)
+        sigmas = measure.sigma_of(total[order])
+        ranked = Candidates(-np.inf, cells, total[order], none, sigmas, every, every)
+        return cls(table, surprises, ranked)
+
+
+@dataclass(frozen=True, eq=False)
 class SigmaMap:
     """A score map and what it is measured by; what was ranked once serves every threshold."""
 
     scores: ScoreMap
     measure: Yardstick
+    looked: Looked | None = None  # places that are measured one by one; else every position is
 
     @cached_property
     def candidates(self) -> Candidates:
-        return candidates(self.scores, self.measure)
+        return self.looked.candidates if self.looked else candidates(self.scores, self.measure)
 
     @property
     def floor(self) -> float:
@@ -127,8 +151,24 @@ class SigmaMap:
         which = 0 if self.measure.kinds is None else self.measure.kinds[down, right]
         top, left = down.start - row + reach, right.start - col + reach
         inner = (slice(top, top + part.shape[0]), slice(left, left + part.shape[1]))
-        near[inner] = self.measure.sigma_of(part, which)
+        if self.looked:  # what is between places has no score but the finder's
+            near[inner] = self.scores.sigma_of(part.astype(np.float32))
+        else:
+            near[inner] = self.measure.sigma_of(part, which)
         return near
+
+    def surprises(self, row: int, col: int) -> dict[str, float] | None:
+        """The part of the scene's places that are as surprising as that at a position, by each.
+
+        None where the rule does not look at places, or none was looked at there.
+        """
+        if self.looked is None:
+            return None
+        (line,) = self.looked.table.index(np.array([row]), np.array([col])).tolist()
+        if line < 0:
+            return None
+        found = self.looked.surprises._asdict()
+        return {name: math.exp(-float(part[line])) for name, part in found.items()}
 
     def as_new(self, row: int, col: int) -> float | None:
         """The part of the scene's places that are as new as that at a position.
@@ -151,6 +191,9 @@ class SigmaMap:
         """Counts of sigma in equal bins from the lowest to the highest."""
         if not self.scores.scored:
             return Histogram(np.linspace(0, 1, BINS + 1), np.zeros(BINS, np.int64))
+        if self.looked:
+            counts, edges = np.histogram(self.candidates.sigmas, BINS)
+            return Histogram(edges, counts)
         if self.measure.kinds is None and self.measure.scales[0] > 0:  # the bins of the scores
             found = self.scores.histogram(BINS)
             return Histogram(self.measure.sigma_of(found.edges), found.counts)
@@ -193,6 +236,8 @@ def sigma_map(
         ground: what the scene looks like; needed by the rules `ground` and `novelty` alone.
         looks: how rare its looks are; needed by the rule `alike` alone.
     """
+    if rule == "places":
+        return by_places(scores)
     if rule == "alike" and looks:
         return SigmaMap(scores, yardstick(scores, rule, *looks.kinds(scores)))
     if not ground or rule not in BY_GROUND:
@@ -200,6 +245,21 @@ def sigma_map(
     new = novelty(scores) if rule == "novelty" else None
     kinds = kinds_of_ground(scores, ground)
     return SigmaMap(scores, yardstick(scores, rule, kinds, novelty=new))
+
+
+def by_places(scores: ScoreMap, ordinary: OrdinaryPlaces | None = None) -> SigmaMap:
+    """The map by how surprising its places are; by the article's rule where nobody looked.
+
+    Args:
+        ordinary: what the places are measured by; what is ordinary among them otherwise.
+    """
+    table = scores.places
+    if table is None:
+        return SigmaMap(scores, yardstick(scores))
+    surprises = (ordinary or OrdinaryPlaces.of(table)).surprises(table)
+    centre, scale = centre_and_scale(surprises.total)
+    measure = Yardstick("places", np.array([centre]), np.array([scale]))
+    return SigmaMap(scores, measure, Looked.of(table, surprises, measure, scores.grid.cols))
 
 
 def find(

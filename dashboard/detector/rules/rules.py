@@ -16,7 +16,7 @@ from dashboard.detector.rules.surprisal import Surprise, surprise
 from dashboard.detector.scanning.score_map import ScoreMap
 from dashboard.detector.scenes.dn_statistics import MAD_TO_SIGMA
 
-RULES = ("mean", "robust", "ground", "novelty", "alike")
+RULES = ("mean", "robust", "ground", "novelty", "alike", "places")
 DEFAULT_RULE = "novelty"
 BY_GROUND = ("ground", "novelty")  # rules that must know what the ground looks like
 FEWEST = 200  # scores that a group needs to be judged by its own

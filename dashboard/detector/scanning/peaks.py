@@ -24,6 +24,7 @@ BLOCK = 1024  # px along a side
 # Places looked at per Mpx of scored ground; there are some 240 maxima. Each costs a run of the
 # judge, a hundredth of a second.
 PER_MPX = 100.0
+FEWEST = 400  # places of a scene that has as many: fewer do not tell what is ordinary in it
 
 Ints = NDArray[np.intp]
 
@@ -54,13 +55,15 @@ def blocks(grid: Grid) -> Iterator[Block]:
             )
 
 
-def places(scores: ScoreMap, per_mpx: float = PER_MPX) -> Peaks:
-    """The places of a score map that are worth a look."""
+def places(scores: ScoreMap, per_mpx: float | None = None) -> Peaks:
+    """The places of a score map that are worth a look, so many per Mpx; more of a small scene."""
+    if per_mpx is None:
+        per_mpx = max(PER_MPX, FEWEST / (scores.scored * scores.grid.stride**2 / 1e6 or 1.0))
     found = [strongest(scores, block, per_mpx) for block in blocks(scores.grid)]
     return Peaks(*(np.concatenate(part) for part in zip(*found, strict=True)))
 
 
-def strongest(scores: ScoreMap, block: Block, per_mpx: float = PER_MPX) -> Peaks:
+def strongest(scores: ScoreMap, block: Block, per_mpx: float) -> Peaks:
     """The strongest local maxima of a block, as many as its scored ground has a right to.
 
     A maximum is larger than all scores whose windows overlap its own, in this block or beside it;

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.detector.arrays import Floats
+from dashboard.detector.scanning.nearest import novelty
 
 FILE = "places.npy"
 VERSION = 1  # of the file
@@ -23,7 +24,8 @@ class PlaceTable:
     """Places, one a line of `lines`, block by block and in each row by row.
 
     A line holds `row`, `col` (of the grid), `residual` (the finder's score), `logit` and
-    `description` (of the judge; the logit is NaN until it has looked).
+    `description` (of the judge; the logit is NaN until it has looked), and `novelty`, how far the
+    description is from those of other places (NaN until it has looked at all of them).
     """
 
     lines: NDArray[Any]  # [n]
@@ -37,10 +39,11 @@ class PlaceTable:
             length: how many numbers will describe a place.
         """
         kinds = [("row", "<i4"), ("col", "<i4"), ("residual", "<f4"), ("logit", "<f4")]
+        kinds += [("novelty", "<f4")]
         dtype = np.dtype([*kinds, ("description", "<f2", (length,))])
         lines = np.zeros(len(found[0]), dtype)
         lines["row"], lines["col"], lines["residual"] = found
-        lines["logit"] = np.nan
+        lines["logit"] = lines["novelty"] = np.nan
         np.save(path, lines)
         return len(lines)
 
@@ -75,15 +78,25 @@ class PlaceTable:
         return np.array(self.lines["logit"])
 
     @property
+    def novelties(self) -> Floats:
+        """How far each place is from those most like it, `[n]`."""
+        return np.array(self.lines["novelty"])
+
+    @property
     def descriptions(self) -> Floats:
         """What each place looks like, `[n, D]`."""
         return self.lines["description"].astype(np.float32)
 
     def put(self, first: int, logits: Floats, descriptions: Floats) -> int:
-        """Puts in what was said of the places from line `first` on; the line after them."""
+        """Puts in what was said of the places from line `first` on; the line after them.
+
+        With the last of them, how new each place is among all is known.
+        """
         last = first + len(logits)
         self.lines["logit"][first:last] = logits
         self.lines["description"][first:last] = descriptions
+        if last == len(self):
+            self.lines["novelty"] = novelty(self.descriptions)
         return last
 
     def flush(self) -> None:

@@ -162,7 +162,7 @@ def test_places_of_an_area_lie_in_it(busy: Scene, judged: Model) -> None:
     table = table_of(whole(busy, judged, region))
     x, y = (4 * one + 64 for one in (table.cols, table.rows))
     assert len(table)
-    assert ((x >= 300) & (x < 900) & (y >= 200) & (y < 700)).all()
+    assert ((x >= 300) & (x <= 900) & (y >= 200) & (y <= 700)).all()
 
 
 def test_a_small_scene_has_places_too(scene_of: Scenes, judged: Model) -> None:

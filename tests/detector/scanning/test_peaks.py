@@ -56,7 +56,8 @@ def test_ground_without_scores_has_no_right_to_places() -> None:
     values = noise(256, 256)
     values[:, 128:] = np.nan
     whole, half = (
-        strongest(one, next(blocks(one.grid))) for one in map(score_map, (noise(256, 256), values))
+        strongest(one, next(blocks(one.grid)), 100.0)
+        for one in map(score_map, (noise(256, 256), values))
     )
     assert len(half.rows) == pytest.approx(len(whole.rows) / 2, abs=1)
     assert half.cols.max() < 128
@@ -78,6 +79,13 @@ def test_what_lies_beyond_a_block_does_not_change_its_places() -> None:
     block = list(blocks(whole.grid))[4]
     other = values.copy()
     other[: block.rows.start - 6] = 9.0
-    found, again = strongest(whole, block), strongest(score_map(other), block)
+    found, again = strongest(whole, block, 50.0), strongest(score_map(other), block, 50.0)
     np.testing.assert_array_equal(found.rows, again.rows)
     np.testing.assert_array_equal(found.cols, again.cols)
+
+
+def test_a_small_scene_has_more_places_than_its_share() -> None:
+    small, large = score_map(noise(120, 120)), score_map(noise(600, 700))
+    assert len(places(small).rows) == len(places(small, per_mpx=1e9).rows)
+    share = sum(len(strongest(large, block, 100.0).rows) for block in blocks(large.grid))
+    assert len(places(large).rows) == share > 400

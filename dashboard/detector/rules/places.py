@@ -1,0 +1,70 @@
+"""The default rule: how surprising a place is, by its residual, its look, and its novelty together.
+
+The finder says how unlike the expected a place is, the judge how much it looks put there, and the
+scene how unlike all its other places. Each is measured among the scene's own places, as the
+surprise `-log p`, where p is the part of places with as much; surprises add up (Fisher 1932).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from dashboard.detector.arrays import Doubles
+from dashboard.detector.rules.ordinary import Ordinary
+from dashboard.detector.scanning.place_table import PlaceTable
+from dashboard.detector.scenes.dn_statistics import MAD_TO_SIGMA
+
+RESIDUAL, LOGIT, NOVELTY = 1.0, 1.0, 0.7  # what each surprise weighs (tests/benchmarks/places.md)
+
+
+class Surprises(NamedTuple):
+    """How surprising each place of a table is, `[n]`, in parts."""
+
+    residual: Doubles
+    logit: Doubles
+    novelty: Doubles
+
+    @property
+    def total(self) -> Doubles:
+        """The weighed sum: the score of each place."""
+        return RESIDUAL * self.residual + LOGIT * self.logit + NOVELTY * self.novelty
+
+
+@dataclass(frozen=True, eq=False)
+class OrdinaryPlaces:
+    """What is ordinary among the places of a scene."""
+
+    residual: Ordinary
+    logit: Ordinary
+    novelty: Ordinary
+
+    @classmethod
+    def of(cls, table: PlaceTable) -> OrdinaryPlaces:
+        """What is ordinary among the places of a table."""
+        return cls(
+            Ordinary.of(table.residuals), Ordinary.of(table.logits), Ordinary.of(table.novelties)
+        )
+
+    def surprises(self, table: PlaceTable) -> Surprises:
+        """How surprising the places of a table are among these."""
+        return Surprises(
+            self.residual.surprise(table.residuals),
+            self.logit.surprise(table.logits),
+            self.novelty.surprise(table.novelties),
+        )
+
+
+def centre_and_scale(totals: Doubles) -> tuple[float, float]:
+    """Median and 1.4826 MAD of the scores of places; NaN without any.
+
+    The objects sought do not inflate them. Where half of the scores are equal the scale is their
+    standard deviation.
+    """
+    if not len(totals):
+        return float("nan"), float("nan")
+    centre = float(np.median(totals))
+    scale = MAD_TO_SIGMA * float(np.median(np.abs(totals - centre)))
+    return centre, scale or float(totals.std())

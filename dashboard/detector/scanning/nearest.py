@@ -1,0 +1,52 @@
+"""How far each place is from the places most like it, by their descriptions.
+
+The distance to the tenth nearest tells what has no like in its scene, as in outlier detection by
+nearest neighbours (Ramaswamy, Rastogi and Shim 2000) in features of a pretrained network (Roth et
+al. 2022, arXiv 2106.08265). The nearest would not do: pieces of one landing may look alike.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dashboard.detector.arrays import Floats, Mask
+
+NEAREST = 10  # which neighbour, itself not counted
+SAMPLE = 4_000  # places, at most, evenly chosen, that each is compared with
+FURTHEST = 6.0  # standard deviations at which a number is clipped
+ROWS = 512  # places compared at a time; 8 MB of distances
+
+
+def novelty(descriptions: Floats) -> Floats:
+    """The distance of each place to its tenth nearest, `[n]`, given `[n, D]`; 0 where n is 1.
+
+    Of fewer places than eleven it is the distance to the furthest. Each number is measured in its
+    standard deviations over the places.
+    """
+    count = len(descriptions)
+    if count < 2:
+        return np.zeros(count, np.float32)
+    apart = standardised(descriptions)
+    known = np.zeros(count, bool)
+    known[:: -(-count // SAMPLE)] = True
+    found = np.empty(count, np.float32)
+    for first in range(0, count, ROWS):
+        some = slice(first, first + ROWS)
+        found[some] = _to_nearest(apart[some], apart[known], known[some])
+    return found
+
+
+def standardised(descriptions: Floats) -> Floats:
+    """Descriptions in standard deviations from their mean, clipped."""
+    spread = descriptions.std(axis=0)
+    apart = (descriptions - descriptions.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    return np.asarray(np.clip(apart, -FURTHEST, FURTHEST), np.float32)
+
+
+def _to_nearest(some: Floats, others: Floats, among: Mask) -> Floats:
+    """Distances to the tenth nearest of others, `[m]`; `among [m]` says who is one of them."""
+    squares = (some**2).sum(1)[:, None] + (others**2).sum(1) - 2 * some @ others.T
+    last = min(NEAREST, len(others) - 1)
+    ranks = np.partition(squares, (last - 1, last), axis=1)[:, last - 1 : last + 1]
+    nearest = np.where(among, ranks[:, -1], ranks[:, 0])  # of those among them one is itself
+    return np.sqrt(np.maximum(nearest, 0))
