@@ -18,6 +18,7 @@ from dashboard.detector import (
     OptionError,
     ScanSettings,
     check_folder,
+    harmless,
     run,
 )
 
@@ -107,7 +108,9 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     names = [field.name for field in fields(Outcome)]
     writer = csv.DictWriter(memory, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(outcome) for outcome in outcomes)
+    for outcome in outcomes:
+        texts = {key: harmless(getattr(outcome, key)) for key in ("scene", "folder", "error")}
+        writer.writerow(asdict(outcome) | texts)
     return memory.getvalue()
 
 

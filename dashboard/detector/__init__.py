@@ -37,7 +37,7 @@ from dashboard.detector.products.products import (
     write_results,
 )
 from dashboard.detector.products.report import CREDIT
-from dashboard.detector.review.import_csv import Returned, read_verdicts
+from dashboard.detector.review.import_csv import Returned, harmless, read_verdicts
 from dashboard.detector.review.verdicts import Change, Decision, Subject, Verdict, Verdicts
 from dashboard.detector.rules.rules import BY_GROUND, DEFAULT_RULE, RULES
 from dashboard.detector.run import check_folder, run
@@ -122,6 +122,7 @@ __all__ = [
     "flagged",
     "format_of",
     "grey",
+    "harmless",
     "ingest",
     "list_models",
     "list_scans",

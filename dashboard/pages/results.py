@@ -89,7 +89,9 @@ def _switched() -> None:
 def _bring_back(finished: Finished) -> None:
     """Verdicts from a table that was taken away, filed as one action that can be undone."""
     with st.expander("Bring verdicts back"):
-        given = st.file_uploader("A detections.csv with verdicts", type="csv", key="returned")
+        given = st.file_uploader(
+            "A detections.csv with verdicts", type=["csv", "tsv", "txt"], key="returned"
+        )
         if given is None or not st.button("File these verdicts", key="file_returned"):
             return
         everything = replace(finished, confirmed=False)

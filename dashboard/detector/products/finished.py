@@ -27,6 +27,7 @@ from dashboard.detector.models.model import DEFAULT_MODEL
 from dashboard.detector.places.artefacts import spoilt, with_artefacts
 from dashboard.detector.places.detections import Detection, FlaggedTile
 from dashboard.detector.places.sigma_map import SigmaMap, sigma_map
+from dashboard.detector.review.import_csv import harmless
 from dashboard.detector.review.verdicts import Decision, Place, Verdict
 from dashboard.detector.rules.rules import BY_GROUND, DEFAULT_RULE, RULES
 from dashboard.detector.scanning.score_map import ScoreMap
@@ -200,7 +201,7 @@ class Finished:
 
 def detections_csv(finished: Finished) -> str:
     """A line a detection; pixels of the scene, half-open boxes, degrees; and what was decided."""
-    return _csv(COLUMNS, (row(found, finished.decision(found)) for found in finished.detections))
+    return _csv(COLUMNS, (_harmless(found, finished) for found in finished.detections))
 
 
 def tiles_csv(tiles: Iterable[FlaggedTile]) -> str:
@@ -274,6 +275,13 @@ def row(found: Detection, decision: Decision) -> tuple[Any, ...]:
     why = "; ".join(found.artefacts)
     said = (decision.verdict.value, decision.name, decision.note, decision.reviewer, decision.made)
     return (*measures, *found.box, found.box.area, *place, *chances, why, *said)
+
+
+def _harmless(found: Detection, finished: Finished) -> tuple[Any, ...]:
+    """The same, what people wrote guarded against a spreadsheet that would work it out."""
+    said = finished.decision(found)
+    name, note, reviewer = map(harmless, (said.name, said.note, said.reviewer))
+    return row(found, replace(said, name=name, note=note, reviewer=reviewer))
 
 
 def _measured(tile: FlaggedTile) -> tuple[str, str]:

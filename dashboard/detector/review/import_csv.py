@@ -1,18 +1,28 @@
-"""Verdicts brought back from a table that was taken away."""
+"""Verdicts brought back from a table that was taken away, as any spreadsheet may have saved it."""
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dashboard.detector.errors import OptionError
 from dashboard.detector.places.detections import Detection
 from dashboard.detector.review.verdicts import Change, Place, Verdict
 
-NEEDED = ("x", "y", "verdict")
+PLACED = ("x", "y")
+SAID = ("verdict", "name", "note")  # one of them at least
+ALSO = {"x, px": "x", "y, px": "y"}  # as the table of the Results page heads them
+DELIMITERS = ",;\t|"
 NEAR = 2.0  # px: a table holds places with six digits
+WIDE = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+FORMULA = re.compile(r"'*[=+\-@\t\r]")  # what a spreadsheet would work out, or what guards it
+THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
+
+Row = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -26,26 +36,21 @@ class Returned:
 def read_verdicts(content: bytes, detections: Sequence[Detection]) -> Returned:
     """The verdicts, names and notes in a `detections.csv`; rows that say nothing are left out.
 
+    What the table has no column for, and what a row has no cell for, stays as it is.
+
     Raises:
         OptionError: it is no such table, or a row of it cannot be read.
     """
-    try:
-        rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise OptionError(
-            f"this is no table in UTF-8; give a detections.csv of Needle's ({error})"
-        ) from error
-    missing = [name for name in NEEDED if not rows or name not in rows[0]]
-    if missing:
-        raise OptionError(
-            f"the table lacks {', '.join(missing)}; give a detections.csv of Needle's"
-        )
+    whole = _text(content)
+    text, delimiter = _delimited(whole)
+    before = whole.count("\n") - text.count("\n")
     changes, strangers = [], 0
-    for line, row in enumerate(rows, start=2):
+    for number, row in _rows(text, delimiter):
+        line = before + number
         change = _change(row, line)
-        if change == Change(Verdict.UNREVIEWED, "", ""):
+        if change is None:
             continue
-        place = _nearest(row, line, detections)
+        place = _nearest(row, line, delimiter, detections)
         if place is None:
             strangers += 1
         else:
@@ -53,19 +58,104 @@ def read_verdicts(content: bytes, detections: Sequence[Detection]) -> Returned:
     return Returned(changes, strangers)
 
 
-def _change(row: dict[str, str], line: int) -> Change:
-    said = (row["verdict"] or "").strip().lower()
+def harmless(text: str) -> str:
+    """The text so that no spreadsheet takes it for a formula; `as_it_was` undoes it."""
+    return f"'{text}" if FORMULA.match(text) else text
+
+
+def as_it_was(text: str) -> str:
+    """A text that `harmless` gave, as it was."""
+    return text[1:] if text.startswith("'") and FORMULA.match(text) else text
+
+
+def _text(content: bytes) -> str:
+    """The table's text, whatever the spreadsheet's encoding."""
+    encodings = [name for mark, name in WIDE if content.startswith(mark)] or ["utf-8-sig", "cp1252"]
+    for encoding in encodings:
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\n" not in text:
+            text = text.replace("\r", "\n")  # as old spreadsheets of the Macintosh end lines
+        return text.replace("\0", "")
+    raise OptionError("this is no table of text; give a detections.csv of Needle's")
+
+
+def _delimited(text: str) -> tuple[str, str]:
+    """The table without the line that names its delimiter, and the delimiter."""
+    text = text.lstrip("\r\n")
+    named = re.match(r'"?sep=(.)"?\r?\n', text, re.IGNORECASE)
+    if named:
+        return text[named.end() :], named[1]
+    head = text.split("\n", 1)[0]
+    known = {*PLACED, *SAID}
+    return text, max(DELIMITERS, key=lambda one: len(known.intersection(_heads(head, one))))
+
+
+def _heads(line: str, delimiter: str) -> list[str]:
+    """The names of columns in a table's first line, in small letters."""
+    names = next(csv.reader([line.strip("\r\n")], delimiter=delimiter), [])
+    plain = [name.strip().strip('"').strip().lower() for name in names]
+    return [ALSO.get(name, name) for name in plain]
+
+
+def _rows(text: str, delimiter: str) -> Iterator[tuple[int, Row]]:
+    """The lines' numbers, and the cells there are by the names of their columns.
+
+    Raises:
+        OptionError: it is no table, or a column that is needed is not there.
+    """
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        first = next(lines, [])
+        heads = _heads(text.split("\n", 1)[0], delimiter) if first else []
+        missing = [name for name in PLACED if name not in heads]
+        if not set(SAID).intersection(heads):
+            missing.append("verdict")
+        if missing:
+            raise OptionError(
+                f"the table lacks {', '.join(missing)}; give a detections.csv of Needle's"
+            )
+        for cells in lines:
+            row = dict(zip(heads, cells, strict=False))
+            if any(cell.strip() for cell in cells):
+                yield lines.line_num, row
+    except csv.Error as error:
+        raise OptionError(
+            f"line {lines.line_num} is no line of a table ({error}); give a detections.csv of "
+            "Needle's"
+        ) from error
+
+
+def _change(row: Row, line: int) -> Change | None:
+    """What a row says; None where it says nothing."""
+    said = row.get("verdict", "").strip().lower()
     if said not in set(Verdict):
         known = ", ".join(verdict for verdict in Verdict if verdict)
         raise OptionError(f"line {line}: the verdict is {said!r}; it must be one of {known}")
-    return Change(Verdict(said), row.get("note") or "", row.get("name") or "")
+    note, name = (as_it_was(row[key]) if key in row else None for key in ("note", "name"))
+    if not (said or note or name):
+        return None
+    return Change(Verdict(said) if said else None, note, name)
 
 
-def _nearest(row: dict[str, str], line: int, detections: Sequence[Detection]) -> Place | None:
+def _nearest(row: Row, line: int, delimiter: str, detections: Sequence[Detection]) -> Place | None:
     try:
-        x, y = float(row["x"]), float(row["y"])
-    except (TypeError, ValueError) as error:
+        x, y = (_number(row[key], delimiter) for key in PLACED)
+    except (KeyError, ValueError) as error:
         raise OptionError(f"line {line}: x and y must be numbers") from error
     near = [one for one in detections if abs(one.x - x) <= NEAR and abs(one.y - y) <= NEAR]
     best = min(near, key=lambda one: (one.x - x) ** 2 + (one.y - y) ** 2, default=None)
     return best.place if best else None
+
+
+def _number(text: str, delimiter: str) -> float:
+    """A number, with a decimal comma where that cannot part columns or thousands."""
+    plain = re.sub(r"[\s'’]", "", text)
+    if "," in plain and "." in plain:
+        last = max(",.", key=plain.rindex)
+        plain = plain.replace("," if last == "." else ".", "")
+    elif delimiter == "," and THOUSANDS.fullmatch(plain):
+        plain = plain.replace(",", "")
+    return float(plain.replace(",", "."))

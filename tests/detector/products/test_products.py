@@ -26,12 +26,9 @@ from dashboard.detector import (
     CREDIT,
     PRODUCTS,
     RUN_RECORD,
-    Change,
     Decision,
     Finished,
-    OptionError,
     Verdict,
-    read_verdicts,
 )
 from dashboard.detector.products.products import world_file
 from tests.detector import rasters
@@ -215,34 +212,3 @@ def test_only_confirmed_places_keep_their_ranks(finished: Make) -> None:
     rows = list(csv.DictReader(io.StringIO(made(only, "detections.csv").decode())))
     assert [(row["rank"], row["verdict"]) for row in rows] == [("3", "hardware")]
     assert len(only.pictured) == 1
-
-
-def test_verdicts_come_back_as_they_went(finished: Make) -> None:
-    done = judged(finished(sigma=1.0))
-    returned = read_verdicts(made(done, "detections.csv"), done.detections)
-    decision = done.decision(done.detections[0])
-    assert returned.strangers == 0
-    assert returned.changes == [
-        (decision.place, Change(decision.verdict, decision.note, decision.name))
-    ]
-
-
-def test_a_verdict_on_an_unknown_place_is_counted_not_filed(finished: Make) -> None:
-    table = b"x,y,verdict\n1,1,natural\n5,5,\n"
-    returned = read_verdicts(table, finished().detections)
-    assert (returned.changes, returned.strangers) == ([], 1)
-
-
-@pytest.mark.parametrize(
-    ("table", "words"),
-    [
-        (b"", "lacks x, y, verdict"),
-        (b"x,y\n1,2\n", "lacks verdict"),
-        (b"x,y,verdict\n1,2,martian\n", "line 2: the verdict is 'martian'"),
-        (b"x,y,verdict\none,2,natural\n", "line 2: x and y"),
-        (b"\xff\xfe\x00", "no table in UTF-8"),
-    ],
-)
-def test_a_table_that_is_none_is_said(finished: Make, table: bytes, words: str) -> None:
-    with pytest.raises(OptionError, match=words):
-        read_verdicts(table, finished().detections)
