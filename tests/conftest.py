@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from hypothesis import settings
 
 from dashboard.detector import Model, Scene, ingest
+from dashboard.detector.scenes.decoder_process import Order, Progress
+from dashboard.detector.scenes.two_passes import written
 from tests.detector import rasters
 from tests.models import plain_model
 
@@ -25,6 +28,16 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("NEEDLE_HOME", str(folder))
     return folder
+
+
+@pytest.fixture
+def decoded_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures are decoded in this process, where a test can change and watch the decoder."""
+
+    def decode(order: Order, report: Progress) -> Path:
+        return written(Path(order.source), Path(order.work), order.name, order.digest, report)
+
+    monkeypatch.setattr(sys.modules["dashboard.detector.scenes.ingest"], "decode", decode)
 
 
 @pytest.fixture

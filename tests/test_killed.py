@@ -26,18 +26,25 @@ PROGRAM = """
 import sys, time
 from dashboard.__main__ import main
 from dashboard.detector import Model
-from dashboard.detector.scenes.picture import Picture
+from dashboard.detector.scenes import decoder_process
 scan = sys.modules["dashboard.detector.scanning.scan"]
 store = sys.modules["dashboard.detector.scanning.store"]
 scan.SETTLE_SECONDS, store.SIDE = 0.0, 40
-score, read = Model.score, Picture.read
+score = Model.score
 def slow_score(self, *given):
     time.sleep(0.01)
     return score(self, *given)
+Model.score = slow_score
+decoder_process.PROGRAM = decoder_process.PROGRAM.replace("decoder.main()", '''
+import time
+from dashboard.detector.scenes.picture import Picture
+read = Picture.read
 def slow_read(self, box):
     time.sleep(0.1)
     return read(self, box)
-Model.score, Picture.read = slow_score, slow_read
+Picture.read = slow_read
+decoder.main()
+''')
 sys.exit(main(sys.argv[1:]))
 """
 

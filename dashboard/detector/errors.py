@@ -63,3 +63,9 @@ class OptionError(NeedleError):
 
 class StoreError(NeedleError):
     """Stored scores or results cannot be read or written."""
+
+
+def unwritable(folder: object, error: Exception) -> StoreError:
+    """That a folder of Needle's own cannot be written, and why."""
+    reason = str(error.__cause__ or error).splitlines()[0]
+    return StoreError(f"{folder}: cannot be written; make room or set NEEDLE_HOME ({reason})")

@@ -1,7 +1,7 @@
 """A picture file read once, along its native blocks, into a tiled GeoTIFF that reads fast.
 
 By what the file holds, so that a picture is ingested once whatever its name; the file takes its
-final name when it is complete.
+final name when it is complete. A child process decodes it (`decoder_process.py`).
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ import time
 from functools import lru_cache
 from pathlib import Path
 
-from dashboard.detector.errors import DamagedScene
+from dashboard.detector.errors import DamagedScene, unwritable
+from dashboard.detector.scenes.decoder_process import Order, Progress, decode
 from dashboard.detector.scenes.formats import identify, local_file
 from dashboard.detector.scenes.scene import Scene
-from dashboard.detector.scenes.two_passes import Progress, unwritable, written
 from dashboard.detector.system.cache import cache_limit, keep_within
 from dashboard.detector.system.home import needle_home
 from dashboard.detector.system.locks import alone
-from dashboard.detector.system.memory import give_back
 
 VERSION = 3  # of what an ingested file holds; another number makes every scene be ingested again
 STALE_SECONDS = 24 * 3600.0  # a working folder this old was left by a crash
@@ -76,8 +75,8 @@ def _ingested(source: Path, target: Path, name: str, digest: str, report: Progre
         shutil.rmtree(left, ignore_errors=True)
     _sweep(folder)
     with tempfile.TemporaryDirectory(prefix=prefix, dir=folder) as work:
-        written(source, Path(work), name, digest, report).replace(target)
-    give_back()
+        order = Order(str(source), work, name, digest)
+        decode(order, report).replace(target)
     return Scene.open(target, name)
 
 

@@ -22,7 +22,7 @@ from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 
 from dashboard.detector.arrays import Mask, Pixels
-from dashboard.detector.errors import NoGround, StoreError
+from dashboard.detector.errors import NoGround, unwritable
 from dashboard.detector.scenes.dn_statistics import Histogram, Statistics, statistics_of
 from dashboard.detector.scenes.facts import completed, facts_of_source
 from dashboard.detector.scenes.fill_values import (
@@ -275,9 +275,3 @@ def _writing(folder: Path) -> Iterator[None]:
         yield
     except RasterioError as error:
         raise unwritable(folder, error) from error
-
-
-def unwritable(folder: Path, error: Exception) -> StoreError:
-    """That a folder of Needle's own cannot be written, and why."""
-    reason = str(error.__cause__ or error).splitlines()[0]
-    return StoreError(f"{folder}: cannot be written; make room or set NEEDLE_HOME ({reason})")

@@ -109,6 +109,7 @@ def test_bits_are_those_declared_or_those_used(scene_of: Scenes) -> None:
     assert scene_of(rasters.ground(400, 500), "byte.png").bits == 8
 
 
+@pytest.mark.usefixtures("decoded_here")
 def test_the_same_content_is_ingested_once_whatever_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,6 +125,7 @@ def test_the_same_content_is_ingested_once_whatever_its_name(
     assert ingest(first, name="as the user says.png").name == "as the user says.png"
 
 
+@pytest.mark.usefixtures("decoded_here")
 def test_a_crash_leaves_nothing_that_passes_for_a_scene(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,6 +165,7 @@ def test_old_leftovers_are_swept_and_young_ones_left(tmp_path: Path, home: Path)
     assert young.exists()
 
 
+@pytest.mark.usefixtures("decoded_here")
 @pytest.mark.skipif(not openjpeg.available(), reason="needs the library OpenJPEG, 2.5 or newer")
 def test_no_row_of_one_tile_is_decoded_twice_in_a_scan(
     tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
@@ -183,6 +186,7 @@ def test_no_row_of_one_tile_is_decoded_twice_in_a_scan(
     assert seen == dict.fromkeys(range(2600), 1)
 
 
+@pytest.mark.usefixtures("decoded_here")
 @pytest.mark.parametrize("name", ["scene.jp2", "scene.png", "scene.tif", "scene.jpg"])
 def test_no_native_block_is_decoded_twice_in_a_scan(
     tmp_path: Path, name: str, model: Model, monkeypatch: pytest.MonkeyPatch

@@ -16,6 +16,7 @@ needs_openjpeg = pytest.mark.skipif(
 )
 
 
+@pytest.mark.usefixtures("decoded_here")
 @needs_openjpeg
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 @pytest.mark.parametrize("bands", [1, 3])
@@ -45,6 +46,7 @@ def test_pixels_are_those_of_gdal(
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.usefixtures("decoded_here")
 @pytest.mark.parametrize("left", [0.5, 0.9])
 @pytest.mark.parametrize("has_openjpeg", [True, False])
 def test_a_file_cut_off_is_never_taken_for_whole(

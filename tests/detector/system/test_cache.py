@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -70,6 +71,7 @@ def test_only_what_counts_is_removed(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"b.tif", "notes.txt"}
 
 
+@pytest.mark.usefixtures("decoded_here")
 def test_all_who_ask_at_once_share_one_ingest(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,19 +120,20 @@ def test_a_death_gives_the_lock_back_and_leaves_nothing_that_passes_for_a_scene(
 ) -> None:
     path = rasters.write(tmp_path / "scene.png", rasters.ground(2600, 700))
     program = (
-        "import sys, time\n"
+        "import sys\n"
         "from dashboard.detector import ingest\n"
-        "from dashboard.detector.scenes.picture import Picture\n"
-        "def hang(self, box):\n"
-        "    print('reading', flush=True)\n"
-        "    time.sleep(600)\n"
-        "Picture.read = hang\n"
-        "ingest(sys.argv[1])\n"
+        "from dashboard.detector.scenes import decoder_process\n"
+        "hang = 'import time; decoder.Picture.read = lambda *_: time.sleep(600); decoder.main()'\n"
+        "program = decoder_process.PROGRAM.replace('decoder.main()', hang)\n"
+        "decoder_process.PROGRAM = program\n"
+        "ingest(sys.argv[1], on_progress=lambda _: print('reading', flush=True))\n"
     )
     command = [sys.executable, "-c", program, str(path)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as killed:
         assert killed.stdout is not None
         assert killed.stdout.readline() == "reading\n"
+        while not list((home / "scenes").glob(".ingest-*/decoder.log")):
+            time.sleep(0.01)
         left = list((home / "scenes").glob(".*"))
         assert len(left) == 2  # a lock and a working folder
         killed.send_signal(signal.SIGKILL)
