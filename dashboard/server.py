@@ -7,6 +7,7 @@ nothing of a scene is held in memory, whatever its size.
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
@@ -37,6 +38,8 @@ APP = Path(__file__).with_name("app.py")
 STYLE = Path(pages.__file__).with_name("style.css")
 ROOT = "/tiles"
 SMALLEST, LARGEST = 16, 1024  # px, of the side of a place's picture
+FARTHEST = 24  # zoom: a tile of 4 million km at 1 m a pixel
+DIGITS = 9  # of a number in an address; no scene has a billion pixels along a side
 # The address of a tile says all that decides its content.
 FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 Answer = Callable[[Request], Response]
@@ -62,10 +65,10 @@ def application() -> st.App:
 
 def routes() -> list[Route]:
     """Where the pages, tiles of a scan and pictures of its places are served."""
-    tile = "{scan}/{layer}/{zoom:int}/{col:int}/{row:int}"
+    tile = "{scan}/{layer}/{zoom}/{col}/{row}"
     return [
         *(Route(f"{_base()}/{name}", _page) for name in ("", *pages.NAMES[1:])),
-        Route(f"{_root()}/{{scan}}/place/{{side:int}}/{{x:int}}/{{y:int}}", answered(_place)),
+        Route(f"{_root()}/{{scan}}/place/{{side}}/{{x}}/{{y}}", answered(_place)),
         Route(f"{_root()}/{tile}", answered(_tile)),
     ]
 
@@ -138,17 +141,18 @@ def answered(answer: Answer) -> Answer:
 def _tile(request: Request) -> Response:
     """One tile of 256 px, each of `2 ** zoom` px of the scene, of the ground or of the scores."""
     asked = request.path_params
+    zoom, col, row = (_number(asked[name]) for name in ("zoom", "col", "row"))
     store, scene = _opened(asked["scan"])
-    box = tile_box(scene, asked["zoom"], asked["col"], asked["row"])
+    box = tile_box(scene, zoom, col, row)
     if asked["layer"] == "scores":
         shown = pictures.scores_tile(_scores(store), box, _pair(request, "ends"))
         return Response(png(shown), media_type="image/png", headers=FOREVER)
     if asked["layer"] != "ground":
-        raise ValueError(f"{asked['layer']}: no such layer")
+        raise ValueError("no such layer")
     inside = Box(box.x_min, box.y_min, min(box.x_max, scene.width), min(box.y_max, scene.height))
-    patch = scene.shrunk(inside, 2 ** asked["zoom"])
+    patch = scene.shrunk(inside, 2**zoom)
     ground = pictures.ground(patch, _stretch(request, scene))
-    if asked["zoom"] == 0:  # a pixel looked at closely is the pixel that was taken
+    if zoom == 0:  # a pixel looked at closely is the pixel that was taken
         return Response(png(ground[..., 0]), media_type="image/png", headers=FOREVER)
     return Response(pictures.jpeg(ground), media_type="image/jpeg", headers=FOREVER)
 
@@ -156,8 +160,8 @@ def _tile(request: Request) -> Response:
 def _place(request: Request) -> Response:
     """The ground around a place, the place in its middle."""
     asked = request.path_params
+    x, y, side = (_number(asked[name]) for name in ("x", "y", "side"))
     _, scene = _opened(asked["scan"])
-    x, y, side = asked["x"], asked["y"], asked["side"]
     if not (SMALLEST <= side <= LARGEST and x < scene.width and y < scene.height):
         raise ValueError(f"{side} px around {x}, {y} cannot be shown")
     left, top = x - side // 2, y - side // 2
@@ -172,11 +176,24 @@ def tile_box(scene: Scene, zoom: int, col: int, row: int) -> Box:
     Raises:
         ValueError: the scene has no such tile.
     """
-    side = pictures.TILE << min(zoom, 32)
+    if zoom > FARTHEST:
+        raise ValueError(f"no tile at zoom {zoom}; the farthest is {FARTHEST}")
+    side = pictures.TILE << zoom
     box = Box(col * side, row * side, (col + 1) * side, (row + 1) * side)
     if box.x_min >= scene.width or box.y_min >= scene.height:
         raise ValueError(f"no tile {col}, {row} at zoom {zoom}")
     return box
+
+
+def _number(text: str) -> int:
+    """A number of an address, 0 to a billion.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not (text.isascii() and text.isdigit() and len(text) <= DIGITS):
+        raise ValueError(f"no such number; give one of {DIGITS} digits at most")
+    return int(text)
 
 
 def _scores(store: ScanStore) -> ScoreMap:
@@ -190,13 +207,20 @@ def _stretch(request: Request, scene: Scene) -> tuple[float, float]:
 
 
 def _pair(request: Request, name: str) -> tuple[float, float]:
-    low, high = (float(end) for end in request.query_params.get(name, "").split(","))
+    """The two finite numbers of a field of the query.
+
+    Raises:
+        ValueError: there are not two.
+    """
+    low, high = (float(end) for end in request.query_params.get(name, "").split(",", 2))
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError(f"{name} must be two finite numbers")
     return low, high
 
 
 def _opened(key: str) -> tuple[ScanStore, Scene]:
-    if Path(key).name != key:
-        raise ValueError(f"{key}: no such scan")
+    if not (key.isascii() and key.isalnum() and len(key) <= 64):
+        raise ValueError("no such scan")
     store = ScanStore.open(needle_home() / "scans" / key)
     return store, _scene(store.record.scene_path)
 

@@ -6,6 +6,7 @@ import asyncio
 import io
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -144,12 +145,27 @@ def test_a_picture_is_stretched_as_it_is_asked_for(client: Client, store: ScanSt
         "KEY/place/5000/10/10",
         "KEY/place/96/10000/10",
         "KEY/place/96/-10/10",
+        "KEY/ground/25/0/0",
+        "KEY/ground/100000000/0/0",
+        pytest.param(f"KEY/ground/0/{'9' * 5000}/0", id="5000 digits"),
+        pytest.param(f"KEY/place/96/{'1' * 5000}/0", id="5000 digits of a place"),
+        "KEY/ground/0/%D9%A3/0",  # a digit, of another script
+        "KEY/ground/0/0/0?stretch=nan,1",
+        "KEY/ground/0/0/0?stretch=0,inf",
+        "KEY/scores/0/0/0?ends=-inf,inf",
+        "../ground/0/0/0",
+        "%00/ground/0/0/0",
+        pytest.param(f"{'a' * 5000}/ground/0/0/0", id="a long key"),
     ],
 )
 def test_what_is_not_there_is_said_in_a_line(client: Client, store: ScanStore, wrong: str) -> None:
+    began = time.monotonic()
     answer = client.get(f"/tiles/{wrong.replace('KEY', store.key)}")
     assert answer.status == 404
-    assert len(answer.content.decode().strip().splitlines()) == 1
+    said = answer.content.decode().strip()
+    assert len(said.splitlines()) == 1
+    assert len(said) < 200
+    assert time.monotonic() - began < 5
 
 
 def test_tiles_of_scores_hold_the_strongest_of_what_they_cover() -> None:
