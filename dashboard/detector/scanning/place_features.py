@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.detector.arrays import Floats
+from dashboard.detector.system.arrays_on_disk import write_array
 
 CELL = 7  # positions along a side, half of the square in which a place is the strongest, rounded up
 FILE = "features.npy"
@@ -35,7 +36,7 @@ class Seen:
     def blank(path: Path, shape: tuple[int, int], features: int) -> None:
         """Writes the file of a map of scores `[rows, cols]` without any place yet."""
         rows, cols = (-(-length // CELL) for length in shape)
-        np.lib.format.open_memmap(path, "w+", np.float16, (rows, cols, 1 + features)).flush()
+        write_array(path, (rows, cols, 1 + features), np.float16)
 
     @classmethod
     def open(cls, path: Path, mode: Literal["r", "r+"] = "r") -> Seen:
