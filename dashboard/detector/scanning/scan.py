@@ -24,10 +24,11 @@ from dashboard.detector.scanning.pieces import (
     standing_out,
 )
 from dashboard.detector.scanning.pieces import look as look_at_piece
-from dashboard.detector.scanning.store import ScanRecord, ScanStore, Scores
+from dashboard.detector.scanning.store import ScanRecord, ScanStore, Scores, lock_path
 from dashboard.detector.scenes.area_of_interest import Region
 from dashboard.detector.scenes.formats import GDAL_OPTIONS
 from dashboard.detector.scenes.scene import Scene
+from dashboard.detector.system.locks import PAUSE, Lock
 from dashboard.detector.system.prefetch import ahead, side_by_side
 
 READ_AHEAD = 2  # pieces that wait for the network; each takes some 20 MB
@@ -63,7 +64,8 @@ class Progress:
 def scan(store: ScanStore, scene: Scene, model: Model) -> Iterator[Progress]:
     """Score what is left of a scan, piece by piece, then look at the places that are left.
 
-    A caller that stops asking stops the scan.
+    A caller that stops asking stops the scan. While another process works on it, its progress is
+    given, and what it leaves is gone on with.
 
     Raises:
         StoreError: the store cannot be written, or belongs to another scene or model.
@@ -73,6 +75,25 @@ def scan(store: ScanStore, scene: Scene, model: Model) -> Iterator[Progress]:
     theirs = scene.sha256, model.sha256, model.judge.sha256 if model.judge else ""
     if (record.scene_sha256, record.model_sha256, record.judge_sha256) != theirs:
         raise StoreError(f"{store.key}: the scan of another scene or model; start a new one")
+    while (lock := _lock(store)) is None:
+        store.reload()
+        yield Progress(store.done, store.total, 0, 0.0)
+        time.sleep(PAUSE)
+    with lock:
+        store.reload()
+        yield from _scan(store, scene, model)
+
+
+def _lock(store: ScanStore) -> Lock | None:
+    try:
+        return Lock.take(lock_path(store.folder))
+    except OSError as error:
+        raise _unwritable(store, error) from error
+
+
+def _scan(store: ScanStore, scene: Scene, model: Model) -> Iterator[Progress]:
+    """Scores and looks at what is left of a scan on which nobody else works."""
+    record = store.record
     sitting = _Sitting(store)
     yield from _score(sitting, scene, model)
     store.forget_surprise()
@@ -140,7 +161,10 @@ def _look(sitting: _Sitting, scene: Scene, judge: Judge) -> Iterator[Progress]:
     """Looks at the places that are left, batch by batch; chooses them where that is to be done."""
     store = sitting.store
     if store.record.places is None:
-        store.choose_places()
+        try:
+            store.choose_places()
+        except OSError as error:
+            raise _unwritable(store, error) from error
     table = store.places("r+")
     assert table is not None
     try:
@@ -228,6 +252,10 @@ def _settle(store: ScanStore, *written: Any) -> None:
                 one.flush()
         store.write_record()
     except OSError as error:
-        raise StoreError(
-            f"{store.folder}: the scores cannot be written ({error.strerror}); make room and resume"
-        ) from error
+        raise _unwritable(store, error) from error
+
+
+def _unwritable(store: ScanStore, error: OSError) -> StoreError:
+    return StoreError(
+        f"{store.folder}: the scores cannot be written ({error.strerror}); make room and resume"
+    )

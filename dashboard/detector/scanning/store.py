@@ -31,7 +31,9 @@ from dashboard.detector.scanning.place_table import PlaceTable
 from dashboard.detector.scanning.score_map import ScoreMap
 from dashboard.detector.scenes.area_of_interest import Region
 from dashboard.detector.scenes.scene import Scene
+from dashboard.detector.system.arrays_on_disk import write_array
 from dashboard.detector.system.home import needle_home
+from dashboard.detector.system.locks import alone
 from dashboard.detector.tiling import Grid
 
 # Positions along a side of the square that a network for areas looks at at a time. Its margin is
@@ -168,7 +170,7 @@ class ScanStore:
         try:
             stored = cls.open(folder)
         except StoreError:
-            return cls._create(folder, record)
+            stored = cls._opened_or_created(folder, record)
         # The same pixels may since be known by another name, or have been ingested elsewhere.
         stored.record = replace(stored.record, scene=scene.name, scene_path=str(scene.path))
         return stored
@@ -196,29 +198,52 @@ class ScanStore:
         raise StoreError(f"{folder.name}: stored by another version of Needle; scan again")
 
     @classmethod
-    def _create(cls, folder: Path, record: ScanRecord) -> ScanStore:
+    def _opened_or_created(cls, folder: Path, record: ScanRecord) -> ScanStore:
+        """The stored scan, which another process may make at this moment; else a new one."""
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
+            with alone(lock_path(folder)):
+                try:
+                    return cls.open(folder)
+                except StoreError:
+                    return cls._create(folder, record)
+        except OSError as error:
+            raise _unwritable(folder.parent, error) from error
+
+    @classmethod
+    def _create(cls, folder: Path, record: ScanRecord) -> ScanStore:
+        try:
             shutil.rmtree(folder, ignore_errors=True)
             with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as work:
                 new = Path(work) / "scan"
                 new.mkdir()
-                _blank(new / "scores.npy", _shape(record))
+                write_array(new / "scores.npy", _shape(record), np.float32, np.nan)
                 if record.features:
                     Seen.blank(new / FILE, _shape(record), record.features)
                 if record.around:
                     rows, cols = _shape(record)
-                    _blank(new / SURPRISE, (rows + record.lag, cols + record.lag))
+                    shape = rows + record.lag, cols + record.lag
+                    write_array(new / SURPRISE, shape, np.float32, np.nan)
                 store = cls(new, record)
                 store.write_record()
                 new.rename(folder)
         except OSError as error:
-            raise StoreError(
-                f"{folder.parent}: cannot be written ({error.strerror}); "
-                "make room or set NEEDLE_HOME"
-            ) from error
+            raise _unwritable(folder.parent, error) from error
         store.folder = folder
         return store
+
+    def reload(self) -> None:
+        """Takes over how far the scan is on disk, where another process may have gone on with it.
+
+        Raises:
+            StoreError: it is there no more.
+        """
+        try:
+            found = ScanStore.open(self.folder).record
+        except StoreError:  # at the moment when the other tidied up; it is at its next stage now
+            found = ScanStore.open(self.folder).record
+        known = self.record.scene, self.record.scene_path
+        self.record = replace(found, scene=known[0], scene_path=known[1])
 
     @property
     def key(self) -> str:
@@ -320,8 +345,11 @@ class ScanStore:
         scores = ScoreMap(self.values(), self.record.grid, self.record.window)
         path = self.folder / place_table.FILE
         part = path.with_name(f"{os.getpid()}-{path.name}")
-        count = PlaceTable.write(part, peaks.places(scores), self.record.described)
-        part.replace(path)
+        try:
+            count = PlaceTable.write(part, peaks.places(scores), self.record.described)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
         self.record = replace(self.record, places=count)
         self.write_record()
 
@@ -364,15 +392,15 @@ def _key(record: ScanRecord) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
 
 
-def _blank(path: Path, shape: tuple[int, int]) -> None:
-    """Writes an array of NaN, some rows at a time: a whole scene has 73 million positions."""
-    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-    rows = max(1, (1 << 20) // shape[1])
-    with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        for top in range(0, shape[0], rows):
-            count = min(rows, shape[0] - top) * shape[1]
-            file.write(np.full(count, np.nan, "<f4").tobytes())
+def lock_path(folder: Path) -> Path:
+    """The lock that is held by who makes, goes on with or removes the scan in a folder."""
+    return folder.with_name(f".{folder.name}.lock")
+
+
+def _unwritable(folder: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"{folder}: cannot be written ({error.strerror}); make room or set NEEDLE_HOME"
+    )
 
 
 def _judged_by(judge: Judge | None) -> dict[str, Any]:

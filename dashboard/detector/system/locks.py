@@ -7,33 +7,59 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import TracebackType
 from typing import BinaryIO
 
 PAUSE = 0.1  # s between two tries
 
 
-@contextmanager
-def alone(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """The right to work on what `path` stands for, until the block ends or the process dies.
+class Lock:
+    """The right to work on something, until the block ends or the process dies."""
 
-    Args:
-        path: a file in an existing folder, made for the time of the work and removed after it.
-        waiting: called again and again while another holds the lock; may raise to give up.
-    """
-    while True:
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self._path, self._file = path, file
+
+    @classmethod
+    def take(cls, path: Path) -> Lock | None:
+        """The lock on what `path` stands for; None where another holds it.
+
+        Args:
+            path: a file in an existing folder, made for the time of the work and removed after it.
+        """
         file = path.open("ab")
         if _taken(file) and _same(file, path):
-            break
+            return cls(path, file)
         file.close()
+        return None
+
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with suppress(OSError):  # Windows does not remove open files
+            self._path.unlink()
+        self._file.close()
+
+
+@contextmanager
+def alone(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """The lock on what `path` stands for, as soon as nobody else holds it.
+
+    Args:
+        path: as for `Lock.take`.
+        waiting: called again and again while another holds the lock; may raise to give up.
+    """
+    while (lock := Lock.take(path)) is None:
         if waiting:
             waiting()
         time.sleep(PAUSE)
-    try:
+    with lock:
         yield
-    finally:
-        with suppress(OSError):  # Windows does not remove open files
-            path.unlink()
-        file.close()
 
 
 def _same(file: BinaryIO, path: Path) -> bool:
