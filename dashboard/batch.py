@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from dashboard.detector import (
     NeedleError,
     OptionError,
     ScanSettings,
+    StoreError,
     check_folder,
     harmless,
     run,
@@ -24,6 +26,7 @@ from dashboard.detector import (
 
 EXECUTORS = ("local", "dask")
 SUMMARY = "summary.csv"
+STOPPED = "stopped before it was done; the same command goes on"
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def batch(
     """Scans each scene into a folder of its own; what became of each, as it ends.
 
     A scene that fails stops no other. A scene that was scanned before is not scored again. At the
-    end `summary.csv` holds all outcomes, in the order of the scenes.
+    end, also where it is stopped, `summary.csv` holds all outcomes, in the order of the scenes.
 
     Args:
         executor: `local`, one scene at a time in a process of its own, which uses every core; or
@@ -68,24 +71,47 @@ def batch(
     # Paths must mean the same wherever the work is done.
     settings = replace(settings, model=_absolute(settings.model, ".onnx"))
     ended = _by_dask(jobs, settings, scheduler) if executor == "dask" else _here(jobs, settings)
-    outcomes: dict[str, Outcome] = {}
-    for outcome in ended:
-        outcomes[outcome.folder] = outcome
-        yield outcome
-    ordered = [outcomes[str(folder)] for _, folder in jobs if str(folder) in outcomes]
+    outcomes = {str(folder): Outcome(scene, str(folder), error=STOPPED) for scene, folder in jobs}
+    try:
+        for outcome in ended:
+            outcomes[outcome.folder] = outcome
+            yield outcome
+    finally:
+        _write(out, summary(list(outcomes.values())))
+
+
+def _write(out: Path, text: str) -> None:
+    """The summary in one step.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
     part = out / f".{SUMMARY}.{os.getpid()}"
-    part.write_text(summary(ordered), encoding="utf-8")
-    part.replace(out / SUMMARY)
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(out / SUMMARY)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise StoreError(
+            f"{out / SUMMARY}: cannot be written ({error.strerror}); make room"
+        ) from error
 
 
 def folders(scenes: Sequence[str], out: Path) -> list[Path]:
-    """A folder for each scene, named after it; numbered where names meet."""
-    taken: dict[str, int] = {}
+    """A folder for each scene, named after it; numbered where names meet, each another.
+
+    Names that differ only in capitals meet: some file systems take them for one.
+    """
+    stems = [Path(scene).stem or "scene" for scene in scenes]
+    names = {stem.casefold() for stem in stems}  # that scenes have without a number
+    taken: set[str] = set()
     found = []
-    for scene in scenes:
-        stem = Path(scene).stem or "scene"
-        taken[stem] = taken.get(stem, 0) + 1
-        found.append((out / (stem if taken[stem] == 1 else f"{stem}-{taken[stem]}")).absolute())
+    for stem in stems:
+        numbered = (f"{stem}-{number}" for number in count(2))
+        free = (name for name in numbered if name.casefold() not in names | taken)
+        name = next(free) if stem.casefold() in taken else stem
+        taken.add(name.casefold())
+        found.append((out / name).absolute())
     return found
 
 

@@ -81,6 +81,37 @@ def test_folders_are_named_after_scenes_and_never_shared(tmp_path: Path) -> None
     assert [folder.name for folder in found] == ["x", "x-2", "y", "scene"]
 
 
+@pytest.mark.parametrize(
+    ("scenes", "names"),
+    [
+        (["a.tif", "d/a.tif", "a-2.tif"], ["a", "a-3", "a-2"]),
+        (["a-2.tif", "a.tif", "d/a.tif"], ["a-2", "a", "a-3"]),
+        (["a.tif", "d/A.png", "a-2.tif", "e/a-2.tif"], ["a", "A-3", "a-2", "a-2-2"]),
+        (["a.tif", "a.tif", "a.tif"], ["a", "a-2", "a-3"]),
+    ],
+)
+def test_a_number_never_leads_to_the_folder_of_another(
+    scenes: list[str], names: list[str], tmp_path: Path
+) -> None:
+    assert [folder.name for folder in folders(scenes, tmp_path)] == names
+
+
+def test_a_batch_that_is_stopped_says_what_is_done_and_what_is_not(
+    scenes: list[str], settings: ScanSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.batch.one", _dies)
+    ended = batch([scenes[0], scenes[2]], tmp_path / "out", settings)
+    assert next(ended).scene == scenes[0]
+    with pytest.raises(KeyboardInterrupt):
+        ended.throw(KeyboardInterrupt)
+    rows = list(csv.DictReader((tmp_path / "out" / "summary.csv").read_text().splitlines()))
+    assert [(row["scene"], row["detections"]) for row in rows] == [
+        (scenes[0], "0"),
+        (scenes[2], ""),
+    ]
+    assert "stopped before it was done" in rows[1]["error"]
+
+
 def test_bad_options_are_refused(settings: ScanSettings, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="no executor"):
         next(batch(["a.png"], tmp_path, settings, "slurm"))

@@ -44,10 +44,13 @@ def test_the_second_waits_and_scores_nothing_again(
 ) -> None:
     monkeypatch.setattr(scanning, "SETTLE_SECONDS", 0.0)
     scene, looked = scene_of(), []
-    look = scanning.look
-    monkeypatch.setattr(
-        scanning, "look", lambda reading, *how: looked.append(reading.piece) or look(reading, *how)
-    )
+    look = scanning.look_at_piece
+
+    def noted(reading: Any, *how: Any) -> Any:
+        looked.append(reading.piece)
+        return look(reading, *how)
+
+    monkeypatch.setattr(scanning, "look_at_piece", noted)
     first, second = (ScanStore.for_scan(scene, model, 16) for _ in range(2))
     steps, waited = scan(first, scene, model), scan(second, scene, model)
     next(steps)
@@ -61,7 +64,7 @@ def test_the_second_waits_and_scores_nothing_again(
     for _ in waited:
         pass
     assert second.finished
-    assert len(looked) == len(set(looked)) == scanning.Pieces(first.record).down
+    assert len(looked) == len(set(looked)) == len(scanning.Pieces(first.record))
     assert ScanStore.open(first.folder).finished
 
 
