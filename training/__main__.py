@@ -206,7 +206,7 @@ def _add_evaluate(commands: Any) -> None:
         nargs="+",
         default=["mean"],
         metavar="RULE",
-        help="what sigma is (mean, robust, ground, alike): the models by each of these",
+        help="what sigma is (as of `scan --rule`): the models by each of these",
     )
     evaluate.add_argument("--stride", type=int, help="px, of models that score tile by tile")
     evaluate.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
@@ -217,6 +217,13 @@ def _add_evaluate(commands: Any) -> None:
         metavar="N",
         help="plant hardware on each scene too, N times; without --scenes on the real ground in "
         "../shared/data, or on synthetic ground",
+    )
+    evaluate.add_argument(
+        "--contrasts",
+        nargs="+",
+        choices=("real", "hard"),
+        default=["real", "hard"],
+        help="of what is planted: the real thing's; varied in size, and fainter",
     )
     evaluate.add_argument(
         "--adapt",
@@ -245,6 +252,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
         stride=options.stride,
         device=options.device,
         planted=options.planted,
+        contrasts=tuple(options.contrasts),
         peers=options.peers,
         adapt=options.adapt,
         story=options.scale if options.story else None,

@@ -30,7 +30,7 @@ from training.evaluate.contestants import ARTICLE, Contestant
 from training.evaluate.measures import EVERY, SIGMA, Outcome, judge
 from training.truth import Truth
 
-VERSION = 1  # of the stored cases
+VERSION = 2  # of the stored cases
 SHOWN = 64  # px around a place, each way, in its picture
 WORST = 8  # false detections that are pictured
 BINS = 90
@@ -47,6 +47,7 @@ class Subject:
     seed: int | None  # of a planted scene
     width: int  # px
     height: int  # px
+    contrast: str = ""  # of what was planted: `real`, or `hard`: varied in size and contrast
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from training.evaluate.adapted import Adapted
 from training.evaluate.cases import Case, Cases, case_of, write
 from training.evaluate.contestants import ARTICLE, Contestant, Network
 from training.evaluate.peers import peers
-from training.evaluate.planted import series
+from training.evaluate.planted import CONTRASTS, HARD, series
 from training.evaluate.report import page
 from training.evaluate.subjects import Trial, labelled
 from training.evaluate.summary import case_record, cases_csv, record_of, rows_of
@@ -40,6 +40,7 @@ class EvaluateSettings:
     stride: int | None = None  # px, of networks that score tile by tile; their own where None
     device: str = "auto"
     planted: int = 0  # seeds on each ground
+    contrasts: tuple[str, ...] = CONTRASTS  # of what is planted
     peers: bool = False
     adapt: bool = False  # the networks after they have learned each scene, too
     story: str | None = None  # the scale of the article's experiment
@@ -102,7 +103,8 @@ def trials_of(settings: EvaluateSettings) -> list[Trial]:
         return []  # it makes its own of the scenes
     trials: list[Trial] = [*labelled(settings.scenes)]
     if settings.planted:
-        trials += series(settings.planted, settings.scenes)
+        for contrast in settings.contrasts:
+            trials += series(settings.planted, settings.scenes, vary=contrast == HARD)
     if not trials:
         raise SceneError(
             f"{', '.join(settings.scenes)}: no picture has a truth beside it; "

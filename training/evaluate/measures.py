@@ -7,6 +7,7 @@ each object: the sigma of the strongest detection on it, and how many false ones
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -104,6 +105,12 @@ def review_cost(objects: Iterable[Outcome], group: str | None = None) -> int | N
 def unmet(objects: Iterable[Outcome]) -> int:
     """How many objects no detection meets, however weak: no review of the places finds them."""
     return sum(one.sigma is None for one in objects)
+
+
+def geometric_mean(costs: Iterable[int]) -> float | None:
+    """The geometric mean of costs, each raised by one for the sake of zeros; None without any."""
+    given = [math.log1p(cost) for cost in costs]
+    return math.expm1(sum(given) / len(given)) if given else None
 
 
 def average_precision(objects: Sequence[Outcome]) -> float | None:

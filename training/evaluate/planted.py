@@ -23,6 +23,7 @@ from training.windows import pictures_in
 
 SYNTHETIC = "synthetic ground"
 SYNTHETIC_SHAPE = (1536, 1536)  # px
+AS_REAL, HARD = CONTRASTS = ("real", "hard")
 CLEAR = 96  # px around real hardware that nothing is planted in, and that counts neither way
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "scenes"
 
@@ -39,6 +40,11 @@ class Planted:
     @property
     def name(self) -> str:
         return f"{self.picture.stem if self.picture else 'synthetic'}-planted-{self.seed}"
+
+    @property
+    def contrast(self) -> str:
+        """`real`, or `hard`: half to one and a half times as large, fainter, dusty."""
+        return HARD if self.vary else AS_REAL
 
     @property
     def ground(self) -> str:
@@ -74,7 +80,8 @@ class Planted:
         scene = ingest(path, home=work)
         folder = self.picture.resolve().parent.name if self.picture else ""
         size = scene.width, scene.height
-        yield Subject(self.name, self.ground, folder, self.seed, *size), scene, known
+        subject = Subject(self.name, self.ground, folder, self.seed, *size, self.contrast)
+        yield subject, scene, known
 
 
 def series(

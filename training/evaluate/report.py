@@ -10,8 +10,8 @@ from itertools import pairwise
 from training.evaluate import drawings
 from training.evaluate.cases import Case, FalseAlarm
 from training.evaluate.drawings import Axes, Line
-from training.evaluate.measures import LARGER, NEAR, SIGMA, SPOTS, Outcome
-from training.evaluate.summary import Row
+from training.evaluate.measures import LARGER, NEAR, SIGMA, SPOTS, Outcome, geometric_mean
+from training.evaluate.summary import WORDS, Row
 
 SHOWN = 16  # pictures in a strip
 MOST_COST = 1e5  # right end of the recall curves
@@ -49,7 +49,7 @@ def page(title: str, facts: Sequence[str], rows: Sequence[Row], cases: Sequence[
     """The whole report; `facts` are lines on how it was made."""
     series = {row.scenes: [c for c in cases if _belongs(c, row.scenes)] for row in rows}
     listed = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
-    parts = [f"<h1>{escape(title)}</h1><ul>{listed}</ul>", NOTES, _table(rows)]
+    parts = [f"<h1>{escape(title)}</h1><ul>{listed}</ul>", NOTES, _real(cases), _table(rows)]
     for scenes, inner in series.items():
         own = [row for row in rows if row.scenes == scenes]
         parts += [f"<h2>{escape(scenes)}</h2>", _kinds(own), _charts(scenes, inner)]
@@ -63,11 +63,35 @@ def page(title: str, facts: Sequence[str], rows: Sequence[Row], cases: Sequence[
 def _belongs(case: Case, scenes: str) -> bool:
     if not case.planted:
         return case.subject.scene == scenes
-    return scenes in (f"planted on {case.subject.ground}", "planted, all grounds")
+    words = WORDS[case.subject.contrast]
+    return scenes in (f"planted on {case.subject.ground}{words}", f"planted, all grounds{words}")
 
 
 def _contestants(cases: Sequence[Case]) -> list[str]:
     return list(dict.fromkeys(case.contestant for case in cases))
+
+
+def _real(cases: Sequence[Case]) -> str:
+    """What is asked first: false places above each real object, and their geometric mean."""
+    real = [case for case in cases if not case.planted]
+    names = _contestants(real)
+    costs: dict[tuple[str, str], dict[str, int]] = {}
+    for case in real:
+        for one in case.objects:
+            costs.setdefault((case.subject.scene, one.name), {})[case.contestant] = one.cost
+    if not costs:
+        return ""
+    body, last = [], ""
+    for (scene, name), own in costs.items():
+        first, last = scene != last, scene
+        cells = [escape(scene) if first else "", escape(name), *(_count(own.get(n)) for n in names)]
+        body.append(_cells("td", cells, words=2, first=first))
+    means = [geometric_mean(own[name] for own in costs.values() if name in own) for name in names]
+    said = ["" if mean is None else f"{mean:.1f}" for mean in means]
+    body.append(_cells("td", ["all", "geometric mean", *said], words=2, first=True))
+    heads = _cells("th", ["scene", "false places above", *map(escape, names)], words=2)
+    table = f'<div class="wide"><table>{heads}{"".join(body)}</table></div>'
+    return f"<h2>Real hardware</h2>{table}<h2>All scenes</h2>"
 
 
 def _table(rows: Sequence[Row]) -> str:
@@ -128,7 +152,7 @@ def _charts(scenes: str, cases: Sequence[Case]) -> str:
         for what in ("size", "contrast"):
             charts += _series(cases, what)
     shown = [case for case in cases if case.subject == cases[0].subject]
-    charts += [_scores(case) for case in shown if scenes != "planted, all grounds"]
+    charts += [_scores(case) for case in shown if not scenes.startswith("planted, all")]
     return f'<div class="row">{"".join(charts)}</div>'
 
 

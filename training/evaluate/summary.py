@@ -23,6 +23,7 @@ from training.evaluate.measures import (
     unmet,
 )
 
+WORDS = {"real": ", at the real contrast", "hard": ", hard", "": ""}  # by contrast
 HIGH = 90  # percentile of the review cost that a series shows beside its median
 
 
@@ -62,13 +63,17 @@ class Row:
 
 
 def rows_of(cases: Sequence[Case]) -> list[Row]:
-    """A row for each scene with truth, for each ground planted in, and for all planted scenes."""
+    """A row for each scene with truth, for each ground planted in, and for all planted scenes.
+
+    What is planted at the real contrast and what is hard are series apart.
+    """
     series: dict[str, list[Case]] = {}
     for case in cases:
         series.setdefault(_series(case), []).append(case)
-    planted = [case for case in cases if case.planted]
-    if len({case.subject.ground for case in planted}) > 1:
-        series["planted, all grounds"] = planted
+    for contrast, words in WORDS.items():
+        planted = [c for c in cases if c.planted and c.subject.contrast == contrast]
+        if len({case.subject.ground for case in planted}) > 1:
+            series[f"planted, all grounds{words}"] = planted
     return [
         _row(name, scenes, [case for case in inner if case.contestant == name])
         for scenes, inner in series.items()
@@ -77,7 +82,9 @@ def rows_of(cases: Sequence[Case]) -> list[Row]:
 
 
 def _series(case: Case) -> str:
-    return f"planted on {case.subject.ground}" if case.planted else case.subject.scene
+    if not case.planted:
+        return case.subject.scene
+    return f"planted on {case.subject.ground}{WORDS[case.subject.contrast]}"
 
 
 def _row(contestant: str, scenes: str, cases: Sequence[Case]) -> Row:

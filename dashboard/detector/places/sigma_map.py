@@ -33,19 +33,23 @@ class Looked:
     """Places that a judge looked at, ranked by how surprising they are in all."""
 
     table: PlaceTable
+    ordinary: OrdinaryPlaces  # that they are measured by
     surprises: Surprises
     candidates: Candidates
 
     @classmethod
-    def of(cls, table: PlaceTable, surprises: Surprises, measure: Yardstick, cols: int) -> Looked:
+    def of(
+        cls, table: PlaceTable, ordinary: OrdinaryPlaces, measure: Yardstick, cols: int
+    ) -> Looked:
         """The places of a table, each of one position, on a grid of so many columns."""
+        surprises = ordinary.surprises(table)
         total = surprises.total.astype(np.float32)
         order = np.argsort(-total, kind="stable")
         cells = (table.rows * cols + table.cols)[order]
         every, none = np.arange(len(order)), np.zeros(len(order), np.intp)
         sigmas = measure.sigma_of(total[order])
         ranked = Candidates(-np.inf, cells, total[order], none, sigmas, every, every)
-        return cls(table, surprises, ranked)
+        return cls(table, ordinary, surprises, ranked)
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,19 +251,22 @@ def sigma_map(
     return SigmaMap(scores, yardstick(scores, rule, kinds, novelty=new))
 
 
-def by_places(scores: ScoreMap, ordinary: OrdinaryPlaces | None = None) -> SigmaMap:
+def by_places(scores: ScoreMap, like: SigmaMap | None = None) -> SigmaMap:
     """The map by how surprising its places are; by the article's rule where nobody looked.
 
     Args:
-        ordinary: what the places are measured by; what is ordinary among them otherwise.
+        like: a map of other ground by whose places these are measured; by their own otherwise.
     """
     table = scores.places
     if table is None:
         return SigmaMap(scores, yardstick(scores))
-    surprises = (ordinary or OrdinaryPlaces.of(table)).surprises(table)
-    centre, scale = centre_and_scale(surprises.total)
-    measure = Yardstick("places", np.array([centre]), np.array([scale]))
-    return SigmaMap(scores, measure, Looked.of(table, surprises, measure, scores.grid.cols))
+    if like and like.looked:
+        ordinary, measure = like.looked.ordinary, like.measure
+    else:
+        ordinary = OrdinaryPlaces.of(table)
+        centre, scale = centre_and_scale(ordinary.surprises(table).total)
+        measure = Yardstick("places", np.array([centre]), np.array([scale]))
+    return SigmaMap(scores, measure, Looked.of(table, ordinary, measure, scores.grid.cols))
 
 
 def find(

@@ -14,6 +14,7 @@ from training.evaluate.measures import (
     average_precision,
     costs_of,
     found_of,
+    geometric_mean,
     judge,
     precision_at_total_recall,
     review_cost,
@@ -144,3 +145,9 @@ def test_the_cost_of_a_kind_is_the_median_over_its_objects() -> None:
         "spot": 1,
         "lander": 3,
     }
+
+
+def test_a_geometric_mean_is_that_of_costs_raised_by_one() -> None:
+    assert geometric_mean([0, 0, 0]) == 0.0
+    assert geometric_mean([0, 3]) == pytest.approx(1.0)
+    assert geometric_mean([]) is None

@@ -81,13 +81,19 @@ def test_the_command_plants_on_what_it_is_given_and_sums_it_up(
     record = json.loads(out.read_text())
     assert [(row["scenes"], row["count"]) for row in record["rows"]] == [
         ("real.png", 1),
-        ("planted on real.png", 2),
+        ("planted on real.png, at the real contrast", 2),
+        ("planted on real.png, hard", 2),
     ]
-    costs = [case["review_cost_larger"] for case in record["cases"][1:]]
-    row = record["rows"][1]
+    hard = record["cases"][3:]
+    costs = [case["review_cost_larger"] for case in hard]
+    row = record["rows"][2]
     assert row["cost_larger"] == np.median(costs)
     assert row["cost_larger_high"] == pytest.approx(np.percentile(costs, 90))
     assert sum(pair["of"] for pair in row["found"].values()) == 12
-    assert {one["size"] for case in record["cases"][1:] for one in case["objects"]} != {1.0}
+    sizes = [
+        [one["size"] for case in some for one in case["objects"]]
+        for some in (record["cases"][1:3], hard)
+    ]
+    assert set(sizes[0]) == {1.0} != set(sizes[1])
     kept = [path.name for path in (out.parent / "report.parts").iterdir()]
     assert kept == ["cases"], "planted scenes are not kept"

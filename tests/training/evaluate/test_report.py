@@ -123,3 +123,25 @@ def test_a_cost_without_every_object_is_a_lower_bound_and_never_the_best() -> No
     text = page("Title", [], rows, cases)
     assert "<b>40</b>" in text
     assert "over 5" in text
+
+
+def test_real_hardware_comes_first_object_by_object() -> None:
+    rival = replace(CASE, contestant="two", objects=(outcome("rover", 0), outcome("spot", 7, 1.0)))
+    cases = [planted(0, 3), CASE, rival]
+    text = page("title", [], rows_of(cases), cases)
+    table = text[text.index("Real hardware") : text.index("All scenes")]
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", table)
+    assert cells[:8] == ["a.png", "rover", "3", "0", "", "spot", "40", "7"]
+    assert cells[8:] == ["all", "geometric mean", "11.8", "1.8"]
+    assert text.index("Real hardware") < text.index("planted on g.png")
+    assert "Real hardware" not in page("title", [], rows_of(cases[:1]), cases[:1])
+
+
+def test_what_is_planted_at_the_real_contrast_is_a_series_of_its_own() -> None:
+    cases = [
+        replace(one, subject=replace(one.subject, contrast=contrast))
+        for contrast, one in (("real", planted(0, 3)), ("hard", planted(0, 90)))
+    ]
+    real, hard = rows_of(cases)
+    assert (real.scenes, real.cost_larger) == ("planted on g.png, at the real contrast", 3)
+    assert (hard.scenes, hard.cost_larger) == ("planted on g.png, hard", 90)
