@@ -15,9 +15,11 @@ from dashboard.batch import EXECUTORS, SUMMARY, batch
 from dashboard.detector import (
     DEVICES,
     RULES,
+    Coverage,
     Finished,
     Model,
     NeedleError,
+    Region,
     ScanSettings,
     ScanStore,
     Scene,
@@ -25,6 +27,7 @@ from dashboard.detector import (
     false_alarms,
     fetch,
     ingest,
+    list_scans,
     run,
 )
 from dashboard.learning import Lesson, Step, learn
@@ -239,7 +242,21 @@ def facts_of(scene: Scene) -> dict[str, Any]:
         "crs": scene.crs_name,
         "metres_per_pixel": scene.pixel_size,
         "centre_lonlat": middle,
+        "scans": [_scanned(store, scene) for store in _scans_of(scene)],
     }
+
+
+def _scans_of(scene: Scene) -> list[ScanStore]:
+    """The stored scans of a scene, newest first."""
+    return [store for store in list_scans() if store.record.scene_sha256 == scene.sha256]
+
+
+def _scanned(store: ScanStore, scene: Scene) -> dict[str, Any]:
+    """How much of the ground a scan has scored."""
+    region = store.record.region
+    coverage = Coverage(scene, store.scores(), Region(region) if region else None)
+    scanned = {"model": store.model_name, "stride": store.stride, "created": store.created}
+    return scanned | {"finished": store.finished} | coverage.record()
 
 
 def progress(title: str, total: int, unit: str, **how: Any) -> Any:

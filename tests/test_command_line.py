@@ -135,6 +135,7 @@ def test_a_scan_writes_what_is_promised_and_is_silent_off_a_terminal(
     done = run("dashboard", "scan", picture, "--out", out, "--model", model, home=home)
     assert (done.returncode, done.stderr) == (0, "")
     names = {"detections.csv", "detections.geojson", "tiles.csv", "scores.tif", "run.json"}
+    names |= {"coverage.geojson"}
     assert {path.name for path in out.iterdir()} == names
     record = json.loads((out / "run.json").read_text())
     assert record["settings"]["stride"] == 48

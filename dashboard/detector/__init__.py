@@ -41,6 +41,7 @@ from dashboard.detector.review.import_csv import Returned, harmless, read_verdic
 from dashboard.detector.review.verdicts import Change, Decision, Subject, Verdict, Verdicts
 from dashboard.detector.rules.rules import BY_GROUND, DEFAULT_RULE, RULES
 from dashboard.detector.run import check_folder, run
+from dashboard.detector.scanning.coverage import Coverage, Rings
 from dashboard.detector.scanning.judging import describe
 from dashboard.detector.scanning.place_table import PlaceTable
 from dashboard.detector.scanning.scan import Progress, estimate, scan
@@ -68,6 +69,7 @@ __all__ = [
     "RUN_RECORD",
     "Box",
     "Change",
+    "Coverage",
     "DamagedScene",
     "Decision",
     "Detection",
@@ -94,6 +96,7 @@ __all__ = [
     "Progress",
     "Region",
     "Returned",
+    "Rings",
     "ScanSettings",
     "ScanStore",
     "Scene",

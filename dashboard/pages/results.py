@@ -47,6 +47,7 @@ def page() -> None:
         kind = "confirmed place" if finished.confirmed else "place"
         places = frame.count(len(finished.detections), kind)
         st.subheader(f"{places} beyond {finished.settings.sigma:g} sigma")
+        frame.quiet(f"{finished.coverage.words}.".capitalize())
         _switch()
         if finished.detections:
             many = len(finished.detections) > IN_SIGHT
@@ -186,15 +187,17 @@ def _extent(name: str, finished: Finished) -> str:
     if name == "scores.tif":
         rows, cols = finished.scores.values.shape
         return f"{cols} x {rows} px."
-    if name == "tiles.csv":
-        return f"{frame.count(len(finished.flagged), 'row')}."
-    if name == "report.html":
-        return f"{frame.count(len(finished.detections), 'place')}."
-    if name == "tiles.zip":
-        return f"{frame.count(len(finished.pictured), 'picture')}."
     if name == RUN_RECORD.name:
         return "Taken last, it holds the checksum of every file."
-    return f"{frame.count(len(finished.detections), 'row')}."
+    if name == "coverage.geojson":
+        return f"{finished.coverage.words}."
+    counted = {
+        "tiles.csv": (finished.flagged, "row"),
+        "report.html": (finished.detections, "place"),
+        "tiles.zip": (finished.pictured, "picture"),
+    }
+    things, noun = counted.get(name, (finished.detections, "row"))
+    return f"{frame.count(len(things), noun)}."
 
 
 def _stem(finished: Finished) -> str:

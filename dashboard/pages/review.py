@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import address, server, state, viewer
 from dashboard import desk as desks
 from dashboard.desk import Desk
-from dashboard.detector import NeedleError
+from dashboard.detector import NeedleError, Rings
 from dashboard.pages import explain, frame, gallery, judging, stretch, threshold
 
 LOOK, WHY = "Look", "Why"
@@ -61,7 +61,15 @@ def _layers(scan: state.Opened) -> viewer.Layers:
         state.score_ends(store.key, store.done, scan.scores),
         store.done,
         scan.scores.window,
+        _unscored(store.key, store.done, scan),
     )
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def _unscored(key: str, done: int, _scan: state.Opened) -> list[Rings]:
+    """Polygons of the ground that was not scored."""
+    coverage = _scan.at(state.sigma()).coverage
+    return [rings for _, rings in coverage.unscored()]
 
 
 def _to_bar(scan: state.Opened, sigma: float) -> None:

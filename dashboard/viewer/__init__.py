@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from dashboard.detector import Detection, Scene, Verdict
+from dashboard.detector import Detection, Rings, Scene, Verdict
 
 HERE = Path(__file__).parent
 LETTERS = {
@@ -38,6 +38,7 @@ class Layers:
     ends: tuple[float, float]  # the scores shown darkest and brightest
     done: int  # positions scored: it decides what the tiles of the scores show
     side: float  # px of the ground a score was taken over
+    unscored: Sequence[Rings] = ()  # polygons of the ground that was not scored
 
     @property
     def stretch(self) -> str:
@@ -112,6 +113,7 @@ def scene_map(
         "ends": ",".join(f"{end:g}" for end in layers.ends),
         "done": layers.done,
         "side": layers.side,
+        "unscored": list(layers.unscored),
         "metres": scene.pixel_size,
         "lonlat": lonlat_grid(scene),
         "x": [one.x for one in finds],

@@ -23,9 +23,20 @@ const BODY = `
   <button data-do="fit" title="All of the scene (0)">All</button>
   <button data-do="one" title="One pixel of the scene on one of the screen (1)">1:1</button>
   <label class="tick"><input type="checkbox" data-layer="finds" checked> Finds</label>
+  <label class="tick"><input type="checkbox" data-layer="unscored"> Not scored</label>
   <label class="slide">Scores <input type="range" min="0" max="100" value="0" step="5"
     aria-label="Opacity of the scores in percent"></label>
 </div>`;
+
+function hatched(pen) {
+  const tile = document.createElement("canvas"), ink = tile.getContext("2d");
+  tile.width = tile.height = 8;
+  ink.fillStyle = SHADE; ink.fillRect(0, 0, 8, 8);
+  ink.strokeStyle = GREY;
+  for (const x of [-8, 0, 8]) { ink.moveTo(x, 8); ink.lineTo(x + 8, 0); }
+  ink.stroke();
+  return pen.createPattern(tile, "repeat");
+}
 
 class Viewer {
   constructor(root) {
@@ -39,6 +50,7 @@ class Viewer {
     this.pointers = new Map();
     this.opacity = 0;
     this.finds = true;
+    this.unscored = false;
     new ResizeObserver(() => this.resize()).observe(this.canvas);
     this.listen();
   }
@@ -146,6 +158,7 @@ class Viewer {
       this.layer("scores", `ends=${this.data.ends}&done=${this.data.done}`, this.opacity, wanted);
     }
     this.tiles.want(wanted.sort((a, b) => a.far - b.far).map((tile) => tile.address));
+    if (this.unscored) this.veil();
     if (this.finds) this.marks();
     this.legend();
     const { x, y, scale } = this.view;
@@ -192,6 +205,18 @@ class Viewer {
     const ratio = window.devicePixelRatio || 1, snap = (at) => Math.round(at * ratio) / ratio;
     pen.drawImage(image, from_x, from_y, width, height,
       snap(x0), snap(y0), snap(x1) - snap(x0), snap(y1) - snap(y0));
+  }
+
+  // Hatches the ground that was not scored.
+  veil() {
+    const { pen, data } = this, path = new Path2D();
+    for (const ring of (data.unscored || []).flat()) {
+      ring.forEach(([x, y], i) => path[i ? "lineTo" : "moveTo"](...this.screen(x, y)));
+      path.closePath();
+    }
+    pen.fillStyle = this.hatch ??= hatched(pen);
+    pen.fill(path, "evenodd");
+    pen.strokeStyle = GREY; pen.lineWidth = 1; pen.stroke(path);
   }
 
   // Rings of the finds: what is open in rust, what is confirmed filled, what is settled quiet.
@@ -326,10 +351,9 @@ class Viewer {
       const what = event.target.dataset && event.target.dataset.do;
       if (what) this.act(what);
     });
-    this.box.querySelector("[data-layer]").addEventListener("change", (event) => {
-      this.finds = event.target.checked;
-      this.draw();
-    });
+    for (const tick of this.box.querySelectorAll("[data-layer]")) {
+      tick.addEventListener("change", () => { this[tick.dataset.layer] = tick.checked; this.draw(); });
+    }
     this.box.querySelector("[type=range]").addEventListener("input", (event) => {
       this.opacity = event.target.value / 100;
       this.draw();

@@ -30,8 +30,10 @@ from dashboard.detector.places.sigma_map import SigmaMap, sigma_map
 from dashboard.detector.review.import_csv import harmless
 from dashboard.detector.review.verdicts import Decision, Place, Verdict
 from dashboard.detector.rules.rules import BY_GROUND, DEFAULT_RULE, RULES
+from dashboard.detector.scanning.coverage import Coverage
 from dashboard.detector.scanning.score_map import ScoreMap
 from dashboard.detector.scanning.store import ScanStore
+from dashboard.detector.scenes.area_of_interest import Region
 from dashboard.detector.scenes.formats import GDAL_OPTIONS
 from dashboard.detector.scenes.geography import lonlat_crs
 from dashboard.detector.scenes.scene import Scene
@@ -89,6 +91,12 @@ class Finished:
     def ground(self) -> Survey:
         """What the scene looks like; surveyed once and kept with the scan."""
         return self.surveyed or survey(self.scene, self.store.folder)
+
+    @cached_property
+    def coverage(self) -> Coverage:
+        """How much of the scene's ground was scored."""
+        region = self.store.record.region
+        return Coverage(self.scene, self.scores, Region(region) if region else None)
 
     @cached_property
     def measured(self) -> SigmaMap:

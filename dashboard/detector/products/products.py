@@ -20,6 +20,7 @@ from dashboard import __version__
 from dashboard.detector.errors import ModelError, StoreError
 from dashboard.detector.models.model import read_card
 from dashboard.detector.places.detections import FlaggedTile
+from dashboard.detector.products.coverage_geojson import coverage_geojson
 from dashboard.detector.products.finished import (
     Finished,
     detections_csv,
@@ -95,6 +96,7 @@ def run_record(finished: Finished, checksums: Mapping[str, str]) -> dict[str, An
         "reviewed": _reviewed(finished),
         "provider": record.provider,
         "device": record.device,
+        "coverage": finished.coverage.record(),
         "tiles": {"grid": len(record.grid), "done": record.done, "scored": scores.scored},
         "places": {"found": record.places, "table": record.table} if record.table else None,
         "scores": {
@@ -185,6 +187,13 @@ PRODUCTS = (
         "The score of every tile, to lay over the scene in a GIS.",
         "image/tiff",
         lambda f: scores_cog(f.scores, f.scene, origin(f)),
+    ),
+    Product(
+        "coverage.geojson",
+        "Ground not scored, GeoJSON",
+        "Where nothing could be found, and why: to know, or to scan as an area of another picture.",
+        "application/geo+json",
+        lambda f: coverage_geojson(f, origin(f)).encode(),
     ),
     Product(
         "tiles.zip",

@@ -46,6 +46,7 @@ def report(finished: Finished, record: Mapping[str, Any]) -> str:
         "CRS": scene.crs_name or "none: positions in pixels only",
         **({"note": "; ".join(scene.notes)} if scene.notes else {}),
         "model": finished.store.model_name,
+        "coverage": finished.coverage.words,
         "threshold": f"{settings.sigma:g} sigma by the rule {settings.rule}",
         "places": f"{len(said):,}" + (" confirmed" if finished.confirmed else ""),
         "reviewed": f"{sum(map(bool, said)):,}",
