@@ -67,5 +67,5 @@ class StoreError(NeedleError):
 
 def unwritable(folder: object, error: Exception) -> StoreError:
     """That a folder of Needle's own cannot be written, and why."""
-    reason = str(error.__cause__ or error).splitlines()[0]
+    (reason, *_) = str(error.__cause__ or error).splitlines() or [type(error).__name__]
     return StoreError(f"{folder}: cannot be written; make room or set NEEDLE_HOME ({reason})")

@@ -16,6 +16,8 @@ from dashboard.detector.errors import ModelError
 from dashboard.detector.models.chessboard import Chessboard
 
 PREFIX = "needle."
+LENGTHS = ("tile", "hole", "score_window", "stride", "margin", "around", "square", "bands")
+LONGEST = 1 << 14  # px; the memory for what a network looks at grows with the square
 KINDS = ("article", "guarded", "critic", "second-look", "places")
 LAST = "critic-last"  # the preset where a critic's last layer was fitted to a scene
 
@@ -122,13 +124,32 @@ class ModelCard:
         if given != wanted:
             raise ModelError(_difference(given, wanted))
         values: dict[str, Any] = {}
-        for name in wanted:
+        for field in fields(cls):
             try:
-                value = json.loads(metadata[PREFIX + name])
-            except ValueError as error:
-                raise ModelError(f"the model card's {name} is not readable: {error}") from error
-            values[name] = tuple(value) if isinstance(value, list) else value
+                value: Any = json.loads(metadata[PREFIX + field.name])
+            except (ValueError, RecursionError) as error:
+                why = f"the model card's {field.name} is not readable: {error}"
+                raise ModelError(why) from error
+            if isinstance(value, list):
+                value = tuple(value)
+            if not _fits(value, str(field.type)) or (field.name in LENGTHS and value > LONGEST):
+                raise ModelError(f"the model card's {field.name} is not a sensible {field.type}")
+            values[field.name] = value
         return cls(**values)
+
+
+def _fits(value: object, kind: str) -> bool:
+    """True where a value is of a type as it is written in the card's fields."""
+    if kind.endswith(" | None"):
+        return value is None or _fits(value, kind.removesuffix(" | None"))
+    if kind.startswith("tuple["):
+        inner = kind.removeprefix("tuple[").partition(",")[0]
+        return isinstance(value, tuple) and all(_fits(one, inner) for one in value)
+    if kind == "int":
+        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if kind == "float":
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, {"str": str, "bool": bool}[kind])
 
 
 def _difference(given: set[str], wanted: set[str]) -> str:

@@ -61,6 +61,8 @@ def card_of(session: ort.InferenceSession, path: Path) -> ModelCard:
         card = ModelCard.from_metadata(session.get_modelmeta().custom_metadata_map)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
+    except ValueError as error:  # of ONNX Runtime, which takes it for UTF-8
+        raise ModelError(f"{path}: the model card is no text; export the model again") from error
     if card.judges_places != judges_places or judges_places > (outputs >= {LOGIT, DESCRIPTION}):
         raise ModelError(f"{path}: graph and card disagree on what it judges; export it again")
     if card.around and SURPRISE not in outputs:

@@ -27,6 +27,7 @@ from dashboard.detector.models.graph import (
     cpu_session,
 )
 from dashboard.detector.models.judge import WINDOW, Judge
+from dashboard.detector.system.gdal_errors import reason
 
 DEFAULT_MODEL = "second-look"
 EXPORTED = Path(__file__).resolve().parents[3] / "exported"
@@ -107,7 +108,10 @@ class Model:
         model = cls(path, digest, card, found, session, tuple(beside))
         side = 2 * card.margin + 32 if card.area else card.tile
         for one in dict.fromkeys((session, *beside)):
-            replace(model, session=one)._try(1, side)
+            try:
+                replace(model, session=one)._try(1, side)
+            except Exception as error:  # ONNX Runtime has no common error type
+                raise ModelError(f"{path}: the network does not run ({reason(error)})") from error
         if model.provider == CPU or card.area:
             return model
         return replace(model, batch=best_batch(lambda batch: model._try(batch, side)))

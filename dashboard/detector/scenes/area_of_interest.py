@@ -26,6 +26,20 @@ LONLATS = (
     "urn:ogc:def:crs:OGC:1.3:CRS84",
 )  # the last is what QGIS writes
 
+# What reading a file as GeoJSON raises where it is something else: nested without end, numbers of
+# hundreds of digits, no text.
+NOT_GEOJSON = (
+    OSError,
+    ValueError,
+    ArithmeticError,
+    RecursionError,
+    LookupError,
+    TypeError,
+    AttributeError,
+)
+
+FARTHEST = 1e9  # px or degrees, of a point
+
 Ring = list[tuple[float, float]]
 
 
@@ -100,8 +114,12 @@ def _box(area: str) -> list[list[Ring]] | None:
         left, top, right, bottom = (float(edge) for edge in area.split(","))
     except ValueError:
         return None
-    if not (left < right and top < bottom and all(map(math.isfinite, (left, top, right, bottom)))):
-        raise OptionError(f"the area {area} holds no pixel; give x_min,y_min,x_max,y_max")
+    if not (
+        left < right
+        and top < bottom
+        and all(abs(edge) < FARTHEST for edge in (left, top, right, bottom))
+    ):
+        raise OptionError(f"the area {area[:80]} holds no pixel; give x_min,y_min,x_max,y_max")
     return [[[(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]]]
 
 
@@ -112,9 +130,10 @@ def _from_geojson(area: str, scene: Scene) -> list[list[Ring]]:
         record = json.loads(text)
         found = [_ring_points(polygon) for polygon in _polygons(record)]
         named = record.get("crs", {}).get("properties", {}).get("name")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except NOT_GEOJSON as error:
+        why = str(error).partition("\n")[0][:200]
         raise OptionError(
-            f"{shown}: no box x_min,y_min,x_max,y_max and no GeoJSON with polygons ({error})"
+            f"{shown}: no box x_min,y_min,x_max,y_max and no GeoJSON with polygons ({why})"
         ) from error
     if not found:
         raise OptionError(f"{shown}: holds no polygon; draw one around what is to be scanned")
@@ -144,7 +163,7 @@ def _polygons(record: Mapping[str, Any]) -> Iterator[list[Any]]:
 
 def _ring_points(polygon: list[Any]) -> list[Ring]:
     rings = [[(float(point[0]), float(point[1])) for point in ring] for ring in polygon]
-    finite = all(math.isfinite(value) for ring in rings for point in ring for value in point)
+    finite = all(abs(value) < FARTHEST for ring in rings for point in ring for value in point)
     if not (rings and finite and all(len(ring) >= 4 for ring in rings)):
         raise ValueError("a polygon needs rings of four points and more")
     return rings

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import rasterio
 from rasterio.enums import ColorInterp
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import NotGeoreferencedWarning
 
 from dashboard.detector.errors import (
     DamagedScene,
@@ -25,6 +25,7 @@ from dashboard.detector.errors import (
     UnknownFormat,
 )
 from dashboard.detector.scenes.codestream import codestream
+from dashboard.detector.system.gdal_errors import GDAL_ERRORS, reason
 
 MAX_GIGABYTES = 16.0  # real scenes have 2 to 8; a 7 MB TIFF can declare 40
 DTYPES = frozenset({"uint8", "uint16", "int16", "uint32", "int32", "float32", "float64"})
@@ -149,7 +150,7 @@ def open_picture(path: str | Path, name: str | None = None) -> Iterator[rasterio
         try:
             with quietly(NotGeoreferencedWarning):
                 source = rasterio.open(found, driver=known.driver)
-        except RasterioError as error:
+        except GDAL_ERRORS as error:
             raise DamagedScene(damaged(name, known.name, error)) from error
         with source:
             check_size(source, name)
@@ -157,7 +158,7 @@ def open_picture(path: str | Path, name: str | None = None) -> Iterator[rasterio
             try:
                 with rasterio.Env(**_options_for(source)):
                     yield source
-            except RasterioError as error:
+            except GDAL_ERRORS as error:
                 raise DamagedScene(damaged(name, known.name, error)) from error
 
 
@@ -188,9 +189,7 @@ def one_tile(source: rasterio.DatasetReader) -> bool:
 
 def damaged(name: str, kind: str, error: Exception) -> str:
     """What is said of a damaged picture: its name, its format, and the reader's first line."""
-    said = str(error.__cause__ or error).splitlines()
-    reason = said[0].strip().rstrip(".") if said else "no reason given"
-    return f"{name}: the {kind} file is damaged or cut off; copy it again ({reason})"
+    return f"{name}: the {kind} file is damaged or cut off; copy it again ({reason(error)})"
 
 
 def limit_bytes() -> int:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rasterio.crs import CRS
-from rasterio.errors import RasterioError
 from rasterio.warp import transform
 
 from dashboard.detector.scenes.bodies import ELLIPSOID, known_body
+from dashboard.detector.system.gdal_errors import GDAL_ERRORS
 
 Affine6 = tuple[float, float, float, float, float, float]
 
@@ -48,7 +48,7 @@ def body_of(wkt: str) -> Body | None:
             return None
         radius, inverse = float(found[1]), float(found[2])
         target = CRS.from_wkt(_TARGET.format(name="body", a=radius, f=inverse))
-    except (RasterioError, ValueError):
+    except (*GDAL_ERRORS, ValueError):
         return None
     flattening = 1 / inverse if inverse else 0.0
     base = _BASE.search(text)
@@ -66,7 +66,7 @@ def _hands_back(crs: CRS, target: CRS, probe: float = 45.0) -> bool:
     """True where PROJ leaves a latitude of a geographic CRS as it is."""
     try:
         (lat,) = transform(crs, target, [0.0], [probe])[1]
-    except RasterioError:
+    except GDAL_ERRORS:
         return False
     return bool(abs(lat - probe) < 1e-6)
 
@@ -114,7 +114,7 @@ def lonlats(wkt: str, xs: Sequence[float], ys: Sequence[float]) -> list[tuple[fl
     given = (ys, xs) if body.westward else (xs, ys)
     try:
         lons, lats = transform(body.crs, body.geographic, *given)[:2]
-    except RasterioError:
+    except GDAL_ERRORS:
         # One point that cannot be projected fails all of them.
         if len(xs) == 1:
             return [None]
@@ -136,7 +136,7 @@ def from_lonlats(
     graphic = [_graphic(body, lat) for lat in lats]
     try:
         given = transform(body.geographic, body.crs, lons, graphic)[:2]
-    except RasterioError:
+    except GDAL_ERRORS:
         if len(lons) == 1:
             return [None]
         return [from_lonlats(wkt, [lon], [lat])[0] for lon, lat in zip(lons, lats, strict=True)]
@@ -171,7 +171,7 @@ def pixel_size(wkt: str, affine: Affine6) -> float | None:
         return units * math.radians(1.0) * body.radius
     try:
         return float(units * body.crs.linear_units_factor[1])
-    except RasterioError:
+    except GDAL_ERRORS:
         return None
 
 

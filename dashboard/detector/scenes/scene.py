@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from rasterio import Affine
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from dashboard.detector.errors import DamagedScene
 from dashboard.detector.scenes import geography
 from dashboard.detector.scenes.geography import Affine6
 from dashboard.detector.system.cache import used
+from dashboard.detector.system.gdal_errors import GDAL_ERRORS
 from dashboard.detector.tiling import Box
 
 TAG = "NEEDLE_SCENE"
@@ -89,7 +89,7 @@ class Scene:
                 facts = json.loads(source.tags()[TAG])
             known = {field.name for field in fields(cls)} - {"path"}
             facts = {key: facts[key] for key in known}
-        except (RasterioError, KeyError, ValueError, TypeError) as error:
+        except (*GDAL_ERRORS, KeyError, ValueError, TypeError) as error:
             raise DamagedScene(
                 f"{name or path.name}: no ingested copy can be read; ingest the picture again"
             ) from error
@@ -223,7 +223,7 @@ class Scene:
     def _patch(self, **how: Any) -> Patch:
         try:
             dn, state = _handle(self.path).read(**how)
-        except RasterioError as error:
+        except GDAL_ERRORS as error:
             raise DamagedScene(
                 f"{self.name}: the ingested copy cannot be read; ingest the picture again"
             ) from error

@@ -19,7 +19,6 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio import Affine
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
 
 from dashboard.detector.arrays import Mask, Pixels
 from dashboard.detector.errors import NoGround, unwritable
@@ -38,6 +37,7 @@ from dashboard.detector.scenes.formats import GDAL_OPTIONS, open_picture
 from dashboard.detector.scenes.nodata import HALO, Areas, as_dn, fill_holes
 from dashboard.detector.scenes.picture import BLOCK, Picture, window_of
 from dashboard.detector.scenes.scene import GROUND, HOLE, NODATA, TAG
+from dashboard.detector.system.gdal_errors import GDAL_ERRORS
 from dashboard.detector.system.memory import give_back
 from dashboard.detector.system.prefetch import ahead
 from dashboard.detector.tiling import Box
@@ -273,5 +273,5 @@ def _writing(folder: Path) -> Iterator[None]:
     """Turns GDAL's failures on Needle's own files into one clear line."""
     try:
         yield
-    except RasterioError as error:
+    except GDAL_ERRORS as error:
         raise unwritable(folder, error) from error

@@ -39,3 +39,23 @@ def test_what_is_unknown_broken_or_absent_is_refused() -> None:
 def test_text_keeps_its_letters() -> None:
     card = replace(CARD, title='Dünen, "rough" ground\n#2')
     assert ModelCard.from_metadata(card.to_metadata()) == card
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("tile", '"256"'),
+        ("tile", "true"),
+        ("tile", "-1"),
+        ("tile", "1000000000"),
+        ("strides", "16"),
+        ("strides", '["16"]'),
+        ("title", "null"),
+        ("hours", '"long"'),
+        ("start", "[" * 5000),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused(key: str, value: str) -> None:
+    metadata = CARD.to_metadata() | {f"{PREFIX}{key}": value}
+    with pytest.raises(ModelError, match=f"the model card's {key} is not"):
+        ModelCard.from_metadata(metadata)

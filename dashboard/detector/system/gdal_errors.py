@@ -1,0 +1,16 @@
+"""What GDAL and PROJ raise, in one place: rasterio lets some of it through under another name."""
+
+from __future__ import annotations
+
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioError
+
+# A full disk while overviews are built, a latitude beyond 90 degrees and a projection without an
+# inverse come as CPLE_AppDefinedError, which is no RasterioError.
+GDAL_ERRORS: tuple[type[Exception], type[Exception]] = (RasterioError, CPLE_BaseError)
+
+
+def reason(error: BaseException) -> str:
+    """The first line of what a library said, without its full stop."""
+    said = str(error.__cause__ or error).strip().splitlines()
+    return said[0].strip().rstrip(".") if said else type(error).__name__
