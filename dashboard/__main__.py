@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -38,7 +39,7 @@ BAD_INPUT, STOPPED = 2, 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 on success, 2 on bad input with one line on standard error."""
-    options = parser().parse_args(arguments)
+    options = parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
     try:
         options.command(options)
     except NeedleError as error:
@@ -50,6 +51,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has enough
     return 0
+
+
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """The arguments with an area that begins with a minus joined to its option."""
+    found = list(arguments)
+    for place in range(len(found) - 1, 0, -1):
+        if found[place - 1] == "--area" and re.match(r"-[\d.]", found[place]):
+            found[place - 1 : place + 1] = [f"--area={found[place]}"]
+    return found
 
 
 def parser() -> argparse.ArgumentParser:
@@ -93,7 +103,7 @@ def parser() -> argparse.ArgumentParser:
 def _scan_options(command: argparse.ArgumentParser) -> None:
     """What a user decides about a scan."""
     defaults = ScanSettings()
-    command.add_argument("--out", required=True, type=Path, metavar="DIR")
+    command.add_argument("--out", required=True, type=_folder, metavar="DIR")
     command.add_argument("--model", default=defaults.model, help="a name in exported/, or a file")
     threshold = command.add_mutually_exclusive_group()
     threshold.add_argument(
@@ -118,10 +128,16 @@ def _scan_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--area",
-        metavar="GEOJSON|X0,Y0,X1,Y1",
-        help="of interest: a file of polygons in degrees, or a box in pixels",
+        metavar="FILE|X0,Y0,X1,Y1",
+        help="of interest: polygons in GeoJSON or GeoPackage, or a box in pixels",
     )
     command.add_argument("--device", choices=DEVICES, default=defaults.device)
+
+
+def _folder(text: str) -> Path:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("give the name of a folder; . is the current one")
+    return Path(text)
 
 
 def _settings(options: argparse.Namespace) -> ScanSettings:

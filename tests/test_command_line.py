@@ -233,3 +233,17 @@ def test_a_gpu_that_is_not_there_is_one_line(
     assert main(["scan", str(path), *wanted]) == 2
     said = capsys.readouterr().err
     assert said == "needle: no NVIDIA GPU was found; choose --device cpu or auto\n"
+
+
+def test_an_area_may_begin_with_a_minus(tmp_path: Path) -> None:
+    picture = rasters.write(tmp_path / "scene.png", rasters.ground(400, 500))
+    command = ["scan", str(picture), "--out", str(tmp_path / "out"), "--stride", "16"]
+    model = str(plain_model(tmp_path / "plain.onnx"))
+    assert main([*command, "--model", model, "--device", "cpu", "--area", "-50,0,300,300"]) == 0
+
+
+def test_a_folder_without_a_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["scan", "scene.png", "--out", ""])
+    assert left.value.code == 2
+    assert "name of a folder" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import numpy as np
 
 from dashboard.detector.products.finished import Finished
 from dashboard.detector.scanning.coverage import Ring
-from dashboard.detector.scenes.area_of_interest import PIXELS
+from dashboard.detector.scenes.area_files import PIXELS
 from dashboard.detector.scenes.geography import lonlat_crs
 from dashboard.detector.scenes.scene import Scene
 

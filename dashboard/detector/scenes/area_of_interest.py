@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,31 +15,18 @@ from rasterio import Affine
 from rasterio.features import geometry_mask
 
 from dashboard.detector.errors import OptionError
+from dashboard.detector.scenes.area_files import (
+    FARTHEST,
+    PIXELS,
+    NoArea,
+    Polygon,
+    Ring,
+    geojson,
+    read_area,
+)
+from dashboard.detector.scenes.area_in_pixels import in_pixels
 from dashboard.detector.scenes.scene import Scene
 from dashboard.detector.tiling import Box, Grid
-
-PIXELS = "pixels"  # the CRS of our own: pixels of the scene, y down
-LONLATS = (
-    None,
-    "urn:ogc:def:crs:IAU:2015:49900",
-    "urn:ogc:def:crs:OGC:1.3:CRS84",
-)  # the last is what QGIS writes
-
-# What reading a file as GeoJSON raises where it is something else: nested without end, numbers of
-# hundreds of digits, no text.
-NOT_GEOJSON = (
-    OSError,
-    ValueError,
-    ArithmeticError,
-    RecursionError,
-    LookupError,
-    TypeError,
-    AttributeError,
-)
-
-FARTHEST = 1e9  # px or degrees, of a point
-
-Ring = list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -54,9 +40,9 @@ class Region:
         """The area of interest that a user means.
 
         Args:
-            area: a box `x_min,y_min,x_max,y_max` in pixels of the scene, the path of a GeoJSON
-                file, or GeoJSON itself; polygons in areocentric degrees where the scene is
-                georeferenced, else, or where the CRS is named `pixels`, in pixels.
+            area: a box `x_min,y_min,x_max,y_max` in pixels of the scene, the path of a GeoJSON or
+                GeoPackage, or GeoJSON itself; polygons in the CRS that it names, else in
+                areocentric degrees where the scene is georeferenced, else in pixels.
             files: a path may be given; not by one who sits before a browser.
 
         Raises:
@@ -69,9 +55,9 @@ class Region:
                     "the area is no box x_min,y_min,x_max,y_max and no GeoJSON; "
                     "give one of them, or nothing for the whole scene"
                 )
-            polygons = _from_geojson(area, scene)
+            polygons = _drawn(area, scene)
         record = {"type": "MultiPolygon", "crs": _named(PIXELS), "coordinates": polygons}
-        region = cls(json.dumps(record, separators=(",", ":")))
+        region = cls(json.dumps(record, separators=(",", ":"), allow_nan=False))
         if not region.bounds.overlaps(Box(0, 0, scene.width, scene.height)):
             raise OptionError(
                 f"the area of interest lies outside {scene.name} "
@@ -114,66 +100,30 @@ def _box(area: str) -> list[list[Ring]] | None:
         left, top, right, bottom = (float(edge) for edge in area.split(","))
     except ValueError:
         return None
-    if not (
-        left < right
-        and top < bottom
-        and all(abs(edge) < FARTHEST for edge in (left, top, right, bottom))
-    ):
+    edges = (left, top, right, bottom)
+    if not (left < right and top < bottom and all(abs(edge) < FARTHEST for edge in edges)):
         raise OptionError(f"the area {area[:80]} holds no pixel; give x_min,y_min,x_max,y_max")
     return [[[(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]]]
 
 
-def _from_geojson(area: str, scene: Scene) -> list[list[Ring]]:
+def _drawn(area: str, scene: Scene) -> list[Polygon]:
+    """The polygons of a file, or of GeoJSON itself, in pixels of the scene."""
     shown = area if len(area) < 80 else "the area"
     try:
-        text = area if area.lstrip().startswith("{") else Path(area).read_text(encoding="utf-8")
-        record = json.loads(text)
-        found = [_ring_points(polygon) for polygon in _polygons(record)]
-        named = record.get("crs", {}).get("properties", {}).get("name")
-    except NOT_GEOJSON as error:
-        why = str(error).partition("\n")[0][:200]
-        raise OptionError(
-            f"{shown}: no box x_min,y_min,x_max,y_max and no GeoJSON with polygons ({why})"
-        ) from error
-    if not found:
-        raise OptionError(f"{shown}: holds no polygon; draw one around what is to be scanned")
-    if named == PIXELS or (named is None and scene.crs is None):
+        drawn = geojson(area) if area.lstrip().startswith("{") else read_area(Path(area))
+        if not drawn.polygons:
+            raise NoArea("holds no polygon; draw one around what is to be scanned")
+        if drawn.crs == PIXELS or (drawn.crs is None and scene.crs is None):
+            turn = -1 if drawn.downward else 1
+            return [[[(x, turn * y) for x, y in ring] for ring in one] for one in drawn.polygons]
+        if scene.crs is None:
+            raise NoArea(f"its CRS is {drawn.name}, but {scene.name} has none; give it in pixels")
+        found = in_pixels(drawn, scene)
+        if not found:
+            raise NoArea("lies outside the scene")
         return found
-    if named not in LONLATS:
-        raise OptionError(f"{shown}: its CRS is {named}; give longitude and latitude in degrees")
-    return [[_in_pixels(ring, scene, shown) for ring in polygon] for polygon in found]
-
-
-def _polygons(record: Mapping[str, Any]) -> Iterator[list[Any]]:
-    """The coordinates of every polygon in a GeoJSON object, whatever holds them."""
-    kind = record["type"]
-    if kind == "FeatureCollection":
-        for feature in record["features"]:
-            yield from _polygons(feature)
-    elif kind == "Feature":
-        yield from _polygons(record["geometry"])
-    elif kind == "GeometryCollection":
-        for geometry in record["geometries"]:
-            yield from _polygons(geometry)
-    elif kind == "MultiPolygon":
-        yield from record["coordinates"]
-    elif kind == "Polygon":
-        yield record["coordinates"]
-
-
-def _ring_points(polygon: list[Any]) -> list[Ring]:
-    rings = [[(float(point[0]), float(point[1])) for point in ring] for ring in polygon]
-    finite = all(abs(value) < FARTHEST for ring in rings for point in ring for value in point)
-    if not (rings and finite and all(len(ring) >= 4 for ring in rings)):
-        raise ValueError("a polygon needs rings of four points and more")
-    return rings
-
-
-def _in_pixels(ring: Ring, scene: Scene, shown: str) -> Ring:
-    points = scene.pixels([lon for lon, _ in ring], [lat for _, lat in ring])
-    if any(point is None for point in points):
-        raise OptionError(f"{shown}: a point of it has no place in {scene.name}; give it in pixels")
-    return [point for point in points if point is not None]
+    except NoArea as error:
+        raise OptionError(f"{shown}: {error}") from error
 
 
 def _named(crs: str) -> dict[str, Any]:
