@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import re
@@ -39,6 +40,9 @@ BAD_INPUT, STOPPED = 2, 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 on success, 2 on bad input with one line on standard error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # no name may be one that a terminal cannot print
+            stream.reconfigure(errors="replace")
     options = parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
     try:
         options.command(options)

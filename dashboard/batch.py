@@ -88,7 +88,7 @@ def _write(out: Path, text: str) -> None:
     """
     part = out / f".{SUMMARY}.{os.getpid()}"
     try:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors="replace")
         part.replace(out / SUMMARY)
     except OSError as error:
         part.unlink(missing_ok=True)

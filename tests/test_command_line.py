@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import subprocess
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 
 from dashboard.__main__ import main
+from dashboard.detector import Change, Subject, Verdict, Verdicts, list_scans
 from dashboard.detector.models import devices
 from tests.detector import rasters
 from tests.models import area_model, plain_model
@@ -247,3 +250,50 @@ def test_a_folder_without_a_name_is_refused(capsys: pytest.CaptureFixture[str]) 
         main(["scan", "scene.png", "--out", ""])
     assert left.value.code == 2
     assert "name of a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name"),
+    [("utf-8", "latin1_\udce9.png"), ("cp1252", "火星.png"), ("ascii", "é.png")],
+)
+def test_a_name_that_a_terminal_cannot_print_is_printed_with_other_letters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str, name: str
+) -> None:
+    picture = rasters.write(tmp_path / "scene.png", rasters.ground(400, 500))
+    picture = picture.rename(tmp_path / name)
+    printed = io.BytesIO()
+    out = io.TextIOWrapper(printed, encoding=encoding, errors="strict", write_through=True)
+    monkeypatch.setattr(sys, "stdout", out)
+    model = str(plain_model(tmp_path / "plain.onnx"))
+    command = ["--out", str(tmp_path / "out"), "--model", model, "--device", "cpu"]
+    assert main(["scan", str(picture), *command]) == 0
+    assert b"?.png: " in printed.getvalue()
+    for file in (tmp_path / "out").glob("*.*json"):
+        assert json.loads(file.read_bytes())["needle"]
+    assert main(["batch", str(picture), *command]) == 0
+    assert main(["info", str(picture)]) == 0
+
+
+def test_a_scan_carries_what_this_home_knows_of_the_scene(tmp_path: Path) -> None:
+    pixels = rasters.ground(600, 800)
+    pixels[290:310, 390:410] = 250
+    picture = rasters.write(tmp_path / "scene.png", pixels)
+    model, out = str(plain_model(tmp_path / "plain.onnx")), tmp_path / "out"
+    command = ["scan", str(picture), "--out", str(out), "--model", model, "--device", "cpu"]
+    command += ["--rule", "mean"]
+    assert main(command) == 0
+    (store,) = list_scans()
+    with (out / "detections.csv").open() as table:
+        best = next(csv.DictReader(table))
+    assert best["verdict"] == ""
+    subject = Subject(store.record.scene_sha256, store.record.model_sha256)
+    said = Change(Verdict.HARDWARE, "a note", "a name")
+    Verdicts().decide(subject, [((float(best["x"]), float(best["y"])), said)], "ann")
+    assert main(command) == 0
+    with (out / "detections.csv").open() as table:
+        again = next(csv.DictReader(table))
+    told = [again[key] for key in ("verdict", "note", "name", "reviewer")]
+    assert told == ["hardware", "a note", "a name", "ann"]
+    first = json.loads((out / "detections.geojson").read_text())["features"][0]["properties"]
+    assert (first["verdict"], first["name"]) == ("hardware", "a name")
+    assert json.loads((out / "run.json").read_text())["reviewed"]["hardware"] == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -12,11 +13,14 @@ from dashboard.detector.errors import StoreError
 from dashboard.detector.models.model import Model
 from dashboard.detector.products.finished import Finished, ScanSettings
 from dashboard.detector.products.products import write_results
+from dashboard.detector.review.verdicts import Decision, Place, Subject, Verdicts
 from dashboard.detector.scanning.scan import scan
 from dashboard.detector.scanning.store import ScanStore
 from dashboard.detector.scenes.area_of_interest import Region
 from dashboard.detector.scenes.ingest import ingest
 from dashboard.detector.system.memory import give_back
+
+log = logging.getLogger(__name__)
 
 
 def run(
@@ -55,11 +59,21 @@ def run(
     }
     del model
     give_back()
-    finished = Finished(store, scene, store.scores(), settings, facts)
+    finished = Finished(store, scene, store.scores(), settings, facts, decisions=_known(store))
     if settings.false_alarms is not None:
         finished = finished.promising(settings.false_alarms)
     write_results(out, finished)
     return finished
+
+
+def _known(store: ScanStore) -> dict[Place, Decision]:
+    """What this home knows of the scene's places; nothing where it cannot be read."""
+    subject = Subject(store.record.scene_sha256, store.record.model_sha256)
+    try:
+        return Verdicts().current(subject)
+    except StoreError as error:  # hours of scanning are not to be lost for that
+        log.warning("the results carry no verdicts: %s", error)
+        return {}
 
 
 def check_folder(folder: Path) -> None:

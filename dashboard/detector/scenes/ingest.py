@@ -46,7 +46,7 @@ def ingest(
         StoreError: there is no room, or no leave, to write the ingested file.
     """
     source = local_file(path)
-    name = name or source.name
+    name = _written(name or source.name)
     report = on_progress or (lambda _: None)
     identify(source, name)
     digest = _sha256(source)
@@ -75,9 +75,23 @@ def _ingested(source: Path, target: Path, name: str, digest: str, report: Progre
         shutil.rmtree(left, ignore_errors=True)
     _sweep(folder)
     with tempfile.TemporaryDirectory(prefix=prefix, dir=folder) as work:
-        order = Order(str(source), work, name, digest)
+        order = Order(str(_nameable(source, Path(work))), work, name, digest)
         decode(order, report).replace(target)
     return Scene.open(target, name)
+
+
+def _nameable(source: Path, work: Path) -> Path:
+    """The picture under a name that GDAL takes: one that is text."""
+    if _written(str(source)) == str(source):
+        return source
+    link = work / "source"
+    link.symlink_to(source)
+    return link
+
+
+def _written(name: str) -> str:
+    """A name that can be written in any file: bytes that are no text become question marks."""
+    return name.encode("utf-8", "replace").decode("utf-8")
 
 
 def _cached(target: Path, name: str) -> Scene | None:
