@@ -13,6 +13,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from dashboard.background.learning import Lesson, Step, learn
 from dashboard.batch import EXECUTORS, SUMMARY, batch
 from dashboard.detector import (
     DEVICES,
@@ -32,7 +33,6 @@ from dashboard.detector import (
     list_scans,
     run,
 )
-from dashboard.learning import Lesson, Step, learn
 
 ROOT = Path(__file__).resolve().parents[1]
 BAD_INPUT, STOPPED = 2, 130

@@ -22,7 +22,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dashboard import charts, pages, pictures
+from dashboard import pages
 from dashboard.detector import (
     Box,
     Histogram,
@@ -33,6 +33,7 @@ from dashboard.detector import (
     needle_home,
     png,
 )
+from dashboard.drawing import charts, pictures
 
 APP = Path(__file__).with_name("app.py")
 STYLE = Path(pages.__file__).with_name("style.css")

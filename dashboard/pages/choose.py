@@ -7,10 +7,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import staging, state
+from dashboard.background import staging
+from dashboard.background.downloads import Download
 from dashboard.detector import NeedleError
-from dashboard.downloads import Download
 from dashboard.pages import frame
+from dashboard.session import state
 
 DEMO, UPLOAD, FOLDER, FETCH = "Demo scene", "Upload", "Folder", "Fetch"
 

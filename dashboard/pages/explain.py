@@ -6,11 +6,12 @@ import math
 
 import streamlit as st
 
-from dashboard import charts, pictures, state
-from dashboard import desk as desks
-from dashboard.desk import Desk
 from dashboard.detector import Detection, Finished, Measure, Triptych
+from dashboard.drawing import charts, pictures
 from dashboard.pages import frame
+from dashboard.session import desk as desks
+from dashboard.session import state
+from dashboard.session.desk import Desk
 
 AROUND = 12  # scores shown each way around the find
 

@@ -10,9 +10,9 @@ from typing import Literal
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from dashboard import address, state
+from dashboard.background.jobs import Job, State
 from dashboard.detector import NeedleError, ScanStore, Scene
-from dashboard.jobs import Job, State
+from dashboard.session import address, state
 
 POLL = 0.25  # s between two looks at work that is waited for
 # What Markdown would take for more than letters in a path, a name or an address.

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dashboard import desk as desks
 from dashboard import viewer
-from dashboard.desk import ON_A_PAGE, Desk, Filter, Place
 from dashboard.detector import ROUGHNESS, Change, Detection, Measure, Verdict
 from dashboard.pages import frame, judging
+from dashboard.session import desk as desks
+from dashboard.session.desk import ON_A_PAGE, Desk, Filter, Place
 
 NAMES = {verdict: verdict.capitalize() or "Open" for verdict in Verdict}
 

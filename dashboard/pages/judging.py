@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard import desk as desks
-from dashboard.desk import Desk
 from dashboard.detector import Change, Detection, NeedleError, Verdict
 from dashboard.pages import frame
+from dashboard.session import desk as desks
+from dashboard.session.desk import Desk
 
 KEYS = {
     Verdict.HARDWARE: "H",

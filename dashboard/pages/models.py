@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from dashboard import charts, learning, state
+from dashboard.background import learning
+from dashboard.background.jobs import Job
 from dashboard.detector import (
     Model,
     ModelCard,
@@ -16,8 +17,9 @@ from dashboard.detector import (
     ScanStore,
     ScoreMap,
 )
-from dashboard.jobs import Job
+from dashboard.drawing import charts
 from dashboard.pages import frame
+from dashboard.session import state
 
 PICKS = {"best": 0.0, "typical": 0.5, "poor": 0.99, "worst": 1.0}
 

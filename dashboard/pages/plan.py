@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import learning, state
+from dashboard.background import learning
 from dashboard.detector import (
     Grid,
     Model,
@@ -19,6 +19,7 @@ from dashboard.detector import (
     estimate,
 )
 from dashboard.pages import frame
+from dashboard.session import state
 
 
 @dataclass(frozen=True)

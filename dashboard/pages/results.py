@@ -7,8 +7,6 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import desk as desks
-from dashboard import state
 from dashboard.detector import (
     CREDIT,
     PRODUCTS,
@@ -23,6 +21,8 @@ from dashboard.detector import (
     run_json,
 )
 from dashboard.pages import frame
+from dashboard.session import desk as desks
+from dashboard.session import state
 
 CONFIRMED = "only_confirmed"
 

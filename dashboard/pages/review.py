@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dashboard import address, server, state, viewer
-from dashboard import desk as desks
-from dashboard.desk import Desk
+from dashboard import server, viewer
 from dashboard.detector import NeedleError, Rings
 from dashboard.pages import explain, frame, gallery, judging, stretch, threshold
+from dashboard.session import address, state
+from dashboard.session import desk as desks
+from dashboard.session.desk import Desk
 
 LOOK, WHY = "Look", "Why"
 MAP = 562  # px, kept until the map is there; the style makes it as high as the window lets it be

@@ -6,9 +6,9 @@ import html
 
 import streamlit as st
 
-from dashboard import state
 from dashboard.detector import SigmaMap, rounded
 from dashboard.pages import frame
+from dashboard.session import state
 
 SAID = {
     "mean": ("mean/std", "Standard deviations above the mean of all scores, as in the article."),

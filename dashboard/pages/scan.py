@@ -6,13 +6,13 @@ import hashlib
 
 import streamlit as st
 
-from dashboard import state
+from dashboard.background.jobs import Job, State
 from dashboard.detector import ScanStore, list_scans
-from dashboard.jobs import Job, State
 from dashboard.pages import frame
 from dashboard.pages.choose import Choice, choose
 from dashboard.pages.plan import Plan, plan, show_estimate
 from dashboard.pages.stage import last_stopped, open_review, resume, scans_watched, stage
+from dashboard.session import state
 
 RECENT = 6  # scans that are listed
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import pictures, state
+from dashboard.background.jobs import Job, State
+from dashboard.background.learning import Step
 from dashboard.detector import DEFAULT_RULE, NeedleError, ScanSettings, ScanStore, Scene, find
-from dashboard.jobs import Job, State
-from dashboard.learning import Step
+from dashboard.drawing import pictures
 from dashboard.pages import frame
 from dashboard.pages.plan import Plan
+from dashboard.session import state
 
 PREVIEW = (1000, 630)  # px; the whole picture is in sight, whatever its shape
 LEARNING = "What the model learns here is the ground; then it scans, and looks for what is not."

@@ -9,9 +9,10 @@ from collections.abc import Callable
 import streamlit as st
 from plotly.graph_objects import Figure
 
-from dashboard import charts, state
 from dashboard.detector import Finished, SigmaMap, false_alarms
+from dashboard.drawing import charts
 from dashboard.pages import frame, rules
+from dashboard.session import state
 
 PROMISES = (1, 10, 100)  # false alarms, each a threshold one click away
 MOST_PLACES = 10_000

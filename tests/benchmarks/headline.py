@@ -16,8 +16,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from dashboard import pictures
 from dashboard.detector import DEFAULT_MODEL, DEFAULT_RULE, RULES, Box, Model, Scene, triptychs
+from dashboard.drawing import pictures
 from training.evaluate.cases import case_of
 from training.evaluate.contestants import Network
 from training.evaluate.measures import Outcome

@@ -34,8 +34,8 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.sync.client import ClientConnection, connect
 
-from dashboard.desk import ON_A_PAGE
 from dashboard.detector import Detection, Model, ScanStore, find, ingest, scan
+from dashboard.session.desk import ON_A_PAGE
 from tests.browser import serving
 from tests.detector import rasters
 from tests.models import area_model

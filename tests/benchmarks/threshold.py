@@ -22,14 +22,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dashboard import charts, server
+from dashboard import server
 from dashboard.detector import RULES, Grid, Looks, ScoreMap, SigmaMap, Survey, sigma_map
 from dashboard.detector.ground.survey import CELL, SPOTS
 from dashboard.detector.places.artefacts import spoilt, with_artefacts
 from dashboard.detector.scanning.place_features import CELL as CELL_OF_PLACES
 from dashboard.detector.scanning.place_features import Seen
+from dashboard.drawing import charts
 from dashboard.pages.threshold import MOST_PLACES
-from dashboard.state import SIGMA
+from dashboard.session.state import SIGMA
 
 TILE, WINDOW, STRIDE = 128, 28, 4  # px, of the guarded network
 PLACES = (10_000, 100, 3_000, 1_000, 300, 10, 5_000)  # beyond each threshold; the page has no lower

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Locator, Page, expect
 
+from dashboard.background.staging import DEMO
 from dashboard.detector import (
     DEFAULT_RULE,
     Decision,
@@ -27,7 +28,6 @@ from dashboard.detector import (
     sigma_map,
     survey,
 )
-from dashboard.staging import DEMO
 from tests.browser import serving
 
 SIGMA = 5.0  # some hundred places: several pages of the gallery

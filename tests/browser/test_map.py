@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, CDPSession, Page, Request, expect
 
-from dashboard import desk as desks
 from dashboard.detector import Detection
+from dashboard.session import desk as desks
 from tests.browser.scanned import Scanned, button, canvas, card, expect_chosen, rest
 from tests.browser.seen import TABLET
 

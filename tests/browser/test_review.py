@@ -6,7 +6,6 @@ import re
 
 from playwright.sync_api import BrowserContext, Page, expect
 
-from dashboard import desk as desks
 from dashboard.detector import (
     DEFAULT_RULE,
     ROUGHNESS,
@@ -17,6 +16,7 @@ from dashboard.detector import (
     sigma_map,
     survey,
 )
+from dashboard.session import desk as desks
 from tests.browser import serving
 from tests.browser.scanned import (
     Scanned,

@@ -15,8 +15,8 @@ import pytest
 import rasterio
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from dashboard.background.staging import DEMO
 from dashboard.detector import CREDIT, PRODUCTS, RUN_RECORD, Change, Detection, Verdict, Verdicts
-from dashboard.staging import DEMO
 from tests.browser.scanned import SIGMA, Scanned, rest
 
 # The demo scene's own place on Mars: 0.25 m a pixel from here, on a sphere, about meridian 0.

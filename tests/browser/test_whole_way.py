@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect
 
+from dashboard.background.staging import DEMO
 from dashboard.detector import Box, ingest
-from dashboard.staging import DEMO
 from tests.detector import rasters
 
 SIDE = 640  # px of the crop; 81 tiles

@@ -20,8 +20,9 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from dashboard import pictures, server
+from dashboard import server
 from dashboard.detector import Box, Grid, Model, ScanStore, Scene, ScoreMap, grey, scan
+from dashboard.drawing import pictures
 
 Scenes = Callable[..., Scene]
 

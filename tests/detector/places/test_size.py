@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from dashboard.background.staging import DEMO
 from dashboard.detector import Box, Detection, Scene, ingest, measure
-from dashboard.staging import DEMO
 from tests.detector import rasters
 
 Scenes = Callable[..., Scene]

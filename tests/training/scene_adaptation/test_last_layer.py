@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from scipy import ndimage
 
+from dashboard.background.learning import begun, curves, separation
 from dashboard.detector import (
     Box,
     Model,
@@ -27,7 +28,6 @@ from dashboard.detector import (
 )
 from dashboard.detector.models.card import LAST
 from dashboard.detector.scanning.pieces import Piece
-from dashboard.learning import begun, curves, separation
 from tests.detector import rasters
 from training import synthetic_anomalies
 from training.model_files import graph_of, model_file

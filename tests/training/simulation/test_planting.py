@@ -14,8 +14,8 @@ from rasterio import Affine
 from rasterio.errors import NotGeoreferencedWarning
 from scipy import ndimage
 
+from dashboard.background.staging import DEMO
 from dashboard.detector import Box, NoGround, Scene, ingest
-from dashboard.staging import DEMO
 from tests.detector import rasters
 from training.simulation import planting
 from training.simulation.camera import noise_of

@@ -14,7 +14,6 @@ from rasterio import Affine
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import TextInput
 
-from dashboard import desk as desks
 from dashboard.detector import (
     DEFAULT_RULE,
     Box,
@@ -35,7 +34,8 @@ from dashboard.detector import (
 )
 from dashboard.detector.ground.kinds import kinds_of_ground
 from dashboard.pages import explain
-from tests.dashboard.test_pages import page, text
+from dashboard.session import desk as desks
+from tests.dashboard.pages.test_pages import page, text
 from tests.detector import rasters
 from tests.models import area_model, critic_model, second_look_model
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from dashboard.behind import Behind
+from dashboard.background.behind import Behind
 
 
 def test_work_goes_on_by_itself_and_tells_how_far_it_is() -> None:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from dashboard import address, pictures
-from dashboard.behind import Behind
+from dashboard.background.behind import Behind
+from dashboard.background.downloads import Downloads
+from dashboard.background.jobs import Worker
+from dashboard.background.learning import list_learned
 from dashboard.detector import (
     BY_GROUND,
     DEFAULT_MODEL,
@@ -35,9 +37,8 @@ from dashboard.detector import (
     survey,
     triptychs,
 )
-from dashboard.downloads import Downloads
-from dashboard.jobs import Worker
-from dashboard.learning import list_learned
+from dashboard.drawing import pictures
+from dashboard.session import address
 
 SIGMA = 3.0  # the article's
 HIDDEN = "hidden"  # what the address says of likely artefacts where they are not listed

@@ -10,8 +10,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard import downloads as background
-from dashboard.downloads import Download, Downloads
+from dashboard.background import downloads as background
+from dashboard.background.downloads import Download, Downloads
 from tests.archive import OBSERVATION, Archive, serving
 from tests.detector import rasters
 

@@ -11,7 +11,6 @@ from itertools import chain, islice
 
 import streamlit as st
 
-from dashboard import address, state
 from dashboard.detector import (
     ROUGHNESS,
     Change,
@@ -24,6 +23,7 @@ from dashboard.detector import (
     Verdicts,
     measure,
 )
+from dashboard.session import address, state
 
 ON_A_PAGE = 24
 MEASURES_KEPT = 20_000

@@ -15,7 +15,6 @@ from rasterio import Affine
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 
-from dashboard import state
 from dashboard.detector import (
     DEFAULT_RULE,
     PRODUCTS,
@@ -33,11 +32,12 @@ from dashboard.detector import (
     survey,
 )
 from dashboard.detector.places import suppression as ranking
+from dashboard.session import state
 from tests.detector import rasters
 from tests.models import area_model
 
 Scenes = Callable[..., Scene]
-APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
+APP = Path(__file__).resolve().parents[3] / "dashboard" / "app.py"
 SECONDS = 60
 scanning = sys.modules["dashboard.detector.scanning.scan"]
 

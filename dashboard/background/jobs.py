@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
+from dashboard.background.learning import Lesson, Step, learn
 from dashboard.detector import (
     Model,
     NeedleError,
@@ -25,7 +26,6 @@ from dashboard.detector import (
     ingest,
     scan,
 )
-from dashboard.learning import Lesson, Step, learn
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dashboard import charts
 from dashboard.detector import sigma_map
+from dashboard.drawing import charts
 from dashboard.pages.frame import count, duration
 from tests.detector.scanning.test_score_map import score_map
 

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from dashboard.detector import Model, NeedleError, Scene, needle_home
 
 log = logging.getLogger(__name__)
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("torch", "onnx", "onnxscript", "tensorboard", "sklearn")  # for all but a critic
 INSTALL = "make learn installs it, or pip install -r training/requirements.txt"
 PAUSE = 0.25  # s between two looks at whether to stop

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from dashboard import pictures
 from dashboard.detector import Box, Grid, Model, Patch, Scene, ScoreMap, triptychs
+from dashboard.drawing import pictures
 from tests.detector import rasters
 
 Scenes = Callable[..., Scene]

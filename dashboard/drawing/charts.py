@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 from scipy import ndimage
 
+from dashboard.background.learning import Curve, Separation
 from dashboard.detector import Histogram, Tail, Triptych
-from dashboard.learning import Curve, Separation
-from dashboard.pictures import MAGMA, RUST
+from dashboard.drawing.pictures import MAGMA, RUST
 
 INK, FAINT, PAPER = "#E4E1DC", "#8C8883", "rgba(0,0,0,0)"
 QUIET = "#6E6A66"  # bars of what is not flagged

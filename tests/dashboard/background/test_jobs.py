@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dashboard import jobs
+from dashboard.background import jobs
+from dashboard.background.jobs import Job, State, Worker
 from dashboard.detector import Progress, ScanSettings, ScanStore, list_scans, scan
-from dashboard.jobs import Job, State, Worker
 from tests.detector import rasters
 from tests.models import plain_model
 

@@ -13,14 +13,24 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import charts, learning, state
 from dashboard.__main__ import main
+from dashboard.background import learning
+from dashboard.background.jobs import Job, State, Worker
+from dashboard.background.learning import (
+    Curve,
+    LearningError,
+    Lesson,
+    Step,
+    curves,
+    learn,
+    separation,
+)
 from dashboard.detector import Model, ScanSettings, ScanStore, Scene, list_scans, scan
-from dashboard.jobs import Job, State, Worker
-from dashboard.learning import Curve, LearningError, Lesson, Step, curves, learn, separation
+from dashboard.drawing import charts
 from dashboard.pages import frame
-from tests.dashboard.test_jobs import ended
-from tests.dashboard.test_pages import page, text
+from dashboard.session import state
+from tests.dashboard.background.test_jobs import ended
+from tests.dashboard.pages.test_pages import page, text
 from tests.detector import rasters
 from tests.models import area_model, around_model, plain_model
 

@@ -17,7 +17,7 @@ from dashboard.detector import (
     needle_home,
 )
 
-DEMO = Path(__file__).with_name("demo") / "landing-site.jp2"
+DEMO = Path(__file__).resolve().parents[1] / "demo" / "landing-site.jp2"
 PIECE = 1 << 20  # bytes of an upload copied at a time
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".jp2", ".j2k")
 

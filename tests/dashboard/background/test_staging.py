@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard import staging
+from dashboard.background import staging
 from dashboard.detector import OptionError, SceneNotFound, StoreError, UnknownFormat
 
 PNG = b"\x89PNG\r\n\x1a\n"

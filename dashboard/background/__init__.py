@@ -1,0 +1,1 @@
+"""What is worked at while the pages are served."""
