@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -121,6 +121,13 @@ def mirrored(patch: Patch, side: int) -> Patch:
     return Patch(grown(patch.dn), grown(patch.valid), grown(patch.hole))
 
 
+class Drawn(NamedTuple):
+    """A window of ground, DN `[side, side]`, and the scene that it was taken from."""
+
+    dn: np.ndarray
+    scene: Scene
+
+
 class Windows(Dataset[tuple[Any, ...]]):
     """Random windows by number: `(dn [1, side, side] float32, centre, scale)`.
 
@@ -146,24 +153,31 @@ class Windows(Dataset[tuple[Any, ...]]):
             self.scene_odds.append(areas / areas.sum())
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        rng = np.random.default_rng((self.seed, index))
+        drawn = self.window(np.random.default_rng((self.seed, index)), lambda _: self.side)
+        return torch.from_numpy(drawn.dn[None]), drawn.scene.centre, drawn.scene.scale
+
+    def window(self, rng: np.random.Generator, side_of: Callable[[Scene], int]) -> Drawn:
+        """A window at random, its side in px as `side_of` says for a scene.
+
+        Raises:
+            NeedleError: the scenes have too little ground.
+        """
         for _ in range(TRIES):
             which = int(rng.choice(len(self.sources), p=self.source_odds))
             source = self.sources[which]
             inner = int(rng.choice(len(source.scenes), p=self.scene_odds[which]))
             scene = source.scenes[inner]
-            dn = self._draw(scene, source.left_out[inner], rng)
+            dn = self._draw(scene, source.left_out[inner], side_of(scene), rng)
             if dn is not None:
-                return torch.from_numpy(dn[None]), scene.centre, scene.scale
+                return Drawn(dn, scene)
         raise NeedleError(
             f"no window of {self.side} px with {VALID:.0%} ground was found in {TRIES} tries; "
             "give scenes with less nodata"
         )
 
     def _draw(
-        self, scene: Scene, left_out: tuple[Box, ...], rng: np.random.Generator
+        self, scene: Scene, left_out: tuple[Box, ...], side: int, rng: np.random.Generator
     ) -> np.ndarray | None:
-        side = self.side
         x = int(rng.integers(max(1, scene.width - side + 1)))
         y = int(rng.integers(max(1, scene.height - side + 1)))
         box = Box(x, y, min(x + side, scene.width), min(y + side, scene.height))

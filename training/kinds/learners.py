@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from training.kinds.calibration import RIM, critic_measures, ordinary_measures, ordinary_places
 from training.kinds.losses import weighted_l1
-from training.networks import article, critic, guarded, second_look
+from training.networks import article, critic, guarded, places, second_look
 from training.presets import PRESETS, Preset
 from training.windows import Plantings, Source, Windows
 
@@ -264,15 +264,20 @@ def network_of(recipe: Preset) -> nn.Module:
     if recipe.network == "guarded":
         rows = guarded.DEEP_ROWS if recipe.deep else guarded.ROWS
         return guarded.Guarded(guarded.widened(rows, recipe.width))
+    if recipe.network == "places":
+        return places.Places()
     return article.Article(recipe.width)
 
 
 def learner_of(recipe: Preset, precision: Precision) -> Learner:
     """The untrained network of a recipe with its loss."""
+    from training.kinds.place_learner import PlacesLearner
+
     kinds = {
         "article": ArticleLearner,
         "guarded": GuardedLearner,
         "critic": CriticLearner,
         "second-look": SecondLookLearner,
+        "places": PlacesLearner,
     }
     return kinds[recipe.network](network_of(recipe), precision)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from dashboard.detector.errors import StoreError
 from dashboard.detector.models.card import ModelCard
 from training.model_files import git_revision
-from training.networks import BLOCK, article, critic, guarded, residuals, second_look
+from training.networks import BLOCK, article, critic, guarded, places, residuals, second_look
 from training.presets import PRESETS
 
 OPSET = 18  # newer Pad and ConvTranspose kernels are missing from some CUDA builds
@@ -83,6 +83,23 @@ def second_look_facts(scorer: second_look.Scorer) -> dict[str, Any]:
         "around": 0,
         "score_unit": f"{facts['score_unit']}; at places that stand out, and the logit of a second "
         "look, beyond the usual",
+    }
+
+
+def places_facts() -> dict[str, Any]:
+    """What a caller must know of a network of single places."""
+    return {
+        "kind": "places",
+        "title": "Places: one look at each place that guarded finds, by a network that has seen "
+        "photographs",
+        "tile": places.WINDOW,
+        "hole": 0,
+        "score_window": places.NEAR,
+        "stride": BLOCK,
+        "strides": (BLOCK,),
+        "margin": 0,
+        "around": 0,
+        "score_unit": "logit of something put there, and 64 numbers that describe the place",
     }
 
 

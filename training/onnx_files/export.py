@@ -22,13 +22,14 @@ from dashboard.detector.errors import ModelError
 from dashboard.detector.models.card import ModelCard
 from training.kinds.learners import network_of
 from training.model_files import write
-from training.networks import article, critic, guarded, residuals, second_look
+from training.networks import article, critic, guarded, places, residuals, second_look
 from training.onnx_files.card import (
     OPSET,
     article_facts,
     card_of,
     critic_facts,
     guarded_facts,
+    places_facts,
     second_look_facts,
 )
 from training.onnx_files.pair import BLACK, either
@@ -37,6 +38,7 @@ from training.onnx_files.parity import (
     OUTPUTS,
     PARITY,
     Sample,
+    WindowSample,
     checksum,
     parity,
     parity_samples,
@@ -46,6 +48,7 @@ from training.trainer.trainer import CHECKPOINT, read_checkpoint
 
 AREA_OUTPUTS = (*OUTPUTS, "surprise")
 CRITIC_OUTPUTS = (*AREA_OUTPUTS, "logit")
+WINDOW_INPUTS, PLACES_OUTPUTS = ("windows",), ("logit", "description")
 SECOND_LOOK_OUTPUTS = (*OUTPUTS, "logit", "gain", "places")  # its scores stand out from none alone
 TOLERANCE = 1e-4  # largest difference allowed, in units of 4 robust sigma: a score is about 0.1
 AREA_TOLERANCE = 1e-3  # of scores in standard deviations, and completions in those units
@@ -81,6 +84,7 @@ class Plan:
     tolerance: float
     facts: dict[str, Any]  # of the card: what a caller must know
     outputs: tuple[str, ...] = OUTPUTS
+    inputs: tuple[str, ...] = INPUTS
 
 
 def plan_of(state: Mapping[str, Any], alone: bool = False) -> Plan:
@@ -91,7 +95,7 @@ def plan_of(state: Mapping[str, Any], alone: bool = False) -> Plan:
             stand alone is no critic.
     """
     network = network_of(PRESETS[state["settings"]["preset"]])
-    network.load_state_dict(state["network"])
+    network.load_state_dict(state.get("average") or state["network"])
     network.eval()
     if alone and not isinstance(network, critic.Critic):
         raise ModelError("only a critic can be exported alone, without its residual")
@@ -102,6 +106,8 @@ def plan_of(state: Mapping[str, Any], alone: bool = False) -> Plan:
         tile_scorer = Scorer(network).eval()
         facts = article_facts()
         return Plan(tile_scorer, example, {0: batch}, parity_samples(sizes), TOLERANCE, facts)
+    if isinstance(network, places.Places):
+        return places_plan(network, batch)
     scorer, facts = area_scorer(network, state.get("calibration") or {}, alone)
     rim = 2 * scorer.margin
     tall, wide = (torch.export.Dim(name, min=5, max=1024) for name in ("tall", "wide"))
@@ -113,6 +119,22 @@ def plan_of(state: Mapping[str, Any], alone: bool = False) -> Plan:
         AREA_TOLERANCE,
         facts,
         OUTPUTS_OF[type(scorer)],
+    )
+
+
+def places_plan(network: places.Places, batch: Any) -> Plan:
+    """How a network of single places is exported."""
+    sizes = [(places.WINDOW, places.WINDOW)] * len(PARITY)
+    samples = [WindowSample(one.dn, one.centre, one.scale) for one in parity_samples(sizes)]
+    return Plan(
+        network,
+        torch.from_numpy(samples[1].dn),
+        {0: batch},
+        list(samples),
+        AREA_TOLERANCE,
+        places_facts(),
+        PLACES_OUTPUTS,
+        WINDOW_INPUTS,
     )
 
 
@@ -181,7 +203,7 @@ def made(plan: Plan, card: ModelCard) -> Made:
     Raises:
         ModelError: ONNX Runtime and PyTorch disagree.
     """
-    graph = to_onnx(plan.scorer, plan.example, plan.dynamic, plan.outputs)
+    graph = to_onnx(plan.scorer, plan.example, plan.dynamic, plan.outputs, plan.inputs)
     worst = agreed(plan, graph)
     return Made(plan, graph, replace(card, parity=worst, parity_checksum=checksum(plan.samples)))
 
@@ -258,17 +280,22 @@ def export_pair(of_black: Path, of_white: Path, square: int, target: Path) -> Mo
 
 
 def to_onnx(
-    scorer: nn.Module, dn: Tensor, dynamic: dict[int, Any], outputs: tuple[str, ...] = OUTPUTS
+    scorer: nn.Module,
+    dn: Tensor,
+    dynamic: dict[int, Any],
+    outputs: tuple[str, ...] = OUTPUTS,
+    inputs: tuple[str, ...] = INPUTS,
 ) -> onnx.ModelProto:
     """The graph, opset 18, weights inside.
 
     Args:
-        scorer: takes DN, centre and scale.
+        scorer: takes DN, and centre and scale where there are three inputs.
         dn: an example.
         dynamic: the dimensions of DN that may change.
         outputs: the names of what the scorer gives.
+        inputs: the names of what it takes.
     """
-    example = (dn, torch.tensor([100.0]), torch.tensor([20.0]))
+    example = (dn, torch.tensor([100.0]), torch.tensor([20.0]))[: len(inputs)]
     for name in ("torch.onnx", "onnx_ir"):  # of what they leave out and guess
         logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -279,9 +306,9 @@ def to_onnx(
             dynamo=True,
             opset_version=OPSET,
             external_data=False,
-            input_names=list(INPUTS),
+            input_names=list(inputs),
             output_names=list(outputs),
-            dynamic_shapes=(dynamic, None, None),
+            dynamic_shapes=(dynamic, None, None)[: len(inputs)],
             verbose=False,
         )
     if program is None:

@@ -33,6 +33,14 @@ class Sample:
         return dict(zip(INPUTS, (self.dn, centre, scale), strict=True))
 
 
+@dataclass(frozen=True)
+class WindowSample(Sample):
+    """One input of the parity check of a network that takes windows of DN alone."""
+
+    def feed(self) -> dict[str, np.ndarray]:
+        return {"windows": self.dn}
+
+
 def parity_samples(sizes: Sequence[tuple[int, int]], seed: int = 0) -> list[Sample]:
     """Smooth ground with noise and a bright spot, at several depths, batches and sizes (px)."""
     rng = np.random.default_rng(seed)
@@ -67,7 +75,7 @@ def parity(
         feed = sample.feed()
         theirs = session.run(list(outputs), feed | dict(fixed or {}))
         with torch.inference_mode():
-            ours = scorer(*(torch.from_numpy(feed[name]) for name in INPUTS))
+            ours = scorer(*(torch.from_numpy(part) for part in feed.values()))
         units = (article.SPAN * sample.scale if name == COMPLETION else 1.0 for name in outputs)
         for unit, mine, other in zip(units, ours, theirs, strict=True):
             worst = max(worst, float(np.abs(mine.numpy() - other).max()) / unit)

@@ -101,6 +101,7 @@ class Trainer:
         )
         self.model: nn.Module = self.learner
         self.calibration: dict[str, Tensor] = {}
+        self.average = clone(self.network) if self.recipe.averaged else {}
         self.step = 0
         self.began = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
@@ -132,6 +133,8 @@ class Trainer:
             )
             with bar, asked_to_stop(self.stop):
                 self._epochs(windows, fixed, log, bar)
+        if self.average:
+            self.network.load_state_dict(self.average)
         if self.team.leads and not self.calibration:
             seed = self.settings.seed
             self.report("measuring", 0.0)
@@ -185,7 +188,16 @@ class Trainer:
         if self.recipe.clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         self.optimiser.step()
+        if self.average:
+            self._average()
         return loss.detach()
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Moves the average of the weights toward what they are; at first it is a plain mean."""
+        kept = min(self.recipe.averaged, (self.step + 1) / (self.step + 10))
+        for name, weight in self.network.state_dict().items():
+            self.average[name].lerp_(weight, 1 - kept)
 
     def _loader(self, windows: Windows) -> Iterator[list[Tensor]]:
         shard = Shard(
@@ -220,6 +232,7 @@ class Trainer:
             "steps": self.steps,
             "seconds": time.monotonic() - self.began,
             "network": self.network.state_dict(),
+            "average": self.average,
             "optimiser": self.optimiser.state_dict(),
             "rng": torch.get_rng_state(),
             "calibration": self.calibration if self.step == self.steps else {},
@@ -240,9 +253,15 @@ class Trainer:
                 "or another --out"
             )
         self.network.load_state_dict(state["network"])
+        self.average = state.get("average") or self.average
         self.optimiser.load_state_dict(state["optimiser"])
         torch.set_rng_state(state["rng"])
         self.step, self.began = state["step"], time.monotonic() - state["seconds"]
+
+
+def clone(network: nn.Module) -> dict[str, Tensor]:
+    """A copy of a network's weights, by their names."""
+    return {name: weight.clone() for name, weight in network.state_dict().items()}
 
 
 def begin_with(network: nn.Module, weights: Mapping[str, Tensor], recipe: Preset) -> None:

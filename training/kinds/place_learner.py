@@ -1,0 +1,165 @@
+"""How the network of single places learns: from places seen a few times over, each time otherwise.
+
+Making places takes longer than learning from them, so those made are kept for a while. A batch
+holds each of its places twice, as two views of the same: their descriptions are to be more alike
+than those of other places (Chen et al. 2020, arXiv 2002.05709), so that likeness means something.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from training.kinds.candidates import GROUND, PICTURE, THING, Candidates
+from training.kinds.learners import Learner, Precision
+from training.networks import places
+from training.windows import Source
+
+KEPT = {THING: 1_500, GROUND: 4_000}  # places in memory
+DRAWN = {THING: 16, GROUND: 32}  # places of each batch
+ALIKE, WARMTH = 0.1, 0.2  # the weight of likeness in the loss, and its temperature
+RESAMPLED = 0.5  # odds of a view that is turned and zoomed by any amount
+TURNED, ZOOMED, MOVED = math.radians(20), 0.14, 2.0  # at most; zoomed in the logarithm, moved in px
+BENT, NOISY, ROUNDED = 0.2, 0.2, 0.15  # odds of another gamma, of noise, of few grey levels
+
+
+class Memory:
+    """The places that came last, up to `most` of them."""
+
+    def __init__(self, most: int) -> None:
+        self.pictures = torch.zeros(most, PICTURE, PICTURE, dtype=torch.float16)
+        self.seen = 0  # since the beginning
+
+    def add(self, pictures: Tensor) -> None:
+        """Keeps pictures `[n, 144, 144]`, in place of the oldest."""
+        most = len(self.pictures)
+        where = (self.seen + torch.arange(len(pictures))) % most
+        self.pictures[where] = pictures.clamp(-6e4, 6e4).half()
+        self.seen += len(pictures)
+
+    def draw(self, count: int) -> Tensor:
+        """So many pictures at random, `[count, 144, 144]`; none where it holds none."""
+        there = min(self.seen, len(self.pictures))
+        return self.pictures[torch.randint(max(1, there), (count if there else 0,))].float()
+
+
+class PlacesLearner(Learner):
+    """Tells places on things from the strongest of natural ground, and any others."""
+
+    workers = 1  # making places takes a third of a step
+
+    def __init__(self, network: nn.Module, precision: Precision) -> None:
+        assert isinstance(network, places.Places)
+        network.trunk.load_state_dict(places.pretrained())
+        network.trunk.freeze(places.FROZEN)
+        super().__init__(network, precision)
+        self.memories = {kind: Memory(most) for kind, most in KEPT.items()}
+
+    def windows(self, sources: Sequence[Source], seed: int, turns: bool) -> Candidates:
+        """What it learns from."""
+        return Candidates(sources, seed, turns)
+
+    def forward(self, *batch: Tensor) -> Tensor:
+        """Cross-entropy of things against ground, and how little alike two views of a place are.
+
+        Of places that came before, too: `pictures [N, 8, 144, 144]`, and what they are, `[N, 8]`.
+        """
+        pictures, kinds = (part.flatten(0, 1) for part in batch)
+        drawn, told = list[Tensor](), list[Tensor]()
+        for kind, memory in self.memories.items():
+            memory.add(pictures[kinds == kind].cpu())
+            drawn.append(memory.draw(DRAWN[kind]).to(pictures.device))
+            told.append(torch.full((len(drawn[-1]),), float(kind), device=pictures.device))
+        seen = torch.cat(drawn)
+        logit, described = self.run(torch.cat([view_of(seen), view_of(seen)]))
+        entropy = F.binary_cross_entropy_with_logits(logit.float(), torch.cat(told * 2))
+        return entropy + ALIKE * unlikeness(described.float())
+
+    def preview(self, *batch: Tensor) -> list[Tensor]:
+        """The strongest place of each window in both views, and as it may be seen in training."""
+        strongest = batch[0][:, 0]
+        near, far = places.views(places.contrast(middle(strongest)))
+        again = places.views(places.contrast(view_of(strongest)))
+        return [near, far, *again]
+
+
+def middle(pictures: Tensor) -> Tensor:
+    """What is looked at of pictures, `[n, 1, 128, 128]` of `[n, 144, 144]`."""
+    rim = (PICTURE - places.WINDOW) // 2
+    return pictures[:, None, rim:-rim, rim:-rim]
+
+
+def view_of(pictures: Tensor) -> Tensor:
+    """Pictures `[n, 144, 144]` turned, zoomed, moved, spoiled at random, `[n, 1, 128, 128]`."""
+    views = list[Tensor]()
+    for picture in pictures:
+        turned = _turned(picture)[None, None]
+        view = _resampled(turned) if _happens(RESAMPLED) else _cut(turned)
+        views.append(_spoiled(view))
+    return torch.cat(views) if views else middle(pictures)
+
+
+def _turned(picture: Tensor) -> Tensor:
+    """A picture in one of the eight attitudes of a square."""
+    turn = int(torch.randint(8, ()))
+    quarter = torch.rot90(picture, turn % 4)
+    return quarter.T if turn >= 4 else quarter
+
+
+def _happens(odds: float) -> bool:
+    return float(torch.rand(())) < odds
+
+
+def _even(low: float, high: float) -> float:
+    return low + (high - low) * float(torch.rand(()))
+
+
+def _cut(picture: Tensor) -> Tensor:
+    """The middle of a picture, moved by whole pixels."""
+    rim, most = (PICTURE - places.WINDOW) // 2, int(MOVED)
+    y, x = (rim + int(torch.randint(-most, most + 1, ())) for _ in range(2))
+    return picture[..., y : y + places.WINDOW, x : x + places.WINDOW]
+
+
+def _resampled(picture: Tensor) -> Tensor:
+    """The middle of a picture, turned, zoomed and moved by any amount."""
+    turn, zoom = _even(-TURNED, TURNED), math.exp(_even(-ZOOMED, ZOOMED))
+    zoom *= places.WINDOW / PICTURE
+    aside = [_even(-MOVED, MOVED) * 2 / PICTURE for _ in range(2)]
+    cos, sin = zoom * math.cos(turn), zoom * math.sin(turn)
+    affine = torch.tensor([[[cos, -sin, aside[0]], [sin, cos, aside[1]]]], device=picture.device)
+    grid = F.affine_grid(affine, [1, 1, places.WINDOW, places.WINDOW], align_corners=False)
+    return F.grid_sample(picture, grid, padding_mode="reflection", align_corners=False)
+
+
+def _spoiled(picture: Tensor) -> Tensor:
+    """A view with noise, another gamma, or few grey levels, now and then."""
+    low, high = picture.min(), picture.max()
+    span = (high - low).clamp(min=1e-6)
+    if _happens(BENT):
+        picture = low + span * ((picture - low) / span) ** math.exp(_even(-0.4, 0.4))
+    if _happens(NOISY):
+        level = picture.median()
+        rough = (picture - level).abs().median()
+        picture = picture + _even(0.0, 0.4) * rough * torch.randn_like(picture)
+    if _happens(ROUNDED):
+        step = span / _even(24, 160)
+        picture = torch.round(picture / step) * step
+    return picture
+
+
+def unlikeness(described: Tensor) -> Tensor:
+    """How little the two halves of a batch `[2 n, 64]` tell which of them are the same places.
+
+    The normalised temperature-scaled cross-entropy (NT-Xent) of the cosine.
+    """
+    half = len(described) // 2
+    unit = F.normalize(described, dim=1)
+    alike = unit @ unit.T / WARMTH
+    alike = alike.masked_fill(torch.eye(2 * half, dtype=torch.bool, device=alike.device), -1e4)
+    same = torch.arange(2 * half, device=alike.device).roll(half)
+    return F.cross_entropy(alike, same)
