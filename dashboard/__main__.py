@@ -29,8 +29,11 @@ from dashboard.detector import (
     SceneError,
     false_alarms,
     fetch,
+    holdings,
     ingest,
     list_scans,
+    needle_home,
+    prune,
     run,
 )
 
@@ -95,6 +98,12 @@ def parser() -> argparse.ArgumentParser:
     info = commands.add_parser("info", help="what a picture is, as JSON")
     info.add_argument("scene")
     info.set_defaults(command=run_info)
+
+    homes = commands.add_parser("home", help="what Needle keeps on this machine, and what may go")
+    homes.add_argument(
+        "--prune", action="store_true", help="remove what nobody has used for 30 days; no verdicts"
+    )
+    homes.set_defaults(command=run_home)
 
     fetches = commands.add_parser("fetch", help="a HiRISE product from its public archive")
     fetches.add_argument("observation", metavar="OBSERVATION_ID", help="as ESP_028401_1755")
@@ -239,6 +248,18 @@ def run_info(options: argparse.Namespace) -> None:
     with progress("Reading", 100, " %") as bar:
         scene = ingest(options.scene, on_progress=lambda part: _advance(bar, round(100 * part)))
     print(json.dumps(facts_of(scene), indent=1, allow_nan=False))
+
+
+def run_home(options: argparse.Namespace) -> None:
+    """`home`: a line a folder of Needle's home; with `--prune` what went, first."""
+    if options.prune:
+        print(f"{prune() / 1e6:,.0f} MB removed")
+    print(needle_home())
+    for held in holdings():
+        line = f"{held.kind.name:8} {held.entries:6,} {held.size / 1e6:10,.0f} MB"
+        line += f", {held.prunable / 1e6:,.0f} MB may go: {held.kind.what}, "
+        print(line + f"had again {held.kind.again}")
+    print("verdicts are kept in verdicts.sqlite and never removed")
 
 
 def run_fetch(options: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dashboard.detector import NeedleError, fetch
+from dashboard.detector import NeedleError, bound, fetch
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,7 @@ def _run(download: Download) -> None:
 
     try:
         download.path = fetch(download.observation, on_progress=arriving)
+        bound(download.path.parent, download.path)
     except _Cancelled:
         pass
     except NeedleError as error:

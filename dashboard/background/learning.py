@@ -27,7 +27,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard.detector import Model, NeedleError, Scene, needle_home
+from dashboard.detector import Model, NeedleError, Scene, bound, needle_home
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[2]
@@ -168,6 +168,7 @@ def learn(lesson: Lesson, on_progress: Callable[[Step | None], None]) -> Path:
         for path in lesson.path.with_suffix(".run").rglob(kept):
             with suppress(OSError):
                 path.unlink()  # the model holds what was learned
+    bound(lesson.path.parents[1], lesson.path.parent)
     return lesson.path
 
 

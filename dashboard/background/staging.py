@@ -13,6 +13,7 @@ from dashboard.detector import (
     OptionError,
     SceneNotFound,
     StoreError,
+    bound,
     format_of,
     needle_home,
 )
@@ -39,7 +40,9 @@ def stage(upload: BinaryIO, name: str) -> Path:
             staged = Path(work, "upload")
             digest = _copied(upload, staged)
             known = suffix if suffix in SUFFIXES else ""
-            return staged.replace(folder / f"{digest[:16]}{known}")
+            found = staged.replace(folder / f"{digest[:16]}{known}")
+        bound(folder, found)
+        return found
     except OSError as error:
         raise StoreError(
             f"{name}: cannot be kept in {folder} ({error.strerror}); make room or set NEEDLE_HOME"
@@ -75,7 +78,9 @@ def operators_folder() -> Path | None:
 def pictures_in(folder: Path) -> list[str]:
     """The pictures under a folder, as paths relative to it."""
     found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    return sorted(str(path.relative_to(folder)) for path in found if path.is_file())
+    real = folder.resolve()  # a link that leads out of the folder is not offered
+    inside = (path for path in found if path.is_file() and path.resolve().is_relative_to(real))
+    return sorted(str(path.relative_to(folder)) for path in inside)
 
 
 def picture_in(folder: Path, name: str) -> Path:

@@ -54,6 +54,8 @@ from dashboard.detector.scenes.hirise_archive import fetch
 from dashboard.detector.scenes.ingest import ingest
 from dashboard.detector.scenes.scene import Patch, Scene
 from dashboard.detector.system.home import needle_home
+from dashboard.detector.system.housekeeping import Holding, bound, holdings, prune
+from dashboard.detector.system.locks import Pin
 from dashboard.detector.tiling import Box, Grid, Tile
 
 __all__ = [
@@ -80,6 +82,7 @@ __all__ = [
     "FlaggedTile",
     "Grid",
     "Histogram",
+    "Holding",
     "Judge",
     "Judgement",
     "Looks",
@@ -91,6 +94,7 @@ __all__ = [
     "NoGround",
     "OptionError",
     "Patch",
+    "Pin",
     "PlaceTable",
     "Product",
     "Progress",
@@ -114,6 +118,7 @@ __all__ = [
     "UnknownFormat",
     "Verdict",
     "Verdicts",
+    "bound",
     "check_folder",
     "checksum",
     "describe",
@@ -126,6 +131,7 @@ __all__ = [
     "format_of",
     "grey",
     "harmless",
+    "holdings",
     "ingest",
     "list_models",
     "list_scans",
@@ -133,6 +139,7 @@ __all__ = [
     "measure",
     "needle_home",
     "png",
+    "prune",
     "quick_checksums",
     "read_card",
     "read_verdicts",

@@ -43,27 +43,28 @@ def run(
     began = time.monotonic()
     scene = ingest(path, on_progress=on_reading)
     ingested = time.monotonic()
-    model = Model.load(settings.model, settings.device)
-    region = Region.of(settings.area, scene) if settings.area else None
-    store = ScanStore.for_scan(scene, model, settings.stride, region=region)
-    watch = on_scanning or (lambda _: None)
-    kept = store.done
-    watch(store)
-    for _ in scan(store, scene, model):
+    with scene.pin():
+        model = Model.load(settings.model, settings.device)
+        region = Region.of(settings.area, scene) if settings.area else None
+        store = ScanStore.for_scan(scene, model, settings.stride, region=region)
+        watch = on_scanning or (lambda _: None)
+        kept = store.done
         watch(store)
-    facts = {
-        "seconds": {"ingest": round(ingested - began, 3)},
-        "tiles_kept_from_before": kept,
-        "device_note": model.fallback_reason,
-        "peak_memory_mb": peak_memory_mb(),
-    }
-    del model
-    give_back()
-    finished = Finished(store, scene, store.scores(), settings, facts, decisions=_known(store))
-    if settings.false_alarms is not None:
-        finished = finished.promising(settings.false_alarms)
-    write_results(out, finished)
-    return finished
+        for _ in scan(store, scene, model):
+            watch(store)
+        facts = {
+            "seconds": {"ingest": round(ingested - began, 3)},
+            "tiles_kept_from_before": kept,
+            "device_note": model.fallback_reason,
+            "peak_memory_mb": peak_memory_mb(),
+        }
+        del model
+        give_back()
+        finished = Finished(store, scene, store.scores(), settings, facts, decisions=_known(store))
+        if settings.false_alarms is not None:
+            finished = finished.promising(settings.false_alarms)
+        write_results(out, finished)
+        return finished
 
 
 def _known(store: ScanStore) -> dict[Place, Decision]:

@@ -72,7 +72,8 @@ def decode(order: Order, report: Progress) -> Path:
             process.end()
             raise
         if answer is not None:
-            break  # else it had ended while nobody needed it
+            break
+        process.end()  # it had ended while nobody needed it; take another
     if answer.status is None:
         process.end()
     else:

@@ -25,6 +25,7 @@ from dashboard.detector.scenes import geography
 from dashboard.detector.scenes.geography import Affine6
 from dashboard.detector.system.cache import used
 from dashboard.detector.system.gdal_errors import GDAL_ERRORS
+from dashboard.detector.system.locks import Pin
 from dashboard.detector.tiling import Box
 
 TAG = "NEEDLE_SCENE"
@@ -98,6 +99,10 @@ class Scene:
         used(path)
         scene = cls(path=path, **facts)
         return replace(scene, name=name) if name else scene
+
+    def pin(self) -> Pin:
+        """Keeps the ingested file in the cache until the pin is released."""
+        return Pin(self.path)
 
     def facts(self) -> dict[str, Any]:
         """Everything but the path, ready for JSON."""

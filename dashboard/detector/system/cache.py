@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dashboard.detector.errors import OptionError
+from dashboard.detector.system.locks import in_use
 
 CACHE_GIGABYTES = 50.0  # a whole HiRISE scene takes one
 
@@ -37,6 +38,8 @@ def used(path: Path) -> None:
 def keep_within(folder: Path, limit: int, pattern: str, kept: Path) -> None:
     """Removes files of a folder, those unused for longest first, until they take `limit` bytes.
 
+    A file that somebody has pinned stays.
+
     Args:
         pattern: which files count.
         kept: the one that stays, whatever it takes.
@@ -49,7 +52,7 @@ def keep_within(folder: Path, limit: int, pattern: str, kept: Path) -> None:
     for _, path, size in sorted(found):
         if total <= limit:
             break
-        if path != kept:
-            with suppress(OSError):  # Windows keeps files that are open
+        with suppress(OSError):  # Windows keeps files that are open
+            if path != kept and not in_use(path):
                 path.unlink(missing_ok=True)
                 total -= size

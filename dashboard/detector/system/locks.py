@@ -62,6 +62,54 @@ def alone(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[Non
         yield
 
 
+class Pin:
+    """A file held in use until `release`, the end of the block, or of the process.
+
+    Any number may hold the same file; `in_use` is True for everybody else meanwhile.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Holds a file; one that is not there is nobody's."""
+        self._file: BinaryIO | None = None
+        with suppress(OSError):
+            self._file = path.open("rb")
+            _shared(self._file)
+
+    def release(self) -> None:
+        """Lets it go."""
+        if self._file:
+            self._file.close()
+
+    __del__ = release
+
+    def __enter__(self) -> Pin:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def in_use(path: Path) -> bool:
+    """True where some process pins a file; on Windows never, where open files cannot be removed."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return False
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _shared(file: BinaryIO) -> None:
+    with suppress(ImportError):  # Windows
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_SH)
+
+
 def _same(file: BinaryIO, path: Path) -> bool:
     """False where the one who held the lock before has removed the file in the meantime."""
     try:
