@@ -7,7 +7,10 @@ nothing of a scene is held in memory, whatever its size.
 from __future__ import annotations
 
 import gc
+import logging
 import math
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
@@ -18,7 +21,13 @@ import pandas  # noqa: F401  # plotly looks for it when a script may be stopped 
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+)
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -27,6 +36,7 @@ from dashboard.detector import (
     Box,
     Histogram,
     NeedleError,
+    OptionError,
     ScanStore,
     Scene,
     ScoreMap,
@@ -34,12 +44,14 @@ from dashboard.detector import (
     png,
 )
 from dashboard.drawing import charts, pictures
+from dashboard.session import access, state
 
 APP = Path(__file__).with_name("app.py")
 STYLE = Path(pages.__file__).with_name("style.css")
 ROOT = "/tiles"
 SMALLEST, LARGEST = 16, 1024  # px, of the side of a place's picture
 FARTHEST = 24  # zoom: a tile of 4 million km at 1 m a pixel
+STUCK = 900.0  # s without progress of the job that is worked on
 DIGITS = 9  # of a number in an address; no scene has a billion pixels along a side
 # The address of a tile says all that decides its content.
 FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
@@ -49,7 +61,31 @@ Answer = Callable[[Request], Response]
 def serve(port: int, address: str) -> None:
     """Serve pages and tiles until the process ends."""
     make_ready()
-    application().run(config={"server.port": port, "server.address": address})
+    keep_log()
+    said = access.warning(address)
+    if said:
+        print(said, file=sys.stderr)
+    application(address).run(config={"server.port": port, "server.address": address})
+
+
+def keep_log() -> None:
+    """Writes a line of JSON a request and a job to the file `$NEEDLE_LOG`; `-`: standard error.
+
+    Raises:
+        OptionError: it cannot be written.
+    """
+    named = os.environ.get("NEEDLE_LOG")
+    if not named:
+        return
+    try:
+        handler = logging.StreamHandler() if named == "-" else logging.FileHandler(named)
+    except OSError as error:
+        raise OptionError(f"NEEDLE_LOG is {named!r}: {error.strerror}") from error
+    handler.setFormatter(logging.Formatter('{"time": "%(asctime)s", "said": %(message)s}'))
+    logger = logging.getLogger("needle")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    logger.propagate = False
 
 
 def make_ready() -> None:
@@ -59,9 +95,10 @@ def make_ready() -> None:
     gc.freeze()  # what is loaded is no garbage; Streamlit would look through it after every run
 
 
-def application() -> st.App:
-    """Streamlit's application with the routes of pages and tiles."""
-    return st.App(APP, routes=routes(), middleware=[Middleware(led_home)])
+def application(address: str = "localhost") -> st.App:
+    """Streamlit's application with the routes of pages and tiles, and who may come in."""
+    gate = Middleware(access.Gate, known_as=access.hosts(address))
+    return st.App(APP, routes=routes(), middleware=[gate, Middleware(led_home)])
 
 
 def routes() -> list[Route]:
@@ -69,6 +106,7 @@ def routes() -> list[Route]:
     tile = "{scan}/{layer}/{zoom}/{col}/{row}"
     return [
         *(Route(f"{_base()}/{name}", _page) for name in ("", *pages.NAMES[1:])),
+        Route(f"{_base()}/health", _health),
         Route(f"{_root()}/{{scan}}/place/{{side}}/{{x}}/{{y}}", answered(_place)),
         Route(f"{_root()}/{tile}", answered(_tile)),
     ]
@@ -76,6 +114,16 @@ def routes() -> list[Route]:
 
 def _page(_: Request) -> Response:
     return HTMLResponse(styled(), headers={"Cache-Control": "no-cache"})
+
+
+def _health(_: Request) -> Response:
+    """Whether scans move: 503 where one has not for long."""
+    worker = state.worker()
+    still = worker.still()
+    said = {"scans": len(worker.scans()), "seconds_without_progress": round(still)}
+    moves = still < STUCK
+    said_all = {"status": "ok" if moves else "stuck"} | said
+    return JSONResponse(said_all, 200 if moves else 503, {"Cache-Control": "no-store"})
 
 
 @lru_cache(maxsize=1)
@@ -107,7 +155,7 @@ def led_home(app: ASGIApp) -> ASGIApp:
 def lost(path: str) -> bool:
     """True for a path that a person may have typed and at which no page is."""
     name = path.removeprefix(_base()).strip("/")
-    if not name or "/" in name or "." in name or name.startswith("_"):
+    if not name or "/" in name or "." in name or name.startswith("_") or name == "health":
         return False  # the root; files and all that the server keeps for itself
     return name not in pages.NAMES[1:]
 

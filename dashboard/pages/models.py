@@ -212,7 +212,7 @@ def _may_be(lesson: learning.Lesson, job: Job | None) -> None:
         return
     label = "Resume" if begun else "Learn this scene"
     if st.button(label, type="primary", key="learn"):
-        job = state.worker().learn(lesson.scene, str(lesson.model.path))
+        job = state.worker().learn(lesson.scene, str(lesson.model.path), state.asker())
         st.rerun()
 
 
@@ -225,7 +225,8 @@ def _under_way(number: int, lesson: learning.Lesson) -> None:
     words = frame.learning_words(job)
     with st.container(horizontal=True, vertical_alignment="center", key="progress"):
         st.progress(round(100 * (job.learning.part if job.learning else 0.0)), words)
-        st.button("Cancel", on_click=job.cancel, disabled=job.cancelled.is_set(), key="cancel")
+        barred = job.cancelled.is_set() or not state.worker().may_cancel(job, state.asker())
+        st.button("Cancel", on_click=job.cancel, disabled=barred, key="cancel")
     _curves(lesson.path)
 
 
@@ -254,6 +255,6 @@ def _scan(lesson: learning.Lesson) -> None:
     """Scan the scene with what has learned it, and look on."""
     scene = lesson.scene
     settings = ScanSettings(str(lesson.path))
-    job = state.worker().submit(scene.path, scene.name, settings, scene=scene)
+    job = state.worker().submit(scene.path, scene.name, settings, scene=scene, asker=state.asker())
     st.session_state["watched"] = [job.number]
     frame.go_to("scan")

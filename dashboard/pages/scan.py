@@ -7,7 +7,7 @@ import hashlib
 import streamlit as st
 
 from dashboard.background.jobs import Job, State
-from dashboard.detector import ScanStore, list_scans
+from dashboard.detector import NeedleError, ScanStore, list_scans
 from dashboard.pages import frame
 from dashboard.pages.choose import Choice, choose
 from dashboard.pages.plan import Plan, plan, show_estimate
@@ -27,6 +27,7 @@ def page() -> None:
         job = _read(choices)
         scene = job.scene if job else None
         if scene:
+            state.keep(scene)
             frame.facts(frame.scene_facts(scene), "scene_facts")
             planned = plan(scene, alone=len(choices) == 1)
             if planned:
@@ -78,7 +79,7 @@ def _reading(choice: Choice) -> Job:
     key = hashlib.sha256(f"{choice.path} {choice.name}".encode()).hexdigest()
     jobs = state.worker().jobs
     if key not in known or known[key] not in jobs:
-        known[key] = state.worker().submit(choice.path, choice.name).number
+        known[key] = state.worker().submit(choice.path, choice.name, asker=state.asker()).number
     return jobs[known[key]]
 
 
@@ -87,12 +88,18 @@ def _scan_button(choices: list[Choice], planned: Plan) -> None:
     good = [c for c in choices if _reading(c).state is not State.FAILED]
     label = "Scan" if len(good) == 1 else f"Scan {len(good)} pictures"
     if st.button(label, type="primary", width="stretch", key="scan_button"):
-        jobs = [
-            state.worker().submit(c.path, c.name, planned.settings, planned.learn_first)
-            for c in good
-        ]
+        jobs = []
+        try:
+            for c in good:
+                how = planned.settings, planned.learn_first
+                jobs.append(state.worker().submit(c.path, c.name, *how, asker=state.asker()))
+        except NeedleError as error:
+            st.session_state["refused"] = str(error)
         st.session_state["watched"] = [job.number for job in jobs]
         st.rerun()
+    refused = st.session_state.pop("refused", None)
+    if refused:
+        frame.trouble(refused)
 
 
 def _recent() -> None:

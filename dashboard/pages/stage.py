@@ -95,7 +95,8 @@ def _running(number: int) -> None:
     scene = job.scene
     waiting = len(state.worker().scans()) - 1
     with _bar(_part(job), _words(job, waiting)):
-        st.button("Cancel", on_click=job.cancel, disabled=job.cancelled.is_set(), key="cancel")
+        barred = job.cancelled.is_set() or not state.worker().may_cancel(job, state.asker())
+        st.button("Cancel", on_click=job.cancel, disabled=barred, key="cancel")
     if scene is None:
         st.space(420)
         return
@@ -137,7 +138,9 @@ def _stopped_learning(job: Job, step: Step, scene: Scene) -> None:
     """The scene whose learning was stopped, and how to go on with that."""
     with _bar(step.part, f"Stopped at {step.part:.0%} of learning; what is learned is kept"):
         if st.button("Resume", key="resume"):
-            again = state.worker().submit(job.path, job.name, job.settings, learn_first=True)
+            again = state.worker().submit(
+                job.path, job.name, job.settings, learn_first=True, asker=state.asker()
+            )
             st.session_state["watched"] = [again.number]
             st.rerun()
     st.image(state.overview(scene.sha256, PREVIEW, scene))
@@ -197,7 +200,7 @@ def resume(store: ScanStore) -> None:
     """Goes on with a scan that was stopped."""
     try:
         settings = ScanSettings(store.record.file, store.stride, area=store.record.region)
-        job = state.worker().resume(store, settings)
+        job = state.worker().resume(store, settings, state.asker())
     except NeedleError as error:
         frame.trouble(error)
         return

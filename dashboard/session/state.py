@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard.background.behind import Behind
 from dashboard.background.downloads import Downloads
-from dashboard.background.jobs import Worker
+from dashboard.background.jobs import Asker, Worker
 from dashboard.background.learning import list_learned
 from dashboard.detector import (
     BY_GROUND,
@@ -38,7 +38,7 @@ from dashboard.detector import (
     triptychs,
 )
 from dashboard.drawing import pictures
-from dashboard.session import address
+from dashboard.session import access, address
 
 SIGMA = 3.0  # the article's
 HIDDEN = "hidden"  # what the address says of likely artefacts where they are not listed
@@ -49,6 +49,21 @@ TRIPTYCHS_KEPT = 200  # some 200 kB each
 def worker() -> Worker:
     """The one worker of this server."""
     return Worker()
+
+
+def asker() -> Asker:
+    """Who looks at this page: whose scans are whose, and who is an operator."""
+    address = st.get_option("server.address")
+    found = access.known(st.context.headers, st.context.cookies, address)
+    return Asker(found.name, found.operator) if found else Asker(operator=False)
+
+
+def keep(scene: Scene) -> None:
+    """Keeps the scene that this session shows in the cache, until it shows another or ends."""
+    known: dict[str, object] = st.session_state.setdefault("pinned", {})
+    if str(scene.path) not in known:
+        known.clear()
+        known[str(scene.path)] = scene.pin()
 
 
 @st.cache_resource(show_spinner=False)
@@ -213,7 +228,9 @@ def opened() -> Opened | None:
     if store is None:
         return None
     st.session_state["scan"] = store.key
-    return of_store(store)
+    found = of_store(store)
+    keep(found.scene)
+    return found
 
 
 def of_store(store: ScanStore) -> Opened:

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from dashboard.background import jobs
-from dashboard.background.jobs import Job, State, Worker
+from dashboard.background.jobs import Asker, Job, QueueFull, State, Worker
 from dashboard.detector import Progress, ScanSettings, ScanStore, list_scans, scan
+from dashboard.detector.system.locks import in_use
 from tests.detector import rasters
 from tests.models import plain_model
 
@@ -177,3 +178,59 @@ def test_scores_are_there_while_the_scan_runs(
     slow.set()
     ended(job)
     assert np.isfinite(job.store.scores().values).all()
+
+
+def test_visitors_take_turns_and_queue_no_more_than_they_may(
+    tmp_path: Path, settings: ScanSettings, slow: threading.Event
+) -> None:
+    worker = Worker()
+    ann, bob = Asker("ann", operator=False), Asker("bob", operator=False)
+
+    def ask(seed: int, who: Asker) -> Job:
+        path = rasters.write(tmp_path / f"{seed}.png", rasters.ground(300, 300, seed=seed))
+        return worker.submit(path, path.name, settings, asker=who)
+
+    anns = [ask(seed, ann) for seed in range(3)]
+    with pytest.raises(QueueFull, match="3 scans of yours wait already"):
+        ask(3, ann)
+    bobs = ask(4, bob)
+    begun = []
+    slow.set()
+    until = time.monotonic() + 120
+    while any(job.active for job in (*anns, bobs)) and time.monotonic() < until:
+        begun += [
+            job for job in (*anns, bobs) if job.state is not State.WAITING and job not in begun
+        ]
+        time.sleep(0.001)
+    assert [job.state for job in (*anns, bobs)] == [State.DONE] * 4
+    assert begun.index(bobs) <= 1  # not behind all of ann's
+    assert ask(5, ann).active
+
+
+def test_one_cancels_ones_own_scans_and_an_operator_all(
+    picture: Path, settings: ScanSettings
+) -> None:
+    worker = Worker()
+    job = worker.submit(picture, "mars.png", settings, asker=Asker("ann", operator=False))
+    assert worker.may_cancel(job, Asker("ann", operator=False))
+    assert not worker.may_cancel(job, Asker("bob", operator=False))
+    assert worker.may_cancel(job, Asker("carol", operator=True))
+    ended(job)
+
+
+def test_the_scene_of_a_job_stays_in_the_cache_until_it_ends(
+    picture: Path, settings: ScanSettings, slow: threading.Event
+) -> None:
+    worker = Worker()
+    job = worker.submit(picture, "mars.png", settings)
+    while job.progress is None:
+        assert job.active
+        time.sleep(0.01)
+    assert job.scene is not None
+    assert in_use(job.scene.path)
+    assert worker.still() < 60
+    slow.set()
+    ended(job)
+    while in_use(job.scene.path):  # it is let go a moment later
+        time.sleep(0.01)
+    assert worker.still() == 0
