@@ -37,7 +37,7 @@ def slow_score(self, *given):
 Model.score = slow_score
 decoder_process.PROGRAM = decoder_process.PROGRAM.replace("decoder.main()", '''
 import time
-from dashboard.detector.scenes.picture import Picture
+from dashboard.detector.files.picture import Picture
 read = Picture.read
 def slow_read(self, box):
     time.sleep(0.1)

@@ -1,5 +1,6 @@
 """The detector: from a picture file to ranked places. No user interface, no torch, no printing."""
 
+from dashboard.detector.areas.area_of_interest import Region
 from dashboard.detector.errors import (
     DamagedScene,
     DeviceError,
@@ -14,6 +15,8 @@ from dashboard.detector.errors import (
     StoreError,
     UnknownFormat,
 )
+from dashboard.detector.files.formats import BEGINNING, format_of
+from dashboard.detector.files.hirise_archive import fetch
 from dashboard.detector.ground.kinds import ROUGHNESS, roughness_of
 from dashboard.detector.ground.rarity import Looks, looks
 from dashboard.detector.ground.survey import Survey, survey
@@ -47,10 +50,7 @@ from dashboard.detector.scanning.place_table import PlaceTable
 from dashboard.detector.scanning.scan import Progress, estimate, scan
 from dashboard.detector.scanning.score_map import Histogram, ScoreMap
 from dashboard.detector.scanning.store import ScanStore, list_scans
-from dashboard.detector.scenes.area_of_interest import Region
-from dashboard.detector.scenes.formats import BEGINNING, format_of
 from dashboard.detector.scenes.grey import grey, png
-from dashboard.detector.scenes.hirise_archive import fetch
 from dashboard.detector.scenes.ingest import ingest
 from dashboard.detector.scenes.scene import Patch, Scene
 from dashboard.detector.system.home import needle_home

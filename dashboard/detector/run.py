@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from dashboard.detector.areas.area_of_interest import Region
 from dashboard.detector.errors import StoreError
 from dashboard.detector.models.model import Model
 from dashboard.detector.products.finished import Finished, ScanSettings
@@ -16,7 +17,6 @@ from dashboard.detector.products.products import write_results
 from dashboard.detector.review.verdicts import Decision, Place, Subject, Verdicts
 from dashboard.detector.scanning.scan import scan
 from dashboard.detector.scanning.store import ScanStore
-from dashboard.detector.scenes.area_of_interest import Region
 from dashboard.detector.scenes.ingest import ingest
 from dashboard.detector.system.memory import give_back
 

@@ -30,15 +30,15 @@ ROOT = Path(__file__).resolve().parents[2]
 LOOK_EVERY = 0.2  # s
 BY_GDAL = """
 import sys
-from dashboard.detector.scenes.formats import open_picture
+from dashboard.detector.files.formats import open_picture
 with open_picture(sys.argv[1]) as source:
     for _, window in source.block_windows(1):
         source.read(1, window=window)
 """
 BY_NEEDLE = """
 import sys
-from dashboard.detector.scenes.formats import open_picture
-from dashboard.detector.scenes.picture import Picture
+from dashboard.detector.files.formats import open_picture
+from dashboard.detector.files.picture import Picture
 with open_picture(sys.argv[1]) as source:
     picture = Picture(source, "scene")
     for strip in picture.strips():

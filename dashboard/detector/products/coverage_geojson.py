@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from dashboard.detector.areas.area_files import PIXELS
+from dashboard.detector.georeference.geography import lonlat_crs
 from dashboard.detector.products.finished import Finished
 from dashboard.detector.scanning.coverage import Ring
-from dashboard.detector.scenes.area_files import PIXELS
-from dashboard.detector.scenes.geography import lonlat_crs
 from dashboard.detector.scenes.scene import Scene
 
 

@@ -19,8 +19,11 @@ from rasterio.crs import CRS
 from rasterio.shutil import copy as raster_copy
 from rasterio.windows import Window
 
+from dashboard.detector.areas.area_of_interest import Region
 from dashboard.detector.arrays import Floats
 from dashboard.detector.errors import OptionError
+from dashboard.detector.files.formats import GDAL_OPTIONS
+from dashboard.detector.georeference.geography import lonlat_crs
 from dashboard.detector.ground.rarity import looks
 from dashboard.detector.ground.survey import Survey, survey
 from dashboard.detector.models.model import DEFAULT_MODEL
@@ -33,9 +36,6 @@ from dashboard.detector.rules.rules import BY_GROUND, DEFAULT_RULE, RULES
 from dashboard.detector.scanning.coverage import Coverage
 from dashboard.detector.scanning.score_map import ScoreMap
 from dashboard.detector.scanning.store import ScanStore
-from dashboard.detector.scenes.area_of_interest import Region
-from dashboard.detector.scenes.formats import GDAL_OPTIONS
-from dashboard.detector.scenes.geography import lonlat_crs
 from dashboard.detector.scenes.scene import Scene
 
 COLUMNS = "rank,sigma,score,x,y,x_min,y_min,x_max,y_max,area_px,lon,lat,p,q,artefacts".split(",")

@@ -12,9 +12,9 @@ import numpy as np
 from rasterio import Affine
 from rasterio.features import geometry_mask, shapes
 
+from dashboard.detector.areas.area_of_interest import Region
 from dashboard.detector.arrays import Floats, Kinds, Mask
 from dashboard.detector.scanning.score_map import ScoreMap
-from dashboard.detector.scenes.area_of_interest import Region
 from dashboard.detector.scenes.scene import Scene
 
 CELLS = 1024  # along the longer side of the map of what was not scored

@@ -11,9 +11,9 @@ import rasterio
 from numpy.typing import NDArray
 
 from dashboard.detector.arrays import Floats
+from dashboard.detector.files.formats import GDAL_OPTIONS
 from dashboard.detector.models.judge import BATCH, WINDOW, Judge, Judgement
 from dashboard.detector.scanning.place_table import PlaceTable
-from dashboard.detector.scenes.formats import GDAL_OPTIONS
 from dashboard.detector.scenes.scene import Scene, continued
 from dashboard.detector.system.prefetch import ahead, side_by_side
 from dashboard.detector.tiling import Box, Grid

@@ -16,11 +16,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from dashboard.detector.areas.area_of_interest import Region
 from dashboard.detector.arrays import Mask
 from dashboard.detector.models.card import ModelCard
 from dashboard.detector.models.model import Model
 from dashboard.detector.scanning.store import ScanRecord, Scores
-from dashboard.detector.scenes.area_of_interest import Region
 from dashboard.detector.scenes.scene import Patch, Scene, continued
 from dashboard.detector.tiling import Box, Grid
 

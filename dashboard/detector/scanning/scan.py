@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import rasterio
 
+from dashboard.detector.areas.area_of_interest import Region
 from dashboard.detector.errors import NoGround, StoreError
+from dashboard.detector.files.formats import GDAL_OPTIONS
 from dashboard.detector.models.judge import Judge
 from dashboard.detector.models.model import Model
 from dashboard.detector.scanning.judging import look
@@ -25,8 +27,6 @@ from dashboard.detector.scanning.pieces import (
 )
 from dashboard.detector.scanning.pieces import look as look_at_piece
 from dashboard.detector.scanning.store import ScanRecord, ScanStore, Scores, lock_path
-from dashboard.detector.scenes.area_of_interest import Region
-from dashboard.detector.scenes.formats import GDAL_OPTIONS
 from dashboard.detector.scenes.scene import Scene
 from dashboard.detector.system.locks import PAUSE, Lock
 from dashboard.detector.system.prefetch import ahead, side_by_side

@@ -22,6 +22,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dashboard.detector.areas.area_of_interest import Region
 from dashboard.detector.errors import NoGround, OptionError, StoreError
 from dashboard.detector.models.judge import Judge
 from dashboard.detector.models.model import Model
@@ -29,7 +30,6 @@ from dashboard.detector.scanning import peaks, place_table
 from dashboard.detector.scanning.place_features import FILE, Seen
 from dashboard.detector.scanning.place_table import PlaceTable
 from dashboard.detector.scanning.score_map import ScoreMap
-from dashboard.detector.scenes.area_of_interest import Region
 from dashboard.detector.scenes.scene import Scene
 from dashboard.detector.system.arrays_on_disk import write_array
 from dashboard.detector.system.home import needle_home

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from dashboard.detector.files.picture import Picture
+from dashboard.detector.georeference.labels import placement_of
 from dashboard.detector.scenes.dn_statistics import Statistics
 from dashboard.detector.scenes.fill_values import Fills
-from dashboard.detector.scenes.labels import placement_of
-from dashboard.detector.scenes.picture import Picture
 
 
 def facts_of_source(picture: Picture, name: str, digest: str) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from dashboard.detector.errors import DamagedScene, unwritable
+from dashboard.detector.files.formats import identify, local_file
 from dashboard.detector.scenes.decoder_process import Order, Progress, decode
-from dashboard.detector.scenes.formats import identify, local_file
 from dashboard.detector.scenes.scene import Scene
 from dashboard.detector.system.cache import cache_limit, keep_within
 from dashboard.detector.system.home import needle_home

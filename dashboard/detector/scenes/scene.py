@@ -21,8 +21,8 @@ from rasterio.enums import Resampling
 from rasterio.windows import Window
 
 from dashboard.detector.errors import DamagedScene
-from dashboard.detector.scenes import geography
-from dashboard.detector.scenes.geography import Affine6
+from dashboard.detector.georeference import geography
+from dashboard.detector.georeference.geography import Affine6
 from dashboard.detector.system.cache import used
 from dashboard.detector.system.gdal_errors import GDAL_ERRORS
 from dashboard.detector.system.locks import Pin

@@ -22,6 +22,8 @@ from rasterio.enums import Resampling
 
 from dashboard.detector.arrays import Mask, Pixels
 from dashboard.detector.errors import NoGround, unwritable
+from dashboard.detector.files.formats import GDAL_OPTIONS, open_picture
+from dashboard.detector.files.picture import BLOCK, Picture, window_of
 from dashboard.detector.scenes.dn_statistics import Histogram, Statistics, statistics_of
 from dashboard.detector.scenes.facts import completed, facts_of_source
 from dashboard.detector.scenes.fill_values import (
@@ -33,9 +35,7 @@ from dashboard.detector.scenes.fill_values import (
     solid,
     suspects,
 )
-from dashboard.detector.scenes.formats import GDAL_OPTIONS, open_picture
 from dashboard.detector.scenes.nodata import HALO, Areas, as_dn, fill_holes
-from dashboard.detector.scenes.picture import BLOCK, Picture, window_of
 from dashboard.detector.scenes.scene import GROUND, HOLE, NODATA, TAG
 from dashboard.detector.system.gdal_errors import GDAL_ERRORS
 from dashboard.detector.system.memory import give_back

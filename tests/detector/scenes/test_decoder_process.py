@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[3]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's limits and /proc")
 HARM = """
 import ctypes, os, time
-from dashboard.detector.scenes.picture import Picture
+from dashboard.detector.files.picture import Picture
 def harm(self, box):
     with open(os.environ["NEEDLE_TEST_PID"], "w") as file:
         file.write(str(os.getpid()))

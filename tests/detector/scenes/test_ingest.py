@@ -18,9 +18,9 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from dashboard.detector import Box, Model, ScanStore, Scene, StoreError, ingest, scan
-from dashboard.detector.scenes import openjpeg
-from dashboard.detector.scenes.formats import open_picture
-from dashboard.detector.scenes.picture import BT601, Picture
+from dashboard.detector.files import openjpeg
+from dashboard.detector.files.formats import open_picture
+from dashboard.detector.files.picture import BT601, Picture
 from tests.detector import rasters
 
 Scenes = Callable[..., Scene]

@@ -12,7 +12,7 @@ import pytest
 from rasterio import Affine
 
 from dashboard.detector import Model, OptionError, Region, Scene, StoreError, ingest
-from dashboard.detector.scenes.geography import from_lonlats, lonlats
+from dashboard.detector.georeference.geography import from_lonlats, lonlats
 from tests.detector import rasters
 from tests.disks import small_disk
 

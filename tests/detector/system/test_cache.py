@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from dashboard.detector import OptionError, Scene, ingest
-from dashboard.detector.scenes.picture import Picture
+from dashboard.detector.files.picture import Picture
 from dashboard.detector.system.cache import cache_limit, keep_within
 from dashboard.detector.system.locks import alone
 from tests.detector import rasters

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.detector.scenes.formats import CACHE_BYTES
+from dashboard.detector.files.formats import CACHE_BYTES
 from dashboard.detector.system.memory import give_back
 
 PIECES, SIZE = 50_000, 2_000  # 100 MB in pieces that the allocator keeps

@@ -16,11 +16,11 @@ import pytest
 
 from dashboard.__main__ import main
 from dashboard.detector import FetchError, OptionError, StoreError, fetch
-from dashboard.detector.scenes.hirise_archive import product_path
+from dashboard.detector.files.hirise_archive import product_path
 from tests.archive import OBSERVATION, PATH, Archive, serving
 from tests.detector import rasters
 
-fetching = sys.modules["dashboard.detector.scenes.hirise_archive"]
+fetching = sys.modules["dashboard.detector.files.hirise_archive"]
 
 
 @pytest.fixture(autouse=True)

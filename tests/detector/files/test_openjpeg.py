@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dashboard.detector.errors import DamagedScene
-from dashboard.detector.scenes import openjpeg
+from dashboard.detector.files import openjpeg
 from dashboard.detector.scenes.ingest import ingest
 from dashboard.detector.tiling import Box
 from tests.detector import rasters

@@ -12,7 +12,7 @@ from rasterio import Affine
 from rasterio.control import GroundControlPoint
 
 from dashboard.detector import Scene, ingest
-from dashboard.detector.scenes.labels import MARS_RADII, meant_crs
+from dashboard.detector.georeference.labels import MARS_RADII, meant_crs
 from tests.detector import rasters
 
 Scenes = Callable[..., Scene]

@@ -9,9 +9,9 @@ import numpy as np
 from rasterio import Affine
 from rasterio.crs import CRS
 
-from dashboard.detector.scenes.area_files import DEGREES, Drawn, NoArea, Polygon, Ring
-from dashboard.detector.scenes.bodies import known_body
-from dashboard.detector.scenes.geography import body_of, lonlats
+from dashboard.detector.areas.area_files import DEGREES, Drawn, NoArea, Polygon, Ring
+from dashboard.detector.georeference.bodies import known_body
+from dashboard.detector.georeference.geography import body_of, lonlats
 from dashboard.detector.scenes.scene import Scene
 
 TURN = 360.0  # degrees

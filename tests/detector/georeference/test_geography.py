@@ -10,7 +10,7 @@ from rasterio import Affine
 from rasterio.crs import CRS
 
 from dashboard.detector import Scene
-from dashboard.detector.scenes.geography import lonlat, pixel_size, short_name
+from dashboard.detector.georeference.geography import lonlat, pixel_size, short_name
 from tests.detector import rasters
 
 RADIUS, FLATTENING = 3_396_190.0, 1 / 169.894447223612  # of Mars, IAU 2015

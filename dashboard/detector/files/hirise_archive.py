@@ -19,7 +19,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
 from dashboard.detector.errors import FetchError, OptionError, SceneError, StoreError
-from dashboard.detector.scenes.formats import identify
+from dashboard.detector.files.formats import identify
 from dashboard.detector.system.home import needle_home
 from dashboard.detector.system.locks import alone
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import rasterio
 
-from dashboard.detector.scenes.geography import Affine6
+from dashboard.detector.georeference.geography import Affine6
 
 MARS_RADII = (3_396_190.0, 3_376_200.0)  # metres, equatorial and polar: IAU 2000 and later
 SAME_RADIUS = 0.5  # metres; the local radius changes by 12 m a degree at 1 degree, by 350 m at 45

@@ -24,7 +24,7 @@ from dashboard.detector.errors import (
     SceneTooLarge,
     UnknownFormat,
 )
-from dashboard.detector.scenes.codestream import codestream
+from dashboard.detector.files.codestream import codestream
 from dashboard.detector.system.gdal_errors import GDAL_ERRORS, reason
 
 MAX_GIGABYTES = 16.0  # real scenes have 2 to 8; a 7 MB TIFF can declare 40

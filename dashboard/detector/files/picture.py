@@ -11,8 +11,8 @@ from rasterio.windows import Window
 
 from dashboard.detector.arrays import Mask, Pixels
 from dashboard.detector.errors import DamagedScene
-from dashboard.detector.scenes import openjpeg
-from dashboard.detector.scenes.formats import Layout, damaged, layout_of, one_tile
+from dashboard.detector.files import openjpeg
+from dashboard.detector.files.formats import Layout, damaged, layout_of, one_tile
 from dashboard.detector.tiling import Box
 
 BLOCK = 256  # px; strips begin at multiples of it, so that every block is written once

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dashboard.detector.errors import OptionError
 
 if TYPE_CHECKING:
-    from dashboard.detector.scenes.picture import Picture
+    from dashboard.detector.files.picture import Picture
 
 # Measured (tests/benchmarks/faults.md): libraries and their caches, and what a strip of the usual
 # 16 Mpx takes in all of its forms. Larger strips and native blocks take more a pixel each; a file

@@ -23,7 +23,7 @@ import numpy as np
 from glymur.lib import openjp2
 from numpy.typing import NDArray
 
-from dashboard.detector.scenes.codestream import Codestream, codestream
+from dashboard.detector.files.codestream import Codestream, codestream
 from dashboard.detector.tiling import Box
 
 OLDEST = (2, 5)  # of OpenJPEG: older ones take a file that was cut off for a whole one

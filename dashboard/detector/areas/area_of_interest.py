@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from rasterio import Affine
 from rasterio.features import geometry_mask
 
-from dashboard.detector.errors import OptionError
-from dashboard.detector.scenes.area_files import (
+from dashboard.detector.areas.area_files import (
     FARTHEST,
     PIXELS,
     NoArea,
@@ -24,7 +23,8 @@ from dashboard.detector.scenes.area_files import (
     geojson,
     read_area,
 )
-from dashboard.detector.scenes.area_in_pixels import in_pixels
+from dashboard.detector.areas.area_in_pixels import in_pixels
+from dashboard.detector.errors import OptionError
 from dashboard.detector.scenes.scene import Scene
 from dashboard.detector.tiling import Box, Grid
 

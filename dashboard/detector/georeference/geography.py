@@ -11,7 +11,7 @@ from functools import lru_cache
 from rasterio.crs import CRS
 from rasterio.warp import transform
 
-from dashboard.detector.scenes.bodies import ELLIPSOID, known_body
+from dashboard.detector.georeference.bodies import ELLIPSOID, known_body
 from dashboard.detector.system.gdal_errors import GDAL_ERRORS
 
 Affine6 = tuple[float, float, float, float, float, float]

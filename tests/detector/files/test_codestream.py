@@ -13,8 +13,8 @@ import pytest
 from rasterio import Affine
 
 from dashboard.detector.errors import UnknownFormat
-from dashboard.detector.scenes import openjpeg
-from dashboard.detector.scenes.codestream import codestream
+from dashboard.detector.files import openjpeg
+from dashboard.detector.files.codestream import codestream
 from dashboard.detector.scenes.ingest import ingest
 from dashboard.detector.tiling import Box
 from tests.detector import rasters
@@ -28,7 +28,7 @@ COUNT = 0x10_00_00_01  # of values: 0.5 GB of text that reads as 9 GB of numbers
 PEAK = """
 import re, resource, sys
 from pathlib import Path
-from dashboard.detector.scenes.openjpeg import OpenJpeg
+from dashboard.detector.files.openjpeg import OpenJpeg
 from dashboard.detector.tiling import Box
 resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
 OpenJpeg(Path(sys.argv[1])).read(Box(0, 0, 352, 320))

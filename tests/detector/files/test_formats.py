@@ -19,7 +19,7 @@ from dashboard.detector import (
     UnknownFormat,
     ingest,
 )
-from dashboard.detector.scenes.formats import FORMATS, identify, one_tile, open_picture
+from dashboard.detector.files.formats import FORMATS, identify, one_tile, open_picture
 from tests.detector import rasters
 
 VRT = """<VRTDataset rasterXSize="300" rasterYSize="300"><VRTRasterBand dataType="Byte" band="1">

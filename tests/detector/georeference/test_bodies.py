@@ -12,8 +12,8 @@ from rasterio import Affine
 from rasterio.crs import CRS
 
 from dashboard.detector import Finished
-from dashboard.detector.scenes.bodies import BODIES, EARTH
-from dashboard.detector.scenes.geography import lonlat_crs
+from dashboard.detector.georeference.bodies import BODIES, EARTH
+from dashboard.detector.georeference.geography import lonlat_crs
 from tests.detector.products import test_finished
 from tests.detector.products.test_products import made
 

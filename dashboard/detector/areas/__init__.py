@@ -1,0 +1,1 @@
+"""Areas of interest: from files of polygons to positions that are scored."""

@@ -1,0 +1,1 @@
+"""Picture files as they come: formats, limits, pixels; the HiRISE archive."""

@@ -1,0 +1,1 @@
+"""Where on which body a pixel lies."""
