@@ -45,10 +45,10 @@ from dashboard.detector import (
 )
 from dashboard.drawing import charts, pictures
 from dashboard.session import access, state
+from dashboard.viewer import addresses
 
 APP = Path(__file__).with_name("app.py")
 STYLE = Path(pages.__file__).with_name("style.css")
-ROOT = "/tiles"
 SMALLEST, LARGEST = 16, 1024  # px, of the side of a place's picture
 FARTHEST = 24  # zoom: a tile of 4 million km at 1 m a pixel
 STUCK = 900.0  # s without progress of the job that is worked on
@@ -105,10 +105,10 @@ def routes() -> list[Route]:
     """Where the pages, tiles of a scan and pictures of its places are served."""
     tile = "{scan}/{layer}/{zoom}/{col}/{row}"
     return [
-        *(Route(f"{_base()}/{name}", _page) for name in ("", *pages.NAMES[1:])),
-        Route(f"{_base()}/health", _health),
-        Route(f"{_root()}/{{scan}}/place/{{side}}/{{x}}/{{y}}", answered(_place)),
-        Route(f"{_root()}/{tile}", answered(_tile)),
+        *(Route(f"{addresses.base()}/{name}", _page) for name in ("", *pages.NAMES[1:])),
+        Route(f"{addresses.base()}/health", _health),
+        Route(f"{addresses.tiles()}/{{scan}}/place/{{side}}/{{x}}/{{y}}", answered(_place)),
+        Route(f"{addresses.tiles()}/{tile}", answered(_tile)),
     ]
 
 
@@ -146,7 +146,7 @@ def led_home(app: ASGIApp) -> ASGIApp:
             await app(scope, receive, send)
             return
         query = scope.get("query_string", b"").decode("latin-1")
-        home = f"{_base()}/" + (f"?{query}" if query else "")
+        home = f"{addresses.base()}/" + (f"?{query}" if query else "")
         await RedirectResponse(home, headers={"Cache-Control": "no-cache"})(scope, receive, send)
 
     return lead
@@ -154,25 +154,10 @@ def led_home(app: ASGIApp) -> ASGIApp:
 
 def lost(path: str) -> bool:
     """True for a path that a person may have typed and at which no page is."""
-    name = path.removeprefix(_base()).strip("/")
+    name = path.removeprefix(addresses.base()).strip("/")
     if not name or "/" in name or "." in name or name.startswith("_") or name == "health":
         return False  # the root; files and all that the server keeps for itself
     return name not in pages.NAMES[1:]
-
-
-def address(store: ScanStore) -> str:
-    """Where the tiles of a scan are served from."""
-    return f"{_root()}/{store.key}"
-
-
-def _root() -> str:
-    return f"{_base()}{ROOT}"
-
-
-def _base() -> str:
-    """The path that all addresses begin with; empty where they begin at the server's root."""
-    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
-    return f"/{base}" if base else ""
 
 
 def answered(answer: Answer) -> Answer:

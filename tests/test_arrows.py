@@ -39,8 +39,8 @@ ARROWS = {
         "background",
         "drawing",
         "session viewer",
-        "batch server",
         "pages",
+        "batch server",
         "app __main__",
     ),
     "training": (

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dashboard import server, viewer
+from dashboard import viewer
 from dashboard.detector import NeedleError, Rings
 from dashboard.pages import explain, frame, gallery, judging, stretch, threshold
 from dashboard.session import address, state
 from dashboard.session import desk as desks
 from dashboard.session.desk import Desk
+from dashboard.viewer import addresses
 
 LOOK, WHY = "Look", "Why"
 MAP = 562  # px, kept until the map is there; the style makes it as high as the window lets it be
@@ -57,7 +58,7 @@ def page() -> None:
 def _layers(scan: state.Opened) -> viewer.Layers:
     store = scan.store
     return viewer.Layers(
-        server.address(store),
+        addresses.tiles_of(store),
         scan.scene,
         state.score_ends(store.key, store.done, scan.scores),
         store.done,

@@ -23,6 +23,7 @@ from starlette.routing import Route
 from dashboard import server
 from dashboard.detector import Box, Grid, Model, ScanStore, Scene, ScoreMap, grey, scan
 from dashboard.drawing import pictures
+from dashboard.viewer import addresses
 
 Scenes = Callable[..., Scene]
 
@@ -88,7 +89,7 @@ def picture(client: Client, address: str) -> np.ndarray:
 
 
 def test_native_tiles_are_the_scene_to_the_last_pixel(client: Client, store: ScanStore) -> None:
-    scene, at = store.scene(), server.address(store)
+    scene, at = store.scene(), addresses.tiles_of(store)
     whole = grey(scene.read(Box(0, 0, scene.width, scene.height)).dn, scene.stretch)
     whole = np.maximum(whole, pictures.STRIPE + 6)  # nodata alone is darker
     rows = []
@@ -98,11 +99,11 @@ def test_native_tiles_are_the_scene_to_the_last_pixel(client: Client, store: Sca
 
 
 def test_the_overview_tile_shows_the_object_where_it_is(client: Client, store: ScanStore) -> None:
-    tile = picture(client, f"{server.address(store)}/ground/2/0/0")
+    tile = picture(client, f"{addresses.tiles_of(store)}/ground/2/0/0")
     assert tile.shape == (600 // 4, 800 // 4)
     assert tile[290 // 4 + 1 : 310 // 4 - 1, 390 // 4 + 1 : 410 // 4 - 1].min() > 230
     scores = picture(
-        client, f"{server.address(store)}/scores/2/0/0?ends={_ends(store)}&done={store.done}"
+        client, f"{addresses.tiles_of(store)}/scores/2/0/0?ends={_ends(store)}&done={store.done}"
     )
     y, x = np.unravel_index(scores[..., :3].sum(axis=2).argmax(), scores.shape[:2])
     assert abs(4 * x - 400) < 48
@@ -118,14 +119,16 @@ def test_a_place_is_shown_in_the_middle_of_its_picture_even_at_the_border(
     client: Client, store: ScanStore
 ) -> None:
     for x, y in ((400, 300), (0, 0), (799, 599)):
-        tile = picture(client, f"{server.address(store)}/place/96/{x}/{y}")
+        tile = picture(client, f"{addresses.tiles_of(store)}/place/96/{x}/{y}")
         assert tile.shape == (96, 96)
-    assert picture(client, f"{server.address(store)}/place/96/400/300")[46:50, 46:50].min() > 230
+    assert (
+        picture(client, f"{addresses.tiles_of(store)}/place/96/400/300")[46:50, 46:50].min() > 230
+    )
 
 
 def test_a_picture_is_stretched_as_it_is_asked_for(client: Client, store: ScanStore) -> None:
     low, high = store.scene().stretch
-    address = f"{server.address(store)}/place/96/100/100"
+    address = f"{addresses.tiles_of(store)}/place/96/100/100"
     plain, brighter = (
         picture(client, address),
         picture(client, f"{address}?stretch={low},{high / 2}"),

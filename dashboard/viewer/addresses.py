@@ -1,0 +1,25 @@
+"""Addresses of what the server gives besides the pages: tiles and pictures of scans."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.detector import ScanStore
+
+TILES = "/tiles"
+
+
+def base() -> str:
+    """The path that all addresses begin with; empty where they begin at the server's root."""
+    path = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"/{path}" if path else ""
+
+
+def tiles() -> str:
+    """Where the tiles of all scans are served from."""
+    return f"{base()}{TILES}"
+
+
+def tiles_of(scan: ScanStore) -> str:
+    """Where the tiles of a scan are served from."""
+    return f"{tiles()}/{scan.key}"
