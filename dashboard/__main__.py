@@ -78,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(metavar="COMMAND")
 
     scans = commands.add_parser("scan", help="scan a picture and write what was found")
-    scans.add_argument("scene", help="a PNG, JPEG, TIFF or JPEG 2000 picture")
+    scans.add_argument("scene", help="a PNG, JPEG, TIFF, JPEG 2000, PDS3 or ISIS picture")
     _scan_options(scans)
     scans.add_argument(
         "--learn",

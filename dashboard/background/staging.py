@@ -20,7 +20,7 @@ from dashboard.detector import (
 
 DEMO = Path(__file__).resolve().parents[1] / "demo" / "landing-site.jp2"
 PIECE = 1 << 20  # bytes of an upload copied at a time
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".jp2", ".j2k")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".jp2", ".j2k", ".img", ".lbl", ".cub")
 
 
 def stage(upload: BinaryIO, name: str) -> Path:

@@ -3,7 +3,7 @@
     NeedleError
     ├── SceneError           a picture cannot be used
     │   ├── SceneNotFound    there is no such local file
-    │   ├── UnknownFormat    not PNG, JPEG, TIFF or JPEG 2000, or an unsupported layout of bands
+    │   ├── UnknownFormat    of no known format, or an unsupported layout of bands
     │   ├── DamagedScene     the file breaks off or does not decode
     │   ├── SceneTooLarge    more bytes than the limit allows
     │   └── NoGround         nothing in it can be scored: too small, or all nodata

@@ -46,7 +46,7 @@ def choose() -> list[Choice]:
 
 def _uploads() -> list[Choice]:
     files = st.file_uploader(
-        "PNG, JPEG, TIFF or JPEG 2000",
+        "PNG, JPEG, TIFF, JPEG 2000, PDS3 or ISIS cube",
         accept_multiple_files=True,
         key="upload",
         help="One band or RGB, 8 or 16 bit or float, up to 2 GB.",

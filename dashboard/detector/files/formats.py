@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import warnings
 from collections.abc import Iterator
@@ -20,11 +21,13 @@ from rasterio.errors import NotGeoreferencedWarning
 from dashboard.detector.errors import (
     DamagedScene,
     OptionError,
+    SceneError,
     SceneNotFound,
     SceneTooLarge,
     UnknownFormat,
 )
 from dashboard.detector.files.codestream import codestream
+from dashboard.detector.files.detached_label import check_cube, pixels_of
 from dashboard.detector.system.gdal_errors import GDAL_ERRORS, reason
 
 MAX_GIGABYTES = 16.0  # real scenes have 2 to 8; a 7 MB TIFF can declare 40
@@ -35,6 +38,8 @@ CACHE_BYTES = 128 << 20
 os.environ.setdefault("GDAL_CACHEMAX", str(CACHE_BYTES >> 20))
 
 BEGINNING = 16  # bytes, which tell every known format
+LABEL = "label.lbl"  # what `ingest` calls a label beside a link to its pixels
+MISSING_CODEC = re.compile(r"missing codec (?:for )?([\w.-]+\w)")
 
 GDAL_OPTIONS: dict[str, Any] = {
     "GDAL_CACHEMAX": CACHE_BYTES,
@@ -62,7 +67,11 @@ FORMATS = (
     Format("JPEG", "JPEG", (b"\xff\xd8\xff",)),
     Format("TIFF", "GTiff", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
     Format("JPEG 2000", "JP2OpenJPEG", (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51\0")),
+    Format("PDS3", "PDS", (b"PDS_VERSION_ID", b"ODL_VERSION_ID", b"CCSD3ZF0000")),
+    Format("ISIS cube", "ISIS3", (b"Object = IsisCub",)),
+    Format("FITS", "FITS", (b"SIMPLE  =",)),
 )
+CONVERT = "gdal_translate -of GTiff IN OUT.tif"  # what makes nearly any picture readable
 
 
 class Layout(Enum):
@@ -105,7 +114,7 @@ def identify(path: str | Path, name: str | None = None) -> Format:
 
     Raises:
         SceneNotFound: there is no such local file, or it may not be read.
-        UnknownFormat: it is empty, or none of PNG, JPEG, TIFF and JPEG 2000.
+        UnknownFormat: it is empty, or of none of the `FORMATS`.
     """
     found = local_file(path)
     name = name or found.name
@@ -121,14 +130,17 @@ def format_of(first: bytes, name: str) -> Format:
     """The format of a picture that begins with these bytes, `BEGINNING` of them or all.
 
     Raises:
-        UnknownFormat: it is empty, or none of PNG, JPEG, TIFF and JPEG 2000.
+        UnknownFormat: it is empty, or of none of the `FORMATS`.
     """
     if not first:
         raise UnknownFormat(f"{name}: the file is empty; give a PNG, JPEG, TIFF or JPEG 2000")
     for known in FORMATS:
         if first.startswith(known.beginnings):
             return known
-    raise UnknownFormat(f"{name}: not a PNG, JPEG, TIFF or JPEG 2000 picture; convert it")
+    raise UnknownFormat(
+        f"{name}: not a PNG, JPEG, TIFF or JPEG 2000 picture, PDS3 product or ISIS cube; "
+        f"convert it: {CONVERT}"
+    )
 
 
 @contextmanager
@@ -146,12 +158,13 @@ def open_picture(path: str | Path, name: str | None = None) -> Iterator[rasterio
     found = local_file(path)
     name = name or found.name
     known = identify(found, name)
-    with rasterio.Env(**GDAL_OPTIONS):
+    with rasterio.Env(**GDAL_OPTIONS) as environment:
+        check_readable(found, known, name, known.driver in environment.drivers())
         try:
             with quietly(NotGeoreferencedWarning):
                 source = rasterio.open(found, driver=known.driver)
         except GDAL_ERRORS as error:
-            raise DamagedScene(damaged(name, known.name, error)) from error
+            raise unreadable(name, known.name, error) from error
         with source:
             check_size(source, name)
             layout_of(source, name)
@@ -159,7 +172,7 @@ def open_picture(path: str | Path, name: str | None = None) -> Iterator[rasterio
                 with rasterio.Env(**_options_for(source)):
                     yield source
             except GDAL_ERRORS as error:
-                raise DamagedScene(damaged(name, known.name, error)) from error
+                raise unreadable(name, known.name, error) from error
 
 
 @contextmanager
@@ -185,6 +198,54 @@ def one_tile(source: rasterio.DatasetReader) -> bool:
         return codestream(Path(source.name)).one_tile
     except ValueError:
         return False
+
+
+def check_readable(path: Path, known: Format, name: str, has_driver: bool) -> None:
+    """Raises `UnknownFormat` where a sound picture is one that cannot be read here."""
+    if not has_driver:
+        raise UnknownFormat(
+            f"{name}: a {known.name} picture, which the GDAL here cannot read; "
+            f"convert it elsewhere: {CONVERT}"
+        )
+    if known.driver == "ISIS3":
+        check_cube(path, name)
+    if known.driver == "PDS":
+        named = pixels_of(path, name)
+        if named is not None and path.parent / named not in _linked(path):
+            raise UnknownFormat(
+                f"{name}: a label whose pixels lie in {named[:80]!r}; give its path on the command "
+                f"line, with that file beside it, or convert it: {CONVERT}"
+            )
+    if known.driver == "JP2OpenJPEG":
+        _check_sampling(path, name)
+
+
+def _linked(label: Path) -> set[Path]:
+    """The links beside a label: `ingest` laid one to the file that the label may name."""
+    return {one for one in label.parent.iterdir() if label.name == LABEL and one.is_symlink()}
+
+
+def _check_sampling(path: Path, name: str) -> None:
+    try:
+        found = codestream(path)
+    except (OSError, ValueError):
+        return  # if it is damaged, GDAL will say how
+    if found.subsampled:
+        raise UnknownFormat(
+            f"{name}: its bands have fewer pixels than the picture (subsampled JPEG 2000); "
+            "convert it: opj_decompress -upsample -i IN.jp2 -o OUT.tif"
+        )
+
+
+def unreadable(name: str, kind: str, error: Exception) -> SceneError:
+    """What is said where the reader gave up: the file is damaged, or its compression unknown."""
+    found = MISSING_CODEC.search(str(error.__cause__ or error))
+    if found:
+        return UnknownFormat(
+            f"{name}: compressed by {found[1]}, which the GDAL here lacks; save it as deflate: "
+            "gdal_translate -co COMPRESS=DEFLATE IN.tif OUT.tif"
+        )
+    return DamagedScene(damaged(name, kind, error))
 
 
 def damaged(name: str, kind: str, error: Exception) -> str:
@@ -244,7 +305,7 @@ def layout_of(source: rasterio.DatasetReader, name: str) -> Layout:
         return Layout.RGBA
     raise UnknownFormat(
         f"{name}: {source.count} bands that are neither grey nor RGB; "
-        "save the one band to scan as a picture of its own"
+        "save the one band to scan as a picture of its own: gdal_translate -b 1 IN OUT.tif"
     )
 
 

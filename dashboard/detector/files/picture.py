@@ -12,6 +12,7 @@ from rasterio.windows import Window
 from dashboard.detector.arrays import Mask, Pixels
 from dashboard.detector.errors import DamagedScene
 from dashboard.detector.files import openjpeg
+from dashboard.detector.files.codestream import codestream
 from dashboard.detector.files.formats import Layout, damaged, layout_of, one_tile
 from dashboard.detector.tiling import Box
 
@@ -19,6 +20,11 @@ BLOCK = 256  # px; strips begin at multiples of it, so that every block is writt
 STRIP_PIXELS = 1 << 24  # a strip of rows holds about so many
 # ISIS writes its special pixels as -3.4e38, others 1e32, often without a tag; no DN is as far out.
 SENTINEL = 1e30
+# The special pixels of ISIS (NULL, LRS, LIS, HIS, HRS); those of floats lie beyond all DN.
+SPECIAL = {
+    "int16": (-32768, -32767, -32766, -32765, -32764),
+    "uint16": (0, 1, 2, 65534, 65535),
+}
 BT601 = (0.299, 0.587, 0.114)  # luma of red, green and blue, ITU-R BT.601
 
 
@@ -45,7 +51,9 @@ class Picture:
         self.whole = one_tile(source)
         self._name = name
         self._palette = self._read_palette() if self.layout is Layout.PALETTE else None
-        self._openjpeg = self._by_openjpeg() if self.whole else None
+        # GDAL 3.10 cannot read tiles of a picture that does not begin where its grid does.
+        ours = self.whole or (source.driver == "JP2OpenJPEG" and _offset(Path(source.name)))
+        self._openjpeg = self._by_openjpeg() if ours else None
         self.declares = self._declares()
 
     @property
@@ -137,7 +145,7 @@ class Picture:
             raw = luma[raw]
         with np.errstate(over="ignore"):
             dn = raw.astype(self.dtype, copy=False)
-        missing |= _infinite(dn)
+        missing |= _infinite(dn) | np.isin(raw, self._special())
         return dn, missing if self.declares else missing | (dn == 0)
 
     def _luminance(self, raw: Pixels) -> tuple[Pixels, Mask]:
@@ -161,6 +169,12 @@ class Picture:
             return np.asarray(raw == raw.dtype.type(self.declared))
         return np.asarray(raw == self.declared)
 
+    def _special(self) -> tuple[int, ...]:
+        """The DN that are no measurements in every file of its format."""
+        if self.source.driver != "ISIS3":
+            return ()
+        return SPECIAL.get(self.source.dtypes[0], ())
+
     def _declares(self) -> bool:
         """True where the file itself says which pixels are nodata, so that DN 0 is a DN."""
         told = self.layout in (Layout.GRAY_ALPHA, Layout.RGBA) or self.masked
@@ -179,6 +193,15 @@ class Picture:
             luma[index] = round(red * BT601[0] + green * BT601[1] + blue * BT601[2])
             clear[index] = alpha == 0
         return luma, clear
+
+
+def _offset(path: Path) -> bool:
+    """True where a JPEG 2000 does not begin where its reference grid does."""
+    try:
+        found = codestream(path)
+    except ValueError:
+        return False
+    return (found.x0, found.y0) != (0, 0)
 
 
 def _multiple(length: int) -> int:

@@ -148,6 +148,7 @@ class Ground:
     """What decides whether a suspect is ground."""
 
     dtype: str  # of the source
+    driver: str
     declares: bool  # the file says itself what is nodata
     pixels: int
 
@@ -173,6 +174,8 @@ def fills_of(found: list[Suspect], areas: dict[float, int], ground: Ground) -> F
 
 def _certain(one: Suspect, area: int, ground: Ground) -> bool:
     known = {float(np.float32(value)) for value in KNOWN.get(ground.dtype, KNOWN_ELSEWHERE)}
+    if ground.driver == "ISIS3" and ground.dtype == "uint8":
+        known = {255.0}  # HIS and HRS; NULL, LRS and LIS are 0
     if one.value in known and one.gap >= CLOSE:
         return True
     if ground.declares or one.gap < 1 or area < LEAST:

@@ -13,8 +13,9 @@ import time
 from functools import lru_cache
 from pathlib import Path
 
-from dashboard.detector.errors import DamagedScene, unwritable
-from dashboard.detector.files.formats import identify, local_file
+from dashboard.detector.errors import DamagedScene, UnknownFormat, unwritable
+from dashboard.detector.files.detached_label import beside, label_beside, pixels_of
+from dashboard.detector.files.formats import LABEL, identify, local_file
 from dashboard.detector.scenes.decoder_process import Order, Progress, decode
 from dashboard.detector.scenes.scene import Scene
 from dashboard.detector.system.cache import cache_limit, keep_within
@@ -22,6 +23,7 @@ from dashboard.detector.system.home import needle_home
 from dashboard.detector.system.locks import alone
 
 VERSION = 3  # of what an ingested file holds; another number makes every scene be ingested again
+UPLOADS = "uploads"  # the folder of Needle's own in which uploads lie
 STALE_SECONDS = 24 * 3600.0  # a working folder this old was left by a crash
 LARGE = 1 << 26  # bytes of a file whose checksum is kept; no such file is rewritten within a tick
 
@@ -36,7 +38,7 @@ def ingest(
     """The scene of a picture file, from the cache where its content was ingested before.
 
     Args:
-        path: a local PNG, JPEG, TIFF or JPEG 2000.
+        path: a local picture of one of the `FORMATS`, or the label of one.
         home: the folder of Needle's own files; `needle_home()` otherwise.
         name: what the user calls the file; its own name otherwise.
         on_progress: called with the part that is done, 0 to 1.
@@ -48,8 +50,10 @@ def ingest(
     source = local_file(path)
     name = _written(name or source.name)
     report = on_progress or (lambda _: None)
-    identify(source, name)
+    source, pixels = _label_and_pixels(source, name, home)
     digest = _sha256(source)
+    if pixels:
+        digest = hashlib.sha256(f"{digest} {_sha256(pixels)}".encode()).hexdigest()
     folder = (home or needle_home()) / "scenes"
     target = folder / f"{digest[:16]}-v{VERSION}.tif"
     scene = _cached(target, name)
@@ -60,7 +64,7 @@ def ingest(
             with alone(folder / f".{digest[:16]}.lock", lambda: report(0.0)):
                 scene = _cached(target, name)
                 if scene is None:
-                    scene = _ingested(source, target, name, digest, report)
+                    scene = _ingested((source, pixels), target, name, digest, report)
                     keep_within(folder, limit, "*.tif", target)
         except OSError as error:
             raise unwritable(folder, error) from error
@@ -68,20 +72,47 @@ def ingest(
     return scene
 
 
-def _ingested(source: Path, target: Path, name: str, digest: str, report: Progress) -> Scene:
+def _ingested(
+    files: tuple[Path, Path | None], target: Path, name: str, digest: str, report: Progress
+) -> Scene:
     """The scene of a picture that nobody else reads at the time."""
     folder, prefix = target.parent, f".ingest-{digest[:16]}-"
     for left in folder.glob(f"{prefix}*"):  # by a crash, for the work on this picture is ours
         shutil.rmtree(left, ignore_errors=True)
     _sweep(folder)
     with tempfile.TemporaryDirectory(prefix=prefix, dir=folder) as work:
-        order = Order(str(_nameable(source, Path(work))), work, name, digest)
+        order = Order(str(_laid_out(*files, Path(work))), work, name, digest)
         decode(order, report).replace(target)
     return Scene.open(target, name)
 
 
-def _nameable(source: Path, work: Path) -> Path:
-    """The picture under a name that GDAL takes: one that is text."""
+def _label_and_pixels(source: Path, name: str, home: Path | None) -> tuple[Path, Path | None]:
+    """A label and the file of its pixels, whichever is given; a picture in one file, and None.
+
+    An upload lies among those of others, whose files its label must not name.
+    """
+    uploaded = source.parent == (home or needle_home()) / UPLOADS
+    try:
+        known = identify(source, name)
+    except UnknownFormat:
+        label = None if uploaded else label_beside(source)
+        if label is None or pixels_of(label, label.name) is None:
+            raise
+        return _label_and_pixels(label, name, home)
+    if known.driver != "PDS" or uploaded:
+        return source, None
+    named = pixels_of(source, name)
+    return source, beside(source, named, name) if named is not None else None
+
+
+def _laid_out(source: Path, pixels: Path | None, work: Path) -> Path:
+    """The picture as GDAL takes it: under a name that is text, a label beside its pixels alone."""
+    if pixels:
+        named = pixels_of(source, source.name)
+        assert named is not None
+        (work / named).symlink_to(pixels)
+        shutil.copyfile(source, work / LABEL)
+        return work / LABEL
     if _written(str(source)) == str(source):
         return source
     link = work / "source"

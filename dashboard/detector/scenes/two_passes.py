@@ -155,7 +155,9 @@ def _with_fills(survey: FirstPass, facts: dict[str, Any]) -> FirstPass:
         for box in survey.strips:
             for value, pixels in solid(copy.read(1, window=window_of(box)), areas).items():
                 areas[value] += pixels
-        ground = Ground(facts["dtype"], facts["declares"], copy.width * copy.height)
+        ground = Ground(
+            facts["dtype"], facts["driver"], facts["declares"], copy.width * copy.height
+        )
         fills = fills_of(found, areas, ground)
         survey = replace(survey, areas=Areas() if fills.values else survey.areas, fills=fills)
         if fills.values:

@@ -1,0 +1,166 @@
+"""PDS3 products, ISIS cubes and FITS: read by their one driver, never leading to another file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dashboard.detector import Box, SceneError, UnknownFormat, ingest, needle_home
+from tests.detector import rasters
+
+TYPES = {"uint8": "UnsignedByte", "int16": "SignedWord", "uint16": "UnsignedWord"}
+
+
+def pds3(pixels: np.ndarray, pointer: str, start: bytes = b"") -> bytes:
+    """A PDS3 label of 2,048 bytes for an image of unsigned bytes or big-endian words."""
+    lines, samples = pixels.shape
+    kind = "UNSIGNED_INTEGER" if pixels.dtype == np.uint8 else "MSB_INTEGER"
+    text = (
+        "PDS_VERSION_ID = PDS3\r\nRECORD_TYPE = FIXED_LENGTH\r\nRECORD_BYTES = 2048\r\n"
+        f"LABEL_RECORDS = 1\r\n^IMAGE = {pointer}\r\nOBJECT = IMAGE\r\n LINES = {lines}\r\n"
+        f" LINE_SAMPLES = {samples}\r\n SAMPLE_TYPE = {kind}\r\n"
+        f" SAMPLE_BITS = {8 * pixels.dtype.itemsize}\r\nEND_OBJECT = IMAGE\r\nEND\r\n"
+    )
+    return text.encode().ljust(2048)
+
+
+def cube(pixels: np.ndarray, core: str = "") -> bytes:
+    lines, samples = pixels.shape
+    kind = TYPES.get(pixels.dtype.name, "Real")
+    text = (
+        f"Object = IsisCube\n  Object = Core\n    {core}\n    StartByte = 4097\n"
+        "    Format = BandSequential\n    Group = Dimensions\n"
+        f"      Samples = {samples}\n      Lines = {lines}\n      Bands = 1\n    End_Group\n"
+        f"    Group = Pixels\n      Type = {kind}\n      ByteOrder = Lsb\n      Base = 0.0\n"
+        "      Multiplier = 1.0\n    End_Group\n  End_Object\nEnd_Object\nEnd\n"
+    )
+    return text.encode().ljust(4096, b"\0") + pixels.tobytes()
+
+
+def test_an_attached_label_is_read(tmp_path: Path) -> None:
+    pixels = rasters.ground(300, 400, "int16") * 20
+    path = tmp_path / "product.IMG"
+    path.write_bytes(pds3(pixels, "2") + pixels.astype(">i2").tobytes())
+    scene = ingest(path)
+    assert (scene.driver, scene.dtype) == ("PDS", "int16")
+    np.testing.assert_array_equal(scene.read(Box(0, 0, 400, 300)).dn, pixels)
+
+
+@pytest.mark.parametrize("given", ["map.lbl", "map.img"])
+def test_a_detached_label_and_its_pixels_are_one_picture(tmp_path: Path, given: str) -> None:
+    pixels = rasters.ground(300, 400)
+    (tmp_path / "map.lbl").write_bytes(pds3(pixels, '"MAP.IMG"'))
+    (tmp_path / "map.img").write_bytes(pixels.tobytes())
+    scene = ingest(tmp_path / given)
+    np.testing.assert_array_equal(scene.read(Box(0, 0, 400, 300)).dn, pixels)
+    (tmp_path / "map.img").write_bytes(pixels[::-1].tobytes())
+    assert ingest(tmp_path / given).sha256 != scene.sha256
+
+
+@pytest.mark.parametrize("pointer", ['"{}"', '("{}", 1 <BYTES>)', "'{}'"])
+@pytest.mark.parametrize("where", ["beside", "elsewhere", "above"])
+def test_a_label_leads_to_no_other_file(tmp_path: Path, pointer: str, where: str) -> None:
+    pixels = rasters.ground(300, 400)
+    secret = tmp_path / "secret.img"
+    secret.write_bytes(pixels.tobytes())
+    uploads = needle_home() / "uploads"
+    folder = uploads if where == "beside" else tmp_path / "deep"
+    folder.mkdir(parents=True)
+    named = {"beside": "secret.img", "elsewhere": str(secret), "above": "../secret.img"}[where]
+    if where == "beside":
+        (folder / "secret.img").write_bytes(pixels.tobytes())
+    label = folder / "upload.lbl"
+    label.write_bytes(pds3(pixels, pointer.format(named)))
+    with pytest.raises(SceneError, match="label") as caught:
+        ingest(label)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_label_hides_no_pointer_behind_its_end(tmp_path: Path) -> None:
+    pixels = rasters.ground(300, 400)
+    (tmp_path / "secret.img").write_bytes(pixels.tobytes())
+    label = pds3(pixels, "2").replace(b"END\r\n ", b'END\r\n^IMAGE = "/etc/passwd"\r\n')
+    path = tmp_path / "trap.img"
+    path.write_bytes(label + pixels.tobytes())
+    with pytest.raises(SceneError, match="label"):
+        ingest(path)
+
+
+def test_a_compressed_file_behind_a_label_is_not_followed(tmp_path: Path) -> None:
+    pixels = rasters.ground(300, 400)
+    text = pds3(pixels, "2").replace(b"OBJECT = IMAGE", b"OBJECT = COMPRESSED_FILE", 1)
+    path = tmp_path / "product.lbl"
+    path.write_bytes(text)
+    with pytest.raises(UnknownFormat, match="give that file itself"):
+        ingest(path)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "specials"),
+    [
+        ("int16", (-32768, -32767, -32766, -32765, -32764)),
+        ("uint16", (0, 1, 2, 65534, 65535)),
+        ("uint8", (0, 255)),
+    ],
+)
+def test_special_pixels_of_a_cube_are_nodata(
+    tmp_path: Path, dtype: str, specials: tuple[int, ...]
+) -> None:
+    pixels = rasters.ground(400, 500, dtype)
+    if dtype == "uint16":
+        pixels *= 40
+    for band, value in enumerate(specials):
+        lines = 100 // len(specials)
+        pixels[band * lines : (band + 1) * lines] = value
+    path = tmp_path / "product.cub"
+    path.write_bytes(cube(pixels))
+    scene = ingest(path)
+    assert scene.driver == "ISIS3"
+    assert scene.valid_fraction == pytest.approx(0.75)
+
+
+def test_special_pixels_of_floats_are_nodata_and_0_is_ground(tmp_path: Path) -> None:
+    pixels = rasters.ground(400, 500, "float32") - 130
+    specials = np.array([0xFF7FFFFB, 0xFF7FFFFC, 0xFF7FFFFD, 0xFF7FFFFE, 0xFF7FFFFF], np.uint32)
+    for band, value in enumerate(specials.view(np.float32)):
+        pixels[20 * band : 20 * band + 20] = value
+    pixels[200:250, 200:250] = 0
+    path = tmp_path / "product.cub"
+    path.write_bytes(cube(pixels))
+    assert ingest(path).valid_fraction == pytest.approx(0.75)
+
+
+def test_a_cube_whose_pixels_lie_elsewhere_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "label.cub"
+    path.write_bytes(cube(rasters.ground(300, 400), "^Core = /etc/passwd"))
+    with pytest.raises(UnknownFormat, match="cubeatt"):
+        ingest(path)
+
+
+def test_what_cannot_be_read_says_what_converts_it(tmp_path: Path) -> None:
+    fits = tmp_path / "image.fits"
+    fits.write_bytes(b"SIMPLE  =                    T".ljust(2880))
+    other = tmp_path / "image.vic"
+    other.write_bytes(b"LBLSIZE=2048".ljust(4096))
+    for path in (fits, other):
+        with pytest.raises(UnknownFormat, match="gdal_translate"):
+            ingest(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "driver"),
+    [
+        ("PSP_001446_1790_BG12_0.IMG", (256, 5000), "PDS"),
+        ("PSP_009404_2635_RED_NLstretch_25cm_o_forPDS_cropped.cub", (50, 50), "ISIS3"),
+        ("M143947267L.cal.echo.crop.cub", (400, 400), "ISIS3"),
+        ("megt90n000cb.lbl", (1440, 720), "PDS"),
+    ],
+)
+def test_real_products_are_read(name: str, size: tuple[int, int], driver: str) -> None:
+    path = rasters.DATA / "formats" / name
+    if not path.exists():
+        pytest.skip("needs the products of ../shared/data/formats")
+    scene = ingest(path)
+    assert ((scene.width, scene.height), scene.driver) == (size, driver)
