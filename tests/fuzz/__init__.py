@@ -1,0 +1,1 @@
+"""Strange input: pictures, models, tables, areas and addresses, each tried in a child process."""
