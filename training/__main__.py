@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
+import stat
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -172,9 +176,24 @@ def run_adapt(options: argparse.Namespace) -> None:
             raise KeyboardInterrupt from error
 
     report = say if options.report else nobody
+    if options.report:
+        _end_with_asker()
     card = adapt(options.scene, options.model, options.out, options.epochs, options.fit, report)
     if not options.report:
         print(f"{options.out}: {card.windows_seen:,} windows, parity {card.parity:.1e}")
+
+
+def _end_with_asker() -> None:
+    """Asks this process to end when standard input, where it is a pipe, is closed."""
+    if sys.stdin is None or not stat.S_ISFIFO(os.fstat(0).st_mode):
+        return
+
+    def watch() -> None:
+        while os.read(0, 1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="needle-asker", daemon=True).start()
 
 
 def run_plant(options: argparse.Namespace) -> None:

@@ -181,6 +181,7 @@ def _process(lesson: Lesson, trouble: IO[str]) -> Iterator[subprocess.Popen[str]
         [*command, "--report"],
         cwd=ROOT,
         env=os.environ | {"NEEDLE_HOME": str(needle_home().resolve())},
+        stdin=subprocess.PIPE,  # closed when this process ends, however: it ends then, too
         stdout=subprocess.PIPE,
         stderr=trouble,
         text=True,
@@ -195,8 +196,9 @@ def _process(lesson: Lesson, trouble: IO[str]) -> Iterator[subprocess.Popen[str]
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        if process.stdout:
-            process.stdout.close()
+        for pipe in (process.stdin, process.stdout):
+            if pipe:
+                pipe.close()
 
 
 def _follow(process: subprocess.Popen[str], on_progress: Callable[[Step | None], None]) -> None:

@@ -15,6 +15,7 @@ from dashboard.pages.stage import last_stopped, open_review, resume, scans_watch
 from dashboard.session import state
 
 RECENT = 6  # scans that are listed
+STOPPED = 20  # and so many older ones that were stopped
 
 
 def page() -> None:
@@ -106,12 +107,18 @@ def _recent() -> None:
     """Earlier scans: finished ones to open, unfinished ones to go on with."""
     stopped = last_stopped()
     above = {store.key for store in (*_scanning(), stopped and stopped.store) if store}
-    stores = [store for store in list_scans() if store.key not in above][:RECENT]
+    stores = listed([store for store in list_scans() if store.key not in above])
     if not stores:
         return
     st.subheader("Recent")
     for store in stores:
         _recent_row(store)
+
+
+def listed(stores: list[ScanStore]) -> list[ScanStore]:
+    """The newest scans, and older ones that were stopped: nowhere else can they be gone on with."""
+    stopped = [store for store in stores[RECENT:] if not store.finished]
+    return stores[:RECENT] + stopped[:STOPPED]
 
 
 def _scanning() -> list[ScanStore | None]:

@@ -8,7 +8,6 @@ badly a network completes it; where hardly anything does, a lower score is worth
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from dashboard.detector.scanning.score_map import ScoreMap
 from dashboard.detector.scenes.dn_statistics import MAD_TO_SIGMA
 from dashboard.detector.scenes.scene import Scene
 from dashboard.detector.system.prefetch import side_by_side
+from dashboard.detector.system.whole_file import whole_file
 from dashboard.detector.tiling import Box
 
 CELL = 16  # px
@@ -56,9 +56,8 @@ class Looks:
 
     def save(self, path: Path) -> None:
         """Writes the map in one step."""
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".looks-", delete=False) as part:
+        with whole_file(path) as part:
             np.savez(part, version=np.array(VERSION), rarity=self.rarity)
-        Path(part.name).replace(path)
 
     @classmethod
     def load(cls, path: Path) -> Looks | None:

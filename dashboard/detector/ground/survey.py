@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -23,6 +22,7 @@ from dashboard.detector.ground.blobs import Span, Spots
 from dashboard.detector.scenes.dn_statistics import MAD_TO_SIGMA
 from dashboard.detector.scenes.scene import Patch, Scene
 from dashboard.detector.system.prefetch import side_by_side
+from dashboard.detector.system.whole_file import whole_file
 from dashboard.detector.tiling import Box
 
 CELL = 16  # px
@@ -56,9 +56,8 @@ class Survey:
     def save(self, path: Path) -> None:
         """Writes the maps in one step."""
         maps = {field.name: getattr(self, field.name) for field in fields(self)}
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".survey-", delete=False) as part:
+        with whole_file(path) as part:
             np.savez(part, version=np.array(VERSION), **maps)
-        Path(part.name).replace(path)
 
     @classmethod
     def load(cls, path: Path) -> Survey | None:

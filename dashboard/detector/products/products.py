@@ -34,6 +34,8 @@ from dashboard.detector.review.verdicts import Verdict
 from dashboard.detector.scanning.store import ScanRecord
 from dashboard.detector.scenes.grey import grey, png
 from dashboard.detector.scenes.scene import Scene
+from dashboard.detector.system.gdal_errors import GDAL_ERRORS, reason
+from dashboard.detector.system.whole_file import whole_file
 from dashboard.detector.tiling import Box
 
 PACKAGES = ("numpy", "onnxruntime-gpu", "onnxruntime", "rasterio", "streamlit")
@@ -247,19 +249,35 @@ def write_results(folder: Path, finished: Finished) -> list[Path]:
     Raises:
         StoreError: the folder cannot be written.
     """
+    checksums = {}
+    for product in IN_FOLDER:
+        data = _made(product, finished)
+        _write(folder / product.name, data)
+        checksums[product.name] = checksum(data)
+    _write(folder / RUN_RECORD.name, run_json(finished, checksums))
+    return [folder / name for name in (*checksums, RUN_RECORD.name)]
+
+
+def _made(product: Product, finished: Finished) -> bytes:
+    """A product's content, for which some need room for temporary files."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        checksums = {}
-        for product in IN_FOLDER:
-            data = product.make(finished)
-            _write(folder / product.name, data)
-            checksums[product.name] = checksum(data)
-        _write(folder / RUN_RECORD.name, run_json(finished, checksums))
+        return product.make(finished)
+    except (OSError, *GDAL_ERRORS) as error:
+        raise StoreError(
+            f"{tempfile.gettempdir()}: no room to make {product.name} ({reason(error)}); make room "
+            "or set TMPDIR"
+        ) from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as file:
+            file.write(data)
     except OSError as error:
         raise StoreError(
-            f"{folder}: cannot be written ({error.strerror}); give another --out"
+            f"{path.parent}: cannot be written ({error.strerror}); give another --out"
         ) from error
-    return [folder / name for name in (*checksums, RUN_RECORD.name)]
 
 
 def _rule(finished: Finished) -> dict[str, Any]:
@@ -290,12 +308,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _write(path: Path, data: bytes) -> None:
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as part:
-        part.write(data)
-    Path(part.name).chmod(0o644)
-    Path(part.name).replace(path)

@@ -6,8 +6,13 @@ from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
 # A full disk while overviews are built, a latitude beyond 90 degrees and a projection without an
-# inverse come as CPLE_AppDefinedError, which is no RasterioError.
-GDAL_ERRORS: tuple[type[Exception], type[Exception]] = (RasterioError, CPLE_BaseError)
+# inverse come as CPLE_AppDefinedError, which is no RasterioError; names in a file that are no UTF-8
+# as what Python says of them.
+GDAL_ERRORS: tuple[type[Exception], type[Exception], type[Exception]] = (
+    RasterioError,
+    CPLE_BaseError,
+    UnicodeDecodeError,
+)
 
 
 def reason(error: BaseException) -> str:

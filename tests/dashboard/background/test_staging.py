@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,14 @@ def test_no_name_leads_out_of_the_folder(tmp_path: Path) -> None:
     for name in ("../secret.png", str(secret), "link.png", "absent.png", "."):
         with pytest.raises(SceneNotFound, match="no such picture"):
             staging.picture_in(folder, name)
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="needs links")
+def test_a_link_that_leads_out_of_the_folder_is_not_offered(tmp_path: Path) -> None:
+    folder, outside = tmp_path / "scenes", tmp_path / "outside.png"
+    folder.mkdir()
+    for path in (outside, folder / "inside.png"):
+        path.write_bytes(b"x")
+    (folder / "link.png").symlink_to(outside)
+    (folder / "alias.png").symlink_to(folder / "inside.png")
+    assert staging.pictures_in(folder) == ["alias.png", "inside.png"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import io
 import json
@@ -28,8 +29,10 @@ from dashboard.detector import (
     RUN_RECORD,
     Decision,
     Finished,
+    StoreError,
     Verdict,
 )
+from dashboard.detector.products import products
 from dashboard.detector.products.products import world_file
 from tests.detector import rasters
 from tests.detector.products import test_finished
@@ -212,3 +215,15 @@ def test_only_confirmed_places_keep_their_ranks(finished: Make) -> None:
     rows = list(csv.DictReader(io.StringIO(made(only, "detections.csv").decode())))
     assert [(row["rank"], row["verdict"]) for row in rows] == [("3", "hardware")]
     assert len(only.pictured) == 1
+
+
+def test_no_room_for_temporary_files_is_not_called_a_fault_of_the_folder(
+    finished: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Finished) -> bytes:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    broken = replace(products.PRODUCTS[0], make=full)
+    monkeypatch.setattr(products, "IN_FOLDER", (broken,))
+    with pytest.raises(StoreError, match="make room or set TMPDIR"):
+        products.write_results(tmp_path / "out", finished())
