@@ -16,7 +16,8 @@ pages = {
 }
 frame.set_pages(pages)
 chosen = st.navigation(list(pages.values()), position="top")
-frame.header()
+if chosen is not pages["review"]:  # which has a line of its own
+    frame.header()
 try:
     chosen.run()
 except NeedleError as error:

@@ -44,6 +44,7 @@ from dashboard.detector import (
     png,
 )
 from dashboard.drawing import charts, pictures
+from dashboard.routes import places, verdicts
 from dashboard.session import access, state
 from dashboard.viewer import addresses
 
@@ -102,13 +103,17 @@ def application(address: str = "localhost") -> st.App:
 
 
 def routes() -> list[Route]:
-    """Where the pages, tiles of a scan and pictures of its places are served."""
+    """Where the pages, tiles of a scan and pictures of its places and verdicts are served."""
     tile = "{scan}/{layer}/{zoom}/{col}/{row}"
     return [
         *(Route(f"{addresses.base()}/{name}", _page) for name in ("", *pages.NAMES[1:])),
         Route(f"{addresses.base()}/health", _health),
         Route(f"{addresses.tiles()}/{{scan}}/place/{{side}}/{{x}}/{{y}}", answered(_place)),
+        Route(f"{addresses.tiles()}/{{scan}}/expected/{{row}}/{{col}}", answered(_expected)),
         Route(f"{addresses.tiles()}/{tile}", answered(_tile)),
+        Route(f"{addresses.places()}/{{scan}}/{{row}}/{{col}}", answered(_facts)),
+        Route(f"{addresses.places()}/{{scan}}/{{row}}/{{col}}/like", answered(_like)),
+        *verdicts.routes(),
     ]
 
 
@@ -202,6 +207,29 @@ def _place(request: Request) -> Response:
     scene = replace(scene, stretch=_stretch(request, scene))
     shown = pictures.around(scene, Box(left, top, left + side, top + side))
     return Response(pictures.jpeg(shown), media_type="image/jpeg", headers=FOREVER)
+
+
+def _facts(request: Request) -> Response:
+    """What is known of a place, in words."""
+    opened = _opened(request.path_params["scan"])
+    return places.facts(_position(request), opened)
+
+
+def _like(request: Request) -> Response:
+    """The places that look most like one of them."""
+    return places.like(_position(request), _opened(request.path_params["scan"]))
+
+
+def _expected(request: Request) -> Response:
+    """What the network expected at a place, and the difference."""
+    store, scene = _opened(request.path_params["scan"])
+    stretched = replace(scene, stretch=_stretch(request, scene))
+    return places.expected(_position(request), (store, scene), stretched)
+
+
+def _position(request: Request) -> tuple[int, int]:
+    """The row and column of a grid that an address names."""
+    return _number(request.path_params["row"]), _number(request.path_params["col"])
 
 
 def tile_box(scene: Scene, zoom: int, col: int, row: int) -> Box:

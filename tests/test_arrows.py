@@ -40,6 +40,7 @@ ARROWS = {
         "drawing",
         "session viewer",
         "pages",
+        "routes",
         "batch server",
         "app __main__",
     ),
@@ -133,7 +134,7 @@ def strays(root: Path) -> list[str]:
         inner = "detector" in path.relative_to(root).parts
         names = {"training"} | LEARNING | (UI if inner else set())
         if inner:
-            rooms = {"app", "background", "drawing", "pages", "session", "viewer"}
+            rooms = {"app", "background", "drawing", "pages", "routes", "session", "viewer"}
             names |= {f"dashboard.{room}" for room in rooms}
         wrong += [f"{path.relative_to(root)}: {m}" for m in forbidden(imports_of(path), names)]
         if not inner:

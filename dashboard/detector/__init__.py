@@ -40,8 +40,18 @@ from dashboard.detector.products.products import (
     write_results,
 )
 from dashboard.detector.products.report import CREDIT
+from dashboard.detector.review.decisions import (
+    Change,
+    Decision,
+    Entry,
+    Place,
+    Subject,
+    Verdict,
+    on_places,
+)
 from dashboard.detector.review.import_csv import Returned, harmless, read_verdicts
-from dashboard.detector.review.verdicts import Change, Decision, Subject, Verdict, Verdicts
+from dashboard.detector.review.kinds import Kind, directions, first_looks, kinds, likeness
+from dashboard.detector.review.verdicts import By, Verdicts
 from dashboard.detector.rules.rules import BY_GROUND, DEFAULT_RULE, RULES
 from dashboard.detector.run import check_folder, run
 from dashboard.detector.scanning.coverage import Coverage, Rings
@@ -70,6 +80,7 @@ __all__ = [
     "RULES",
     "RUN_RECORD",
     "Box",
+    "By",
     "Change",
     "Coverage",
     "DamagedScene",
@@ -77,6 +88,7 @@ __all__ = [
     "Detection",
     "Device",
     "DeviceError",
+    "Entry",
     "FetchError",
     "Finished",
     "FlaggedTile",
@@ -85,6 +97,7 @@ __all__ = [
     "Holding",
     "Judge",
     "Judgement",
+    "Kind",
     "Looks",
     "Measure",
     "Model",
@@ -95,6 +108,7 @@ __all__ = [
     "OptionError",
     "Patch",
     "Pin",
+    "Place",
     "PlaceTable",
     "Product",
     "Progress",
@@ -122,22 +136,27 @@ __all__ = [
     "check_folder",
     "checksum",
     "describe",
+    "directions",
     "estimate",
     "false_alarms",
     "fetch",
     "find",
     "find_model",
+    "first_looks",
     "flagged",
     "format_of",
     "grey",
     "harmless",
     "holdings",
     "ingest",
+    "kinds",
+    "likeness",
     "list_models",
     "list_scans",
     "looks",
     "measure",
     "needle_home",
+    "on_places",
     "png",
     "prune",
     "quick_checksums",

@@ -14,7 +14,8 @@ from dashboard.detector.errors import StoreError
 from dashboard.detector.models.model import Model
 from dashboard.detector.products.finished import Finished, ScanSettings
 from dashboard.detector.products.products import write_results
-from dashboard.detector.review.verdicts import Decision, Place, Subject, Verdicts
+from dashboard.detector.review.decisions import Decision, Place, Subject
+from dashboard.detector.review.verdicts import Verdicts
 from dashboard.detector.scanning.scan import scan
 from dashboard.detector.scanning.store import ScanStore
 from dashboard.detector.scenes.ingest import ingest

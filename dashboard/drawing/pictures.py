@@ -122,6 +122,14 @@ def triptych(shown: Triptych, scene: Scene) -> bytes:
     return png(_row(parts))
 
 
+def expected(shown: Triptych, scene: Scene) -> bytes:
+    """A PNG of completion and difference side by side, the corners of what was scored."""
+    parts = _parts(shown, scene)[1:]
+    for part in parts:
+        _outline(part, shown.scored)
+    return png(_row(parts))
+
+
 def zooms(shown: Triptych, scene: Scene, factors: Sequence[int] = (1, 2, 4)) -> bytes:
     """A PNG with a row of the triptych for each factor, its middle enlarged so many times."""
     side = shown.query.shape[0]
@@ -152,7 +160,7 @@ def _parts(shown: Triptych, scene: Scene) -> list[Bytes]:
 
 def _row(parts: Sequence[Bytes]) -> Bytes:
     gap = np.full((parts[0].shape[0], GAP, 3), 20, np.uint8)
-    return np.concatenate([parts[0], gap, parts[1], gap, parts[2]], axis=1)
+    return np.concatenate([one for part in parts for one in (part, gap)][:-1], axis=1)
 
 
 def around(scene: Scene, box: Box) -> Bytes:
@@ -168,15 +176,6 @@ def around(scene: Scene, box: Box) -> Bytes:
     cols = (inside.x_min - box.x_min, box.x_max - inside.x_max)
     dn, valid = np.pad(patch.dn, (rows, cols)), np.pad(patch.valid, (rows, cols))
     return ground(Patch(dn, valid, np.zeros_like(valid)), scene.stretch)
-
-
-def close_up(scene: Scene, tile: Box, scored: Box) -> bytes:
-    """A PNG of a tile at twice its resolution, the corners of what was scored marked."""
-    picture = ground(scene.read(tile), scene.stretch).repeat(2, axis=0).repeat(2, axis=1)
-    left, top, right, bottom = scored
-    moved = (left - tile.x_min, top - tile.y_min, right - tile.x_min, bottom - tile.y_min)
-    _outline(picture, [2 * edge for edge in moved])
-    return png(picture)
 
 
 def _outline(picture: Bytes, box: Sequence[int]) -> None:

@@ -6,23 +6,21 @@ import math
 
 import streamlit as st
 
-from dashboard.detector import Detection, Finished, Measure, Triptych
+from dashboard.detector import Detection, Finished, Measure
 from dashboard.drawing import charts, pictures
 from dashboard.pages import frame
 from dashboard.session import desk as desks
 from dashboard.session import state
-from dashboard.session.desk import Desk
 
 AROUND = 12  # scores shown each way around the find
 
 
-def why(desk: Desk, chosen: Detection) -> None:
-    """The chosen find explained.
+def why(scan: state.Opened, finished: Finished, chosen: Detection) -> None:
+    """A place explained.
 
     Raises:
         NeedleError: the model or the scene cannot be read.
     """
-    scan, finished = desk.scan, desk.finished
     shown = state.triptych(scan, (chosen.row, chosen.col))
     frame.quiet(reason(finished, chosen))
     card = state.model(finished.store.record.model_path).card
@@ -108,16 +106,16 @@ def _length(px: int, finished: Finished) -> str:
     return f"{px} px ({px * size:.3g} m)" if size else f"{px} px"
 
 
-def facts(desk: Desk, chosen: Detection) -> dict[str, str]:
-    """What is known of a find, in words."""
+def facts(scan: state.Opened, finished: Finished, chosen: Detection) -> dict[str, str]:
+    """What is known of a place, in words."""
     rows = {
         "score": f"{chosen.sigma:.1f} σ ({chosen.score:.3f})",
         "position": f"x {chosen.x:,.0f}, y {chosen.y:,.0f} px",
     }
     if chosen.lon is not None and chosen.lat is not None:
         rows["areocentric"] = charts.degrees(chosen.lon, chosen.lat)
-    measured = desks.measure_of(desk.finished, chosen)
-    rows["size"] = size(measured, desk.scan.scene.pixel_size)
+    measured = desks.measure_of(finished, chosen)
+    rows["size"] = size(measured, scan.scene.pixel_size)
     if measured:
         rows["to ground"] = contrast(measured)
     if chosen.q is not None:
@@ -142,15 +140,3 @@ def size(measured: Measure | None, pixel_size: float | None) -> str:
         length, width = measured.metres(pixel_size)
         return f"{length:.1f} x {width:.1f} m"
     return f"{measured.length:.0f} x {measured.width:.0f} px"
-
-
-def close_up(desk: Desk, chosen: Detection) -> None:
-    """The find at twice its resolution, and as a triptych."""
-    scan = desk.scan
-    tile = scan.scores.grid.at(chosen.row, chosen.col).read
-    with st.container(key="close_up"):
-        st.image(pictures.close_up(scan.scene, tile, chosen.box), width="stretch")
-    shown: Triptych = state.triptych(scan, (chosen.row, chosen.col))
-    with st.container(key="triptych"):
-        st.image(pictures.triptych(shown, scan.scene), width="stretch")
-    frame.captions("ground", "completion", "difference")

@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from dashboard.background.jobs import Job, State
-from dashboard.detector import NeedleError, ScanStore, Scene
+from dashboard.detector import NeedleError, ScanStore, Scene, list_scans
 from dashboard.session import address, state
 
 POLL = 0.25  # s between two looks at work that is waited for
@@ -102,20 +102,25 @@ def opened() -> state.Opened | None:
         trouble(error, NOTICE)
         _lead("Its scores and verdicts are kept: choose the picture again and scan it.")
         return None
-    if scan is None:
-        st.subheader("Nothing scanned yet")
-        _stranger()
-        _lead("Choose a picture on the Scan page; the demo scene is one click away.")
-    else:
-        _stranger(f"Shown is {scan.store.scene_name} with {scan.store.model_name}.")
+    if scan is not None:
         _part(scan.store)
+    elif address.stranger():
+        _stranger()
+    else:
+        st.subheader("Nothing scanned yet")
+        _lead("Choose a picture on the Scan page; the demo scene is one click away.")
     return scan
 
 
-def _stranger(instead: str = "") -> None:
-    words = address.stranger()
-    if words:
-        st.warning(plain(f"{words} {instead}"), width="stretch" if instead else NOTICE)
+def _stranger() -> None:
+    """Says that the address names a scan which is not here, and offers the newest that is."""
+    st.subheader("This scan is not here")
+    st.warning(plain(address.stranger()), width=NOTICE)
+    newest = next((store for store in list_scans() if store.done), None)
+    if newest is not None:
+        name = plain(f"Open {newest.scene_name} with {newest.model_name}")
+        st.button(name, key="open_newest", on_click=state.open_scan, args=(newest,))
+    _lead("Or choose a picture on the Scan page.")
 
 
 def _part(store: ScanStore) -> None:

@@ -14,6 +14,7 @@ from dashboard.detector import (
     Finished,
     NeedleError,
     Product,
+    Subject,
     Verdicts,
     checksum,
     quick_checksums,
@@ -72,7 +73,7 @@ def _chosen(scan: state.Opened) -> Finished:
         StoreError: the verdicts cannot be read.
     """
     finished = scan.at(state.sigma())
-    decisions = Verdicts().current(desks.subject(finished))
+    decisions = Verdicts().current(Subject.of(finished.store))
     confirmed = st.session_state.setdefault(CONFIRMED, st.query_params.get("confirmed") == "only")
     return replace(finished, decisions=decisions, confirmed=confirmed)
 
@@ -93,13 +94,14 @@ def _bring_back(finished: Finished) -> None:
         given = st.file_uploader(
             "A detections.csv with verdicts", type=["csv", "tsv", "txt"], key="returned"
         )
+        reviewer = st.text_input("Reviewer", desks.user(), max_chars=80, key="returned_by")
         if given is None or not st.button("File these verdicts", key="file_returned"):
             return
         everything = replace(finished, confirmed=False)
         try:
             returned = read_verdicts(given.getvalue(), everything.detections)
-            subject = desks.subject(finished)
-            fresh = Verdicts().decide(subject, returned.changes, desks.reviewer())
+            subject = Subject.of(finished.store)
+            fresh = Verdicts().decide(subject, returned.changes, reviewer.strip())
         except NeedleError as error:
             frame.trouble(error)
             return

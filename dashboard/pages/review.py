@@ -1,4 +1,4 @@
-"""Review: threshold, look, decide what is worth a second look."""
+"""Review: look, decide what is worth a second look, and set where the list ends."""
 
 from __future__ import annotations
 
@@ -7,64 +7,62 @@ from dataclasses import replace
 import streamlit as st
 
 from dashboard import viewer
-from dashboard.detector import NeedleError, Rings
-from dashboard.pages import explain, frame, gallery, judging, stretch, threshold
-from dashboard.session import address, state
+from dashboard.detector import (
+    Detection,
+    Finished,
+    Kind,
+    NeedleError,
+    Place,
+    Rings,
+    directions,
+    false_alarms,
+    kinds,
+)
+from dashboard.pages import explain, filters, frame, stretch, threshold
 from dashboard.session import desk as desks
-from dashboard.session.desk import Desk
+from dashboard.session import state
 from dashboard.viewer import addresses
 
-LOOK, WHY = "Look", "Why"
-MAP = 562  # px, kept until the map is there; the style makes it as high as the window lets it be
+GO, WHY = "review_go", "review_why"  # of the session: a place to go to; one to explain
+KEPT = ("find", "verdict")  # of the address, which the browser writes
 
 
 def page() -> None:
-    """Threshold and filter, map, the chosen find; below them the gallery."""
+    """The sheet; in drawers what sets the threshold, and why a place was flagged."""
+    if state.current_store() is None:
+        frame.header()
     scan = frame.opened()
     if scan is None:
         return
-    near = _from_address()
-    judging.trouble()
-    with st.container(key="desk"):
-        wide, right = st.columns([2.6, 1.05], gap="medium")
-    with wide:
-        with st.container(key="top"):
-            left, middle = st.columns([1.05, 1.5], gap="medium")
-        below = st.container()
-    with left:
+    place = st.container(key="review_place")
+    with st.container(key="drawer"):
         finished = threshold.chosen(scan, on_bar=lambda sigma: _to_bar(scan, sigma))
-    with middle:
-        place = st.container(height=MAP, border=False, key="map_place")
         seen = replace(scan, scene=stretch.stretched(scan.scene))
-    try:
-        desk = desks.lay(seen, finished)
-    except NeedleError as error:
-        frame.trouble(error)
-        return
-    with left:
-        gallery.filters(desk)
-    layers = _layers(seen)
+        filters.filters(scan, finished)
+    found = desks.listed(scan, finished)
     with place:
-        said = [desk.verdict(found) for found in desk.shown]
-        marked = viewer.Marked(desk.shown, said, desk.chosen)
-        viewer.scene_map(layers, marked, lambda place: desks.choose(desk, place), near)
-    with right, st.container(key="find"):
-        _find(desk)
-    with below:
-        gallery.gallery(desk, layers)
-    _into_address(desk)
+        _sheet(seen, finished, found)
+    with st.container(key="why"):
+        _why(seen, finished)
+    _keep_address(scan)
 
 
-def _layers(scan: state.Opened) -> viewer.Layers:
+def _sheet(scan: state.Opened, finished: Finished, found: list[Detection]) -> None:
     store = scan.store
-    return viewer.Layers(
-        addresses.tiles_of(store),
-        scan.scene,
-        state.score_ends(store.key, store.done, scan.scores),
-        store.done,
-        scan.scores.window,
-        _unscored(store.key, store.done, scan),
+    ends = state.score_ends(store.key, store.done, scan.scores)
+    tiles = addresses.tiles_of(store)
+    unscored = _unscored(store.key, store.done, scan)
+    layers = viewer.Layers(tiles, scan.scene, ends, store.done, scan.scores.window, unscored)
+    asked = viewer.Addresses(store.key, addresses.verdicts(), addresses.places_of(store))
+    listed = viewer.Listed(
+        found,
+        about=f"{store.scene_name}, {store.model_name}, stride {store.stride} px",
+        threshold=_threshold(finished),
+        nothing=_nothing(finished),
+        kinds=_kinds(store.key, store.done, tuple(one.place for one in found), scan, found),
+        go=st.session_state.get(GO, (0, None)),
     )
+    viewer.review(layers, asked, listed, on_why=_explain)
 
 
 @st.cache_data(show_spinner=False, max_entries=8)
@@ -74,65 +72,60 @@ def _unscored(key: str, done: int, _scan: state.Opened) -> list[Rings]:
     return [rings for _, rings in coverage.unscored()]
 
 
+@st.cache_data(show_spinner=False, max_entries=16)
+def _kinds(
+    key: str,
+    done: int,
+    places: tuple[Place, ...],
+    _scan: state.Opened,
+    _found: list[Detection],
+) -> list[Kind]:
+    """The kinds among the places that are listed; none where nothing describes them."""
+    table = _scan.scores.places
+    unit = None if table is None else directions(table, _found)
+    return [] if unit is None else kinds(unit)
+
+
+def _threshold(finished: Finished) -> str:
+    expected = false_alarms(finished.expected)
+    places = frame.count(len(finished.detections), "place")
+    return f"{finished.settings.sigma:.1f} σ: {places}; expect {expected}"
+
+
+def _nothing(finished: Finished) -> str:
+    if finished.detections:
+        return "Nothing passes the filter; T opens it."
+    return "Nothing lies beyond this threshold; T opens it, lower it to see weaker places."
+
+
 def _to_bar(scan: state.Opened, sigma: float) -> None:
-    """Chooses what a bar of the histogram stands for, where it lies beyond the threshold."""
-    finished = scan.at(state.sigma())
-    if sigma >= state.sigma():
-        desks.choose_like(desks.lay(scan, finished), sigma)
+    """Goes to what a bar of the histogram stands for, where it lies beyond the threshold."""
+    found = desks.listed(scan, scan.at(state.sigma()))
+    if found and sigma >= state.sigma():
+        nearest = min(found, key=lambda one: abs(one.sigma - sigma))
+        number, _ = st.session_state.get(GO, (0, None))
+        st.session_state[GO] = (number + 1, nearest.place)
 
 
-def _find(desk: Desk) -> None:
-    """The chosen find, large, its verdict, and what is known of it."""
-    judging.progress(desk)
-    chosen = desk.chosen
+def _explain(place: Place) -> None:
+    st.session_state[WHY] = place
+
+
+def _why(scan: state.Opened, finished: Finished) -> None:
+    """Why the place that was asked about was flagged."""
+    place = st.session_state.get(WHY)
+    chosen = next((one for one in finished.detections if one.place == place), None)
     if chosen is None:
-        _nothing(desk)
         return
-    judging.steps(desk, chosen)
-    judging.verdicts(desk, chosen)
-    judging.words(desk, chosen)
-    look, why = st.tabs([LOOK, WHY], key="explain", on_change="rerun")
+    st.subheader(f"Why place {chosen.rank}")
     try:
-        if look.open:
-            with look:
-                explain.close_up(desk, chosen)
-                frame.facts(explain.facts(desk, chosen), "find_facts")
-        elif why.open:
-            with why:
-                explain.why(desk, chosen)
+        frame.facts(explain.facts(scan, finished, chosen), "find_facts")
+        explain.why(scan, finished, chosen)
     except NeedleError as error:
         frame.trouble(error)
 
 
-def _nothing(desk: Desk) -> None:
-    if desk.finished.detections:
-        st.subheader("Nothing passes the filter")
-        st.button("Clear filter", key="clear_filter", on_click=gallery.clear)
-        return
-    st.subheader("Nothing beyond this threshold")
-    frame.quiet("Lower the threshold to see weaker places.")
-
-
-def _from_address() -> bool:
-    """Takes find, page and filter from the address at a session's beginning.
-
-    True where it named a find.
-    """
-    if "addressed" in st.session_state:
-        return False
-    st.session_state["addressed"] = True
-    page, place = st.query_params.get("page", ""), address.numbers("find")
-    if page.isdecimal():
-        st.session_state.setdefault(desks.PAGE, int(page))
-    st.session_state.setdefault(desks.FILTER, desks.Filter.of_address())
-    if place:
-        st.session_state.setdefault(desks.CHOSEN, place)
-    return place is not None
-
-
-def _into_address(desk: Desk) -> None:
-    """Keeps what is shown in the address."""
-    said = {"page": str(desks.page_of_gallery(desk))}
-    if desk.chosen:
-        said["find"] = f"{desk.chosen.x:g},{desk.chosen.y:g}"
-    state.keep_address(desk.scan.store, **said, **desks.current_filter().said())
+def _keep_address(scan: state.Opened) -> None:
+    """Keeps what is shown in the address, and what the browser says there of itself."""
+    own = {name: st.query_params[name] for name in KEPT if name in st.query_params}
+    state.keep_address(scan.store, **own, **desks.current_filter().said())

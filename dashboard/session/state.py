@@ -106,14 +106,17 @@ def open_scan(store: ScanStore) -> None:
     st.session_state.pop(address.STRANGER, None)
     if st.session_state.get("scan") != store.key:
         st.session_state["scan"] = store.key
-        for part in ("selected", "selection", "page_of_gallery", "filter"):
+        for part in ("filter", "review_go", "review_why"):
             st.session_state.pop(part, None)
 
 
 def current_store() -> ScanStore | None:
-    """The open scan: the one chosen, that of the address, else the newest; None without any."""
+    """The open scan: the one chosen, that of the address, else the newest; None without any.
+
+    None, too, where the address names one that is not here: no other scan is shown in its place.
+    """
     found = address.stored(st.session_state.get("scan")) or address.named()
-    if found is None:
+    if found is None and not address.stranger():
         found = next((store for store in list_scans() if store.done), None)
     return found
 

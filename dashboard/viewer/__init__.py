@@ -1,6 +1,7 @@
-"""What Streamlit has no widget for, drawn in the browser by scripts of our own: map and gallery.
+"""The Review page's own part in the browser: sheet, close-up, map and keys, by scripts of our own.
 
-The scripts come with the page and ask this server alone for pictures: no internet is needed.
+The scripts come with the page and ask this server alone for pictures and verdicts: no internet is
+needed.
 """
 
 from __future__ import annotations
@@ -13,25 +14,18 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from dashboard.detector import Detection, Rings, Scene, Verdict
+from dashboard.detector import Detection, Kind, Place, Rings, Scene, first_looks
 
 HERE = Path(__file__).parent
-LETTERS = {
-    Verdict.UNREVIEWED: "-",
-    Verdict.HARDWARE: "h",
-    Verdict.NATURAL: "n",
-    Verdict.ARTEFACT: "a",
-    Verdict.UNSURE: "u",
-}
+# In this order, as one.
+SCRIPTS = "queue book tiles map sheet close_up aside acting keys review".split()
 KNOWN_POINTS = 17  # along each side of a scene, between which longitude and latitude are linear
-SMALLEST_PICTURE = 96  # px of ground, of a find in the gallery
-
-Place = tuple[float, float]
+SMALLEST_PICTURE = 96  # px of ground, of a place in the sheet
 
 
 @dataclass(frozen=True)
 class Layers:
-    """What a map shows, and where its tiles come from."""
+    """What the pictures of a scan show, and where they come from."""
 
     tiles: str  # address
     scene: Scene
@@ -47,66 +41,57 @@ class Layers:
 
 
 @dataclass(frozen=True)
-class Marked:
-    """The finds on a map, in the order of their ranks."""
+class Addresses:
+    """Where the browser asks about a scan."""
 
-    finds: Sequence[Detection]
-    verdicts: Sequence[Verdict]
-    chosen: Detection | None
+    scan: str  # its key
+    verdicts: str  # of all scans; the key is added
+    places: str  # of what is known of this scan's places
 
 
 @dataclass(frozen=True)
-class Card:
-    """A find in the gallery."""
+class Listed:
+    """The places to review, strongest first, and what is said beside them."""
 
-    found: Detection
-    verdict: Verdict
-    name: str
-    chosen: bool
-    selected: bool
-
-    def facts(self) -> dict[str, Any]:
-        """What the script is told."""
-        return {
-            "x": self.found.x,
-            "y": self.found.y,
-            "rank": self.found.rank,
-            "sigma": f"{self.found.sigma:.1f}",
-            "verdict": LETTERS[self.verdict],
-            "name": self.name,
-            "chosen": self.chosen,
-            "selected": self.selected,
-        }
+    finds: Sequence[Detection]
+    about: str  # the scan in a line
+    threshold: str  # in a line
+    nothing: str  # where there is no place
+    kinds: Sequence[Kind] = ()  # of places that look alike, by their indices
+    go: tuple[int, Place | None] = (0, None)  # a place to go to, and the number of that wish
 
 
 def _text(name: str) -> str:
     return (HERE / name).read_text(encoding="utf-8")
 
 
-_map = st.components.v2.component(
-    "needle_map", js=_text("tiles.js") + _text("map.js"), css=_text("map.css")
+_review = st.components.v2.component(
+    "needle_review",
+    js="".join(_text(f"{name}.js") for name in SCRIPTS),
+    css=_text("map.css") + _text("review.css"),
 )
 
 
-_gallery = st.components.v2.component(
-    "needle_gallery", js=_text("gallery.js"), css=_text("gallery.css")
-)
-
-
-def scene_map(
-    layers: Layers, marked: Marked, on_pick: Callable[[Place], None], near: bool = False
+def review(
+    layers: Layers, addresses: Addresses, listed: Listed, on_why: Callable[[Place], None]
 ) -> None:
-    """A map of the scene from the overview to one pixel, with scores and finds.
+    """The sheet of places with the chosen one large, verdicts by keys, and the map.
 
     Args:
-        on_pick: called with the place of a find that is clicked.
-        near: begins at the chosen find, not with the whole scene.
+        on_why: called with the place that is to be explained.
     """
-    scene, finds = layers.scene, marked.finds
-    indices = {(one.row, one.col): index for index, one in enumerate(finds)}
-    chosen = marked.chosen
-    data = {
+    _review(
+        key="review",
+        data=_ground(layers) | _places(listed, layers) | vars(addresses),
+        on_why_change=lambda: on_why(_place(st.session_state["review"]["why"])),
+    )
+
+
+def _ground(layers: Layers) -> dict[str, Any]:
+    scene = layers.scene
+    return {
         "tiles": layers.tiles,
+        "name": scene.name,
         "width": scene.width,
         "height": scene.height,
         "stretch": layers.stretch,
@@ -116,46 +101,33 @@ def scene_map(
         "unscored": list(layers.unscored),
         "metres": scene.pixel_size,
         "lonlat": lonlat_grid(scene),
+        "thumb": max(SMALLEST_PICTURE, round(4 * layers.side)),
+    }
+
+
+def _places(listed: Listed, layers: Layers) -> dict[str, Any]:
+    finds = listed.finds
+    return {
         "x": [one.x for one in finds],
         "y": [one.y for one in finds],
-        "verdict": "".join(LETTERS[verdict] for verdict in marked.verdicts),
-        "chosen": indices.get((chosen.row, chosen.col)) if chosen else None,
-        "near": near,
+        "row": [one.row for one in finds],
+        "col": [one.col for one in finds],
+        "rank": [one.rank for one in finds],
+        "sigma": [round(one.sigma, 3) for one in finds],
+        "may": [", ".join(one.artefacts) for one in finds],
+        "unlike": [""] * len(finds),
+        "kinds": [{"members": kind.members, "best": kind.best} for kind in listed.kinds],
+        "first": first_looks(len(finds), listed.kinds) if listed.kinds else [],
+        "about": listed.about,
+        "threshold": listed.threshold,
+        "nothing": listed.nothing,
+        "go": list(listed.go),
     }
-    _map(key="map", data=data, on_pick_change=lambda: on_pick(_places("map", "pick")[0]))
 
 
-def gallery(
-    layers: Layers,
-    cards: Sequence[Card],
-    on_pick: Callable[[Place], None],
-    on_select: Callable[[list[Place]], None],
-) -> None:
-    """A page of finds as pictures of native resolution, to choose one and to select several.
-
-    Args:
-        on_pick: called with the place that is clicked.
-        on_select: called with all places of this page that are selected, when they change.
-    """
-    data = {
-        "tiles": layers.tiles,
-        "stretch": layers.stretch,
-        "side": max(SMALLEST_PICTURE, round(4 * layers.side)),
-        "cards": [card.facts() for card in cards],
-    }
-    _gallery(
-        key="gallery",
-        data=data,
-        on_pick_change=lambda: on_pick(_places("gallery", "pick")[0]),
-        on_selection_change=lambda: on_select(_places("gallery", "selection")),
-    )
-
-
-def _places(key: str, event: str) -> list[Place]:
-    """What a script has said: a place, or a list of them."""
-    said = st.session_state[key][event]
-    places = [said] if event == "pick" else said
-    return [(float(x), float(y)) for x, y in places]
+def _place(said: Any) -> Place:
+    x, y = said
+    return float(x), float(y)
 
 
 def lonlat_grid(scene: Scene) -> dict[str, Any] | None:

@@ -23,3 +23,18 @@ def tiles() -> str:
 def tiles_of(scan: ScanStore) -> str:
     """Where the tiles of a scan are served from."""
     return f"{tiles()}/{scan.key}"
+
+
+def verdicts() -> str:
+    """Where the verdicts of scans are read and filed; the key of a scan is added."""
+    return f"{base()}/verdicts"
+
+
+def places() -> str:
+    """Where is said what is known of places."""
+    return f"{base()}/places"
+
+
+def places_of(store: ScanStore) -> str:
+    """Where is said what is known of a scan's places."""
+    return f"{places()}/{store.key}"

@@ -60,8 +60,8 @@ class Viewer {
     const before = this.data && this.data.chosen;
     this.data = data;
     this.pick = pick;
-    if (first) { this.fit(); if (data.near) this.go(data.chosen, true); }
-    else if (data.chosen !== null && data.chosen !== before && data.chosen !== this.picked) {
+    if (first) this.fit();
+    else if (!data.still && data.chosen !== null && data.chosen !== before && data.chosen !== this.picked) {
       this.go(data.chosen, false);
     }
     this.picked = null;
@@ -398,9 +398,4 @@ class Viewer {
     event.preventDefault();
     event.stopPropagation(); // the page has keys of its own
   }
-}
-
-export default function ({ data, parentElement, setTriggerValue }) {
-  parentElement.viewer ??= new Viewer(parentElement);
-  parentElement.viewer.update(data, (place) => setTriggerValue("pick", place));
 }

@@ -1,18 +1,19 @@
-"""The Review page with thousands of finds: server time of a turn, and memory over many of them.
+"""The Review page with thousands of places: server time of each kind of turn, and memory over many.
 
     python -m tests.benchmarks.review_page [--finds 5000] [--turns 500] [--each 25]
 
 Makes a plain with so many bright spots, scans it with a model of known scores, serves it as users
 get it, and speaks with the server as a browser does, without one: what is timed is from a click's
-arrival to the end of the script that it runs, messages included. After each turn the 24 pictures of
-the gallery's page are asked for. One line of JSON a kind of turn, then one for memory. Beside the
-time on the clock stands the processor time of the server, which other work on the machine does not
-change much.
+arrival to the end of the script that it runs, messages included, or to the answer of a route: a
+verdict filed, what is new asked for, the 24 pictures of a screen. One line of JSON a kind of turn,
+then one for memory. Beside the time on the clock stands the processor time of the server, which
+other work on the machine does not change much.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import os
@@ -35,11 +36,11 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.sync.client import ClientConnection, connect
 
 from dashboard.detector import Detection, Model, ScanStore, find, ingest, scan
-from dashboard.session.desk import ON_A_PAGE
 from tests.browser import serving
 from tests.detector import rasters
 from tests.models import area_model
 
+ON_A_SCREEN = 24  # pictures
 APART = 48  # px from spot to spot
 SPOT = 6  # px
 WARM = 5  # turns that are not counted: what is read once is read in them
@@ -105,15 +106,6 @@ class Visitor:
         for name, key in re.findall(rb"(\$\$ID-[0-9a-f]{32}-([\w-]+))", content):
             self.ids[key.decode()] = name.decode()
 
-    def press(self, key: str) -> list[WidgetState]:
-        """A button pressed."""
-        return [WidgetState(id=self.ids[key], trigger_value=True)]
-
-    def turned(self, page: int) -> list[WidgetState]:
-        """The gallery's buttons on a page."""
-        key = max((key for key in self.ids if key.startswith("pages-")), key=len)
-        return [WidgetState(id=self.ids[key], int_value=page)]
-
     def slid(self, sigma: float) -> list[WidgetState]:
         """The threshold moved."""
         (key,) = (key for key in self.ids if key.startswith("slider-"))
@@ -131,7 +123,7 @@ def visitor(address: str, key: str) -> Iterator[Visitor]:
 
 
 def pictures(address: str, key: str, finds: list[Detection]) -> float:
-    """Seconds that a page of the gallery's pictures takes, one after the other."""
+    """Seconds that the pictures of a screen take, one after the other."""
     began = time.perf_counter()
     for found in finds:
         place = f"{address}/tiles/{key}/place/96/{int(found.x)}/{int(found.y)}"
@@ -157,30 +149,48 @@ def said(kind: str, turns: Callable[[int], float], server: psutil.Process, count
     print(json.dumps(found), flush=True)
 
 
+def judged(address: str, key: str, found: Detection, number: int) -> float:
+    """Seconds from filing a verdict on a place to its acknowledgement."""
+    action = {"id": f"benchmark-{number}", "reviewer": "ann", "verdict": "natural"}
+    body = {"session": "a-benchmark", "actions": [action | {"places": [found.place]}]}
+    request = urllib.request.Request(
+        f"{address}/verdicts/{key}",
+        json.dumps(body | {"since": 10**9}).encode(),
+        {"Content-Type": "application/json", "Origin": address},
+    )
+    began = time.perf_counter()
+    with urllib.request.urlopen(request) as answer:
+        assert json.load(answer)["done"] == [action["id"]]
+    return time.perf_counter() - began
+
+
+def news(address: str, key: str) -> float:
+    """Seconds to ask for what is new, where nothing is: what every visitor does each second."""
+    began = time.perf_counter()
+    with urllib.request.urlopen(f"{address}/verdicts/{key}?since={10**9}") as answer:
+        answer.read()
+    return time.perf_counter() - began
+
+
 def measure(
     address: str, store: ScanStore, finds: list[Detection], given: argparse.Namespace
 ) -> None:
-    """Times turns of each kind, then turns pages many times and looks at the server's memory."""
-    pages = math.ceil(len(finds) / ON_A_PAGE)
-    server = serving_process(address)
-    with visitor(address, store.key) as one:
-        print(
-            json.dumps({"finds": len(finds), "pages": pages, "opened_ms": round(1e3 * one.run([]))})
-        )
+    """Times turns of each kind, then judges many times and looks at the server's memory."""
+    key, server, numbers = store.key, serving_process(address), itertools.count()
+    with visitor(address, key) as one:
+        print(json.dumps({"finds": len(finds), "opened_ms": round(1e3 * one.run([]))}))
         turns: dict[str, Callable[[int], float]] = {
-            "gallery page": lambda number: one.run(one.turned(2 + number % (pages - 1))),
-            "next find": lambda _: one.run(one.press("step1")),
-            "verdict": lambda _: one.run(one.press("verdict-natural")),
+            "verdict": lambda _: judged(address, key, finds[(n := next(numbers)) % len(finds)], n),
+            "news": lambda _: news(address, key),
             "24 pictures": lambda number: pictures(
-                address, store.key, finds[ON_A_PAGE * number : ON_A_PAGE * (number + 1)]
+                address, key, finds[ON_A_SCREEN * number : ON_A_SCREEN * (number + 1)]
             ),
         }
         for kind, turn in turns.items():
             said(kind, turn, server, given.each)
         held = []
         for number in range(given.turns):
-            turns["gallery page"](number)
-            assert f"page={2 + number % (pages - 1)}" in one.query
+            turns["verdict"](number)
             if number % 50 == 49:
                 held.append(round(server.memory_info().rss / 1e6, 1))
         print(json.dumps({"turns": given.turns, "rss_mb_each_50": held}))

@@ -85,17 +85,19 @@ def drive(page: Page, address: str, scene: str, traffic: Traffic) -> None:
     page.goto(address)
     expect(page.get_by_text("landing-site.jp2, grey from")).to_be_visible(timeout=WAIT)
     overview(page, scene, "overview of the whole scene, by the next visitor", traffic)
-    with step("review: map, histogram, gallery", page, traffic):
+    with step("review: sheet, map, histogram", page, traffic):
         page.locator("[class*=st-key-open-]").get_by_role("button").first.click()
-        expect(page.get_by_text("Gallery, strongest first")).to_be_visible(timeout=WAIT)
+        expect(page.get_by_role("option").first).to_be_visible(timeout=WAIT)
+    page.keyboard.press("m")
     chart = page.get_by_role("application", name="Map of the scene")
     with step("zooming in by eight turns of the wheel", page, traffic):
         chart.hover()
         for _ in range(8):
             page.mouse.wheel(0, -240)
             page.wait_for_timeout(200)
+    page.keyboard.press("Escape")
     with step("the second place", page, traffic):
-        page.get_by_role("button", name="Find 2, ").click()
+        page.keyboard.press("ArrowRight")
         page.wait_for_timeout(REST)
     with step("results", page, traffic):
         page.get_by_role("link", name="Results", exact=True).click()

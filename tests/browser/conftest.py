@@ -12,6 +12,7 @@ from tests.browser import serving
 from tests.browser.scanned import Scanned, scanned_demo
 
 STEP_SECONDS = 90
+NAMED = 'localStorage.setItem("needle.reviewer", "ann");'  # who has said so before
 
 
 @pytest.fixture(scope="package")
@@ -36,6 +37,7 @@ def shared(browser: Browser) -> Iterator[BrowserContext]:
     """What keeps Streamlit's program from page to page; each page is a session of its own."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
     context.set_default_timeout(STEP_SECONDS * 1000)
+    context.add_init_script(NAMED)
     yield context
     context.close()
 

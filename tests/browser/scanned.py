@@ -20,9 +20,11 @@ from dashboard.detector import (
     DEFAULT_RULE,
     Decision,
     Detection,
+    Entry,
     ScanStore,
     Scene,
     Subject,
+    Verdict,
     Verdicts,
     list_scans,
     sigma_map,
@@ -30,11 +32,11 @@ from dashboard.detector import (
 )
 from tests.browser import serving
 
-SIGMA = 5.0  # some hundred places: several pages of the gallery
+SIGMA = 5.0  # some hundred places: several screens of the sheet
 MODEL = "guarded"  # several times as fast as the default
 REST = {  # the words by which a page has all that it shows
     "scan": "on this machine (",
-    "review": "Gallery, strongest first",
+    "review": "All, strongest first",
     "results": "Take away",
     "models": "What it does",
 }
@@ -74,7 +76,13 @@ class Scanned:
         return Verdicts(self.home).current(self.subject)
 
     @property
-    def history(self) -> list[Decision]:
+    def verdicts(self) -> dict[int, Verdict]:
+        """The verdicts on disk, by the ranks of their places."""
+        ranks = {found.place: found.rank for found in self.finds}
+        return {ranks[place]: one.verdict for place, one in self.decisions.items() if one.verdict}
+
+    @property
+    def history(self) -> list[Entry]:
         return Verdicts(self.home).history(self.subject)
 
     def forget(self) -> None:
@@ -130,24 +138,43 @@ def button(page: Page, name: str) -> Locator:
 
 
 def card(page: Page, rank: int) -> Locator:
-    """The picture of a find in the gallery."""
-    return page.get_by_role("button", name=re.compile(rf"^Find {rank}, "))
+    """The picture of a place in the sheet."""
+    return page.get_by_role("option", name=re.compile(rf"^Place {rank}, "))
+
+
+def chip(page: Page, which: str) -> Locator:
+    """The button that shows the places of one verdict, with their count; all without one."""
+    return page.locator(f'.chips [data-filter="{which}"]')
+
+
+def open_drawer(page: Page) -> None:
+    """Opens the threshold and what else decides which places are listed."""
+    page.keyboard.press("t")
+    expect(page.get_by_role("slider", name="Threshold")).to_be_visible()
+    rest(page)
 
 
 def open_filter(page: Page) -> None:
-    """Opens what the gallery goes through; a press while the page is laid out may miss."""
+    """Opens what the sheet goes through; a press while the page is laid out may miss."""
+    open_drawer(page)
     page.get_by_text("Filter", exact=True).click()
-    expect(page.get_by_role("button", name="Open", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Smooth", exact=True)).to_be_visible()
     rest(page)
 
 
 def expect_chosen(page: Page, rank: int) -> None:
-    """Waits until a find is shown large."""
-    expect(page.locator(".needle-rank b")).to_have_text(str(rank))
-    rest(page)
+    """Waits until a place has the cursor and is shown large."""
+    chosen = page.locator("[role=option][aria-current=true]")
+    expect(chosen).to_have_accessible_name(re.compile(rf"^Place {rank}, "))
+    expect(page.locator(".close .rank")).to_have_text(re.compile(rf"^Rank {rank} of "))
+
+
+def expect_saved(page: Page) -> None:
+    """Waits until the server has all that was said."""
+    expect(page.locator(".saving")).to_be_hidden()
 
 
 def expect_reviewed(page: Page, count: int, total: int) -> None:
-    """Waits until the page says so many places are reviewed."""
-    expect(page.get_by_text(f"{count} of {total} reviewed", exact=True)).to_be_visible()
-    rest(page)
+    """Waits until the page says so many places are reviewed, and the server knows."""
+    expect(chip(page, "open")).to_have_text(f"Open {total - count}")
+    expect_saved(page)

@@ -17,10 +17,11 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tests.browser import serving
-from tests.browser.scanned import rest
+from tests.browser.scanned import expect_chosen, open_drawer, rest
 
 HERE = Path(__file__).parent / "screenshots"
 SIZE = {"width": 1440, "height": 900}
+NAMED = 'localStorage.setItem("needle.reviewer", "Ana");'
 SCAN_SECONDS, STEP_SECONDS = 1800, 90
 QUALITY = 85  # of the JPEG files
 UNDER_WAY = re.compile(r"^[4-8]\d% of .+, .+ left$")  # as much heat on the picture as ground
@@ -50,25 +51,20 @@ def drive(page: Page, picture: Path | None, sigma: float, show: int, out: Path) 
     expect(page.get_by_text("beyond 3 sigma in")).to_be_visible(timeout=SCAN_SECONDS * 1000)
     take(page, out, "3-scanned")
     page.get_by_role("button", name="Review", exact=True).click()
-    expect(page.get_by_text("Gallery, strongest first")).to_be_visible()
+    expect_chosen(page, 1)
+    open_drawer(page)
     slider = page.get_by_role("slider", name="Threshold")
-    slider.focus()
     for _ in range(round(abs(sigma - 3) * 10)):
         slider.press("ArrowRight" if sigma > 3 else "ArrowLeft")
-    for rank in range(2, show + 1):
-        page.locator(".st-key-step1").get_by_role("button").click()
-        expect(page.get_by_text(re.compile(rf"^{rank} of \d+$"))).to_be_visible(timeout=30_000)
+    take(page, out, "5-threshold")
+    page.keyboard.press("Escape")
+    for _ in range(show - 1):
+        page.keyboard.press("ArrowRight")
     take(page, out, "4-review")
-    page.get_by_role("tab", name="Why").click()
+    page.keyboard.press("w")
     expect(page.get_by_text("Flagged because")).to_be_visible()
-    page.mouse.move(1300, 700)
-    page.mouse.wheel(0, 500)
     take(page, out, "8-why")
-    page.get_by_role("tab", name="Look").click()
-    page.get_by_text("Gallery, strongest first").scroll_into_view_if_needed()
-    page.mouse.move(700, 700)
-    page.mouse.wheel(0, 900)
-    take(page, out, "5-gallery")
+    page.keyboard.press("Escape")
     page.get_by_role("link", name="Results", exact=True).click()
     expect(page.get_by_text("Take away")).to_be_visible()
     take(page, out, "6-results")
@@ -105,6 +101,7 @@ def main() -> None:
         home = given.home or Path(folder) / "home"
         with serving.dashboard(home, Path(folder) / "log") as address:
             page = browser.new_page(viewport=SIZE)
+            page.add_init_script(NAMED)
             page.goto(address)
             drive(page, given.picture, given.sigma, given.show, given.out)
 

@@ -1,4 +1,4 @@
-"""The map in a real browser: it moves, its layers show, and it leads to the gallery and back."""
+"""The map in a real browser: it moves, its layers show, and it leads to the sheet and back."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from PIL import Image
 from playwright.sync_api import Browser, CDPSession, Page, Request, expect
 
 from dashboard.detector import Detection
-from dashboard.session import desk as desks
-from tests.browser.scanned import Scanned, button, canvas, card, expect_chosen, rest
+from tests.browser.scanned import Scanned, canvas, card, expect_chosen, expect_saved, open_drawer
 from tests.browser.seen import TABLET
 
 WHOLE = 1.5  # px; a mouse is at a whole one, and what it zooms by doubles that
@@ -42,6 +41,13 @@ class View:
         """The place of the scene that is at a point of the window."""
         left, top = self.screen(page, 0, 0)
         return (x - left) / self.scale, (y - top) / self.scale
+
+
+@pytest.fixture
+def review(review: Page) -> Page:
+    """The Review page with the map as large as the sheet."""
+    review.keyboard.press("m")
+    return review
 
 
 def view(page: Page) -> View:
@@ -123,7 +129,9 @@ def fingers(browser: Browser, scanned: Scanned) -> Iterator[Page]:
     """The Review page on a tablet without mouse and keys."""
     context = browser.new_context(viewport=TABLET, has_touch=True)
     context.set_default_timeout(60_000)
-    yield scanned.open(context.new_page())
+    page = scanned.open(context.new_page())
+    page.get_by_role("button", name="Map", exact=True).click()
+    yield page
     context.close()
 
 
@@ -229,8 +237,8 @@ def _path(request: Request) -> str:
 def test_scale_bar_north_and_the_place_under_the_cursor(review: Page, scanned: Scanned) -> None:
     canvas(review).press("1")
     now = view(review)
-    words = review.locator(".bar span").inner_text()
-    width = review.locator(".bar i").bounding_box()
+    words = review.locator(".map .bar span").inner_text()
+    width = review.locator(".map .bar i").bounding_box()
     assert width is not None
     assert float(words.removesuffix(" m")) / METRES == pytest.approx(width["width"], abs=1)
     arrow = review.locator(".north").evaluate("node => getComputedStyle(node).transform")
@@ -258,41 +266,42 @@ def alone(finds: list[Detection], first: int) -> int:
     raise AssertionError("all finds are near to another")
 
 
-def test_a_click_on_the_map_leads_to_the_gallery(review: Page, scanned: Scanned) -> None:
-    index = alone(scanned.finds, desks.ON_A_PAGE)
+def test_a_click_on_the_map_leads_to_the_sheet(review: Page, scanned: Scanned) -> None:
+    index = alone(scanned.finds, 40)
     wanted = scanned.finds[index]
     expect(card(review, index + 1)).to_have_count(0)
     review.mouse.click(*view(review).screen(review, wanted.x, wanted.y))
     expect_chosen(review, index + 1)
-    expect(card(review, index + 1)).to_have_attribute("aria-current", "true")
+    review.keyboard.press("Escape")
+    expect(card(review, index + 1)).to_be_focused()
     assert f"find={wanted.x:g}%2C{wanted.y:g}" in review.url
 
 
-def test_a_click_on_a_bar_leads_to_the_gallery(review: Page, scanned: Scanned) -> None:
+def test_a_click_on_a_bar_leads_to_the_sheet(review: Page, scanned: Scanned) -> None:
+    review.keyboard.press("Escape")
+    for rank in (2, 3):
+        review.keyboard.press("ArrowRight")
+        expect_chosen(review, rank)
+    open_drawer(review)
     bars = review.locator(".js-plotly-plot .barlayer .point path")
     box = bars.last.bounding_box()
     assert box is not None
-    for rank in (2, 3):
-        button(review, "Next").click()
-        expect_chosen(review, rank)
     review.mouse.move(box["x"] + 20, box["y"])
     review.mouse.click(box["x"] + box["width"] / 2, box["y"] + 4)
-    strongest = max(one.sigma for one in scanned.finds)
-    expect(review.locator(".needle-rank b")).not_to_have_text("3")
-    rest(review)
-    rank = int(review.locator(".needle-rank b").inner_text())
-    assert strongest - scanned.finds[rank - 1].sigma < 0.2  # the last bar holds the strongest
+    strongest = max(scanned.finds, key=lambda one: one.sigma)  # it is what the last bar holds
+    expect_chosen(review, strongest.rank)
     assert bars.first.evaluate("bar => getComputedStyle(bar).opacity") == "1"
 
 
-def test_a_click_in_the_gallery_leads_to_the_map(review: Page, scanned: Scanned) -> None:
+def test_the_place_after_a_verdict_is_shown_on_the_map(review: Page, scanned: Scanned) -> None:
     third = scanned.finds[2]
-    card(review, 3).click()
-    expect_chosen(review, 3)
+    for rank in (2, 3):
+        review.keyboard.press("n")
+        expect_chosen(review, rank)
+    expect_saved(review)
     expect(canvas(review)).to_have_attribute(
         "data-view", re.compile(f"^{third.x:.4f},{third.y:.4f},")
     )
     shown = picture(review)
     middle = shown[shown.shape[0] // 2 - 40 : shown.shape[0] // 2 + 40]
     assert rust(middle) > 20
-    rest(review)

@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from dashboard.detector.models.model import EXPORTED
+from tests.browser.scanned import expect_saved, open_drawer
 from tests.browser.test_whole_way import choose, flagged, turn_to, upload
 from tests.detector import rasters
 
@@ -39,6 +40,7 @@ def test_pathfinder_from_upload_to_download(page: Page) -> None:
     expect(page.get_by_text("beyond 3 sigma in")).to_be_visible(timeout=SCAN_SECONDS * 1000)
 
     page.get_by_role("button", name="Review", exact=True).click()
+    open_drawer(page)
     expect(page.get_by_text("of 5,238")).to_be_visible()
     few = flagged(page)
     slider = page.get_by_role("slider", name="Threshold")
@@ -49,8 +51,12 @@ def test_pathfinder_from_upload_to_download(page: Page) -> None:
     many = flagged(page)
     assert many > few > 0
 
-    page.locator(".st-key-verdict-natural").get_by_role("button").click()
-    expect(page.get_by_text(f"1 of {many:,} reviewed")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("n")
+    page.get_by_role("textbox", name="Your name").fill("ann")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Natural 1", exact=True)).to_be_visible()
+    expect_saved(page)
     turn_to(page, "Results")
     expect(page.get_by_text("beyond 2.5 sigma")).to_be_visible()
     rows = list(csv.DictReader(io.StringIO(download(page, "detections.csv").decode())))

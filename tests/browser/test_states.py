@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.scanned import Scanned, open_filter, rest
+from tests.browser.scanned import Scanned, chip, expect_chosen, open_filter, rest
 from tests.browser.seen import expect_calm
 from tests.browser.test_whole_way import choose, upload
 from tests.detector import rasters
@@ -52,16 +52,17 @@ def test_every_address_leads_somewhere_before_anything_is_scanned(
     expect_calm(page)
 
 
-def test_an_address_of_a_scan_that_is_not_here_says_what_is_shown(
+def test_an_address_of_a_scan_that_is_not_here_says_so_and_offers_one_that_is(
     context: BrowserContext, scanned: Scanned
 ) -> None:
     page = context.new_page()
     page.goto(f"{scanned.address}/review?{urlencode({'scene': 'nowhere.tif', 'model': 'critic'})}")
     expect(page.get_by_text("nowhere.tif with critic")).to_be_visible()
-    expect(page.get_by_text("Gallery, strongest first")).to_be_visible()
     rest(page)
-    assert f"scan={scanned.store.key}" in page.url
     expect_calm(page)
+    page.get_by_role("button", name=re.compile("^Open landing-site.jp2")).click()
+    expect_chosen(page, 1)
+    assert f"scan={scanned.store.key}" in page.url
 
 
 @pytest.mark.parametrize("name", ["review", "results"])
@@ -70,23 +71,26 @@ def test_no_place_beyond_the_threshold(
 ) -> None:
     page = context.new_page()
     page.goto(scanned.url(name, sigma="99"))
-    beyond = "Nothing beyond this threshold" if name == "review" else "0 places beyond"
-    expect(page.get_by_role("heading", name=beyond)).to_be_visible()
+    beyond = "Nothing lies beyond this threshold" if name == "review" else "0 places beyond"
+    expect(page.get_by_text(beyond)).to_be_visible()
     rest(page)
     expect_calm(page)
 
 
-def test_a_filter_that_leaves_nothing_can_be_cleared(review: Page, scanned: Scanned) -> None:
-    open_filter(review)
-    review.locator(".st-key-filter_verdicts").get_by_role("button", name="Hardware").click()
-    expect(review.get_by_role("heading", name="Nothing passes the filter")).to_be_visible()
-    rest(review)
-    assert "verdict=hardware" in review.url
-    expect_calm(review)
-    review.get_by_role("button", name="Clear filter").click()
-    expect(review.locator(".needle-rank")).to_have_text(f"1 of {len(scanned.finds)}")
-    rest(review)
-    assert "verdict" not in review.url
+def test_a_filter_that_leaves_nothing_can_be_cleared(
+    context: BrowserContext, scanned: Scanned
+) -> None:
+    page = context.new_page()
+    page.goto(scanned.url(sigmas="98.0,99.0"))
+    expect(page.get_by_text("Nothing passes the filter")).to_be_visible()
+    rest(page)
+    assert "sigmas=98" in page.url
+    open_filter(page)
+    expect_calm(page)
+    page.get_by_role("button", name="Clear", exact=True).click()
+    expect(chip(page, "")).to_have_text(f"All {len(scanned.finds)}")
+    rest(page)
+    assert "sigmas" not in page.url
 
 
 def test_a_scan_under_way_stopped_and_resumed(page: Page) -> None:

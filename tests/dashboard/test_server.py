@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import unquote
 
 import numpy as np
 import pytest
 from PIL import Image
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
 
-from dashboard import server
 from dashboard.detector import Box, Grid, Model, ScanStore, Scene, ScoreMap, grey, scan
 from dashboard.drawing import pictures
 from dashboard.viewer import addresses
+from tests.dashboard.client import Client
 
 Scenes = Callable[..., Scene]
 
@@ -34,46 +26,6 @@ def store(scene_of: Scenes, model: Model) -> ScanStore:
     for _ in scan(store, store.scene(), model):
         pass
     return store
-
-
-@dataclass
-class Answer:
-    status: int = 0
-    headers: dict[str, str] = field(default_factory=dict)
-    content: bytes = b""
-
-
-class Client:
-    """Asks the routes as a web server does, without one."""
-
-    def __init__(self) -> None:
-        streamlits_own = Route("/{name}", lambda _: PlainTextResponse("Streamlit's"))
-        middleware = [Middleware(server.led_home)]
-        self.app = Starlette(routes=[*server.routes(), streamlits_own], middleware=middleware)
-
-    def get(self, address: str) -> Answer:
-        path, _, query = address.partition("?")
-        scope = {
-            "type": "http",
-            "method": "GET",
-            "path": unquote(path),
-            "query_string": query.encode(),
-            "headers": [],
-        }
-        answer = Answer()
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": b""}
-
-        async def send(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                answer.status = message["status"]
-                answer.headers = {k.decode(): v.decode() for k, v in message["headers"]}
-            else:
-                answer.content += message.get("body", b"")
-
-        asyncio.run(self.app(scope, receive, send))
-        return answer
 
 
 @pytest.fixture
@@ -227,3 +179,14 @@ def test_what_draws_is_loaded_and_out_of_the_collectors_way_before_there_are_vis
     loaded, frozen = ended.stdout.split()
     assert loaded == "True"
     assert int(frozen) > 100_000  # objects
+
+
+def test_what_was_expected_at_a_place_and_what_is_measured_there(
+    client: Client, store: ScanStore
+) -> None:
+    row, col = 10, 14
+    picture = client.get(f"{addresses.tiles_of(store)}/expected/{row}/{col}?stretch=90,200")
+    assert np.asarray(Image.open(io.BytesIO(picture.content))).shape == (128, 2 * 128 + 4, 3)
+    lines = client.get(f"{addresses.places_of(store)}/{row}/{col}").json["lines"]
+    assert lines
+    assert client.get(f"{addresses.places_of(store)}/9999/0").status == 404

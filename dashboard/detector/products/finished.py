@@ -30,8 +30,8 @@ from dashboard.detector.models.model import DEFAULT_MODEL
 from dashboard.detector.places.artefacts import spoilt, with_artefacts
 from dashboard.detector.places.detections import Detection, FlaggedTile
 from dashboard.detector.places.sigma_map import SigmaMap, sigma_map
+from dashboard.detector.review.decisions import Decision, Place, Verdict, on_places
 from dashboard.detector.review.import_csv import harmless
-from dashboard.detector.review.verdicts import Decision, Place, Verdict
 from dashboard.detector.rules.rules import BY_GROUND, DEFAULT_RULE, RULES
 from dashboard.detector.scanning.coverage import Coverage
 from dashboard.detector.scanning.score_map import ScoreMap
@@ -39,7 +39,7 @@ from dashboard.detector.scanning.store import ScanStore
 from dashboard.detector.scenes.scene import Scene
 
 COLUMNS = "rank,sigma,score,x,y,x_min,y_min,x_max,y_max,area_px,lon,lat,p,q,artefacts".split(",")
-COLUMNS += "verdict,name,note,reviewer,decided".split(",")
+COLUMNS += "verdict,name,note,reviewer,decided,disputed".split(",")
 FEW = 3.0  # false alarms to expect, fewer than which come late where a scene is learned
 TILE_COLUMNS = "row,col,x,y,width,height,score,sigma".split(",")
 
@@ -173,7 +173,11 @@ class Finished:
 
     def decision(self, found: Detection) -> Decision:
         """What reviewers decided about a place; an empty decision where nothing is."""
-        return self.decisions.get(found.place) or Decision(found.place)
+        return self._decided.get(found.place) or Decision(found.place)
+
+    @cached_property
+    def _decided(self) -> dict[Place, Decision]:
+        return on_places(self.decisions, [found.place for found in self.every])
 
     @cached_property
     def doubts(self) -> tuple[str, ...]:
@@ -282,7 +286,8 @@ def row(found: Detection, decision: Decision) -> tuple[Any, ...]:
     chances = ("", "") if found.p is None else (f"{found.p:.3g}", f"{found.q:.3g}")
     why = "; ".join(found.artefacts)
     said = (decision.verdict.value, decision.name, decision.note, decision.reviewer, decision.made)
-    return (*measures, *found.box, found.box.area, *place, *chances, why, *said)
+    about = (found.box.area, *place, *chances, why, *said, decision.dispute)
+    return (*measures, *found.box, *about)
 
 
 def _harmless(found: Detection, finished: Finished) -> tuple[Any, ...]:

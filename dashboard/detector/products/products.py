@@ -30,7 +30,7 @@ from dashboard.detector.products.finished import (
 )
 from dashboard.detector.products.geopackage import geopackage
 from dashboard.detector.products.report import CREDIT, report
-from dashboard.detector.review.verdicts import Verdict
+from dashboard.detector.review.decisions import Verdict
 from dashboard.detector.scanning.store import ScanRecord
 from dashboard.detector.scenes.grey import grey, png
 from dashboard.detector.scenes.scene import Scene

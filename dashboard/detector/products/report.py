@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from dashboard.detector.places.detections import Detection
 from dashboard.detector.products.finished import Finished
-from dashboard.detector.review.verdicts import Verdict
+from dashboard.detector.review.decisions import Verdict
 from dashboard.detector.scenes.grey import grey
 from dashboard.detector.scenes.scene import Scene
 from dashboard.detector.tiling import Box

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from dashboard.detector.errors import OptionError
 from dashboard.detector.places.detections import Detection
-from dashboard.detector.review.verdicts import Change, Place, Verdict
+from dashboard.detector.review.decisions import Change, Place, Verdict
 
 PLACED = ("x", "y")
 SAID = ("verdict", "name", "note")  # one of them at least

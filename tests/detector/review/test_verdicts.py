@@ -17,21 +17,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from dashboard.detector import Change, Decision, StoreError, Subject, Verdict, Verdicts
+from dashboard.detector import (
+    By,
+    Change,
+    Decision,
+    StoreError,
+    Subject,
+    Verdict,
+    Verdicts,
+    on_places,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 SUBJECT = Subject("scene", "model")
 HERE, THERE = (10.0, 20.0), (30.5, 40.0)
 HARDWARE, NATURAL = Change(Verdict.HARDWARE), Change(Verdict.NATURAL)
+ANN, BOB = By("ann", "anns-window"), By("bob", "bobs-window")
 # A reviewer in a process of its own: says its name of place after place and prints what is done.
 REVIEWER = """
 import sys
 from pathlib import Path
-from dashboard.detector import Change, Subject, Verdict, Verdicts
+from dashboard.detector import By, Change, Subject, Verdict, Verdicts
 name, first, last = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 verdicts = Verdicts(Path(sys.argv[1]))
 for number in range(first, last):
-    verdicts.decide(Subject("s", "m"), [((number, 0.0), Change(Verdict.NATURAL, name))], name)
+    by = By(name, name)
+    verdicts.decide(Subject("s", "m"), [((number, 0.0), Change(Verdict.NATURAL, name))], by)
     print(number, flush=True)
 """
 
@@ -54,12 +65,24 @@ def test_a_verdict_is_there_after_a_restart(verdicts: Verdicts, tmp_path: Path) 
     assert found.made.endswith("+00:00")
 
 
-def test_verdicts_of_another_scene_or_model_are_not_mixed_in(verdicts: Verdicts) -> None:
-    verdicts.decide(SUBJECT, [(HERE, HARDWARE)], "ann")
-    for other in (Subject("scene", "other"), Subject("other", "model")):
-        assert verdicts.current(other) == {}
-        assert verdicts.history(other) == []
-        assert verdicts.undo(other, "ann") == []
+def test_a_verdict_is_about_the_scene_whichever_model_pointed_there(verdicts: Verdicts) -> None:
+    verdicts.decide(SUBJECT, [(HERE, HARDWARE)], ANN)
+    assert said(verdicts) == {HERE: Verdict.HARDWARE}
+    assert verdicts.current(Subject("scene", "other")) == verdicts.current(SUBJECT)
+    assert verdicts.current(Subject("other", "model")) == {}
+    assert verdicts.undo(Subject("other", "model"), ANN) == []
+
+
+def test_another_models_place_near_enough_is_the_same(verdicts: Verdicts) -> None:
+    x, y = HERE
+    verdicts.decide(SUBJECT, [(HERE, HARDWARE)], ANN)
+    verdicts.decide(SUBJECT, [((x + 4, y), Change(Verdict.NATURAL, "a rock"))], BOB)
+    near, beside, far = (x + 8, y + 6), (x + 8, y + 14), (x + 60, y)
+    found = on_places(verdicts.current(SUBJECT), [far, beside, near])
+    assert list(found) == [near]
+    assert found[near].said == (Verdict.NATURAL, "a rock", "")
+    assert found[near].dispute == "ann: hardware; bob: natural"
+    assert on_places(verdicts.current(SUBJECT), [far]) == {}
 
 
 def test_a_change_leaves_what_it_does_not_name(verdicts: Verdicts) -> None:
@@ -72,35 +95,91 @@ def test_a_change_leaves_what_it_does_not_name(verdicts: Verdicts) -> None:
 
 
 def test_saying_it_twice_is_saying_it_once(verdicts: Verdicts) -> None:
-    assert verdicts.decide(SUBJECT, [(HERE, HARDWARE), (THERE, NATURAL)], "ann") == [HERE, THERE]
-    assert verdicts.decide(SUBJECT, [(HERE, HARDWARE), (THERE, HARDWARE)], "ann") == [THERE]
-    assert verdicts.decide(SUBJECT, [(HERE, HARDWARE)], "bob") == []
+    assert verdicts.decide(SUBJECT, [(HERE, HARDWARE), (THERE, NATURAL)], ANN) == [HERE, THERE]
+    assert verdicts.decide(SUBJECT, [(HERE, HARDWARE), (THERE, HARDWARE)], ANN) == [THERE]
     assert len(verdicts.history(SUBJECT)) == 3
 
 
-def test_undo_goes_back_action_by_action(verdicts: Verdicts) -> None:
-    verdicts.decide(SUBJECT, [(HERE, HARDWARE)], "ann")
-    verdicts.decide(SUBJECT, [(HERE, NATURAL), (THERE, NATURAL)], "ann")
-    assert verdicts.undo(SUBJECT, "ann") == [HERE, THERE]
+def test_an_action_under_a_ticket_is_done_once(verdicts: Verdicts) -> None:
+    first, second = By("ann", "window", "ticket-1"), By("ann", "window", "ticket-2")
+    verdicts.decide(SUBJECT, [(HERE, HARDWARE)], first)
+    verdicts.decide(SUBJECT, [(HERE, NATURAL)], second)
+    verdicts.decide(SUBJECT, [(HERE, HARDWARE)], first)  # sent again, for its answer was lost
+    assert said(verdicts) == {HERE: Verdict.NATURAL}
+    undoing = By("ann", "window", "ticket-3")
+    assert verdicts.undo(SUBJECT, undoing, "ticket-2") == [HERE]
+    assert verdicts.undo(SUBJECT, undoing, "ticket-2") == []
     assert said(verdicts) == {HERE: Verdict.HARDWARE}
-    assert verdicts.undo(SUBJECT, "ann") == [HERE]
+    assert verdicts.undo(SUBJECT, By("ann", "other", "ticket-4"), "ticket-1") == []
+
+
+def test_two_who_agree_and_one_who_clears_leave_the_others_verdict(verdicts: Verdicts) -> None:
+    verdicts.decide(SUBJECT, [(HERE, HARDWARE)], ANN)
+    verdicts.decide(SUBJECT, [(HERE, HARDWARE)], BOB)
+    found = verdicts.current(SUBJECT)[HERE]
+    assert [one.reviewer for one in found.opinions] == ["ann", "bob"]
+    assert not found.disputed
+    verdicts.decide(SUBJECT, [(HERE, Change(Verdict.UNREVIEWED))], BOB)
+    found = verdicts.current(SUBJECT)[HERE]
+    assert (found.verdict, found.reviewer) == (Verdict.HARDWARE, "ann")
+
+
+def test_two_who_disagree_are_both_kept(verdicts: Verdicts) -> None:
+    verdicts.decide(SUBJECT, [(HERE, HARDWARE)], ANN)
+    verdicts.decide(SUBJECT, [(HERE, Change(Verdict.UNSURE))], "cy")
+    assert not verdicts.current(SUBJECT)[HERE].disputed
+    verdicts.decide(SUBJECT, [(HERE, NATURAL)], BOB)
+    found = verdicts.current(SUBJECT)[HERE]
+    assert found.dispute == "ann: hardware; cy: unsure; bob: natural"
+    assert found.verdict is Verdict.NATURAL
+    verdicts.decide(SUBJECT, [(HERE, NATURAL)], ANN)
+    assert not verdicts.current(SUBJECT)[HERE].disputed
+
+
+def test_undo_goes_back_action_by_action(verdicts: Verdicts) -> None:
+    verdicts.decide(SUBJECT, [(HERE, HARDWARE)], ANN)
+    verdicts.decide(SUBJECT, [(HERE, NATURAL), (THERE, NATURAL)], ANN)
+    assert verdicts.undo(SUBJECT, ANN) == [HERE, THERE]
+    assert said(verdicts) == {HERE: Verdict.HARDWARE}
+    assert verdicts.undo(SUBJECT, ANN) == [HERE]
     assert said(verdicts) == {}
-    assert verdicts.undo(SUBJECT, "ann") == []
+    assert verdicts.undo(SUBJECT, ANN) == []
     history = verdicts.history(SUBJECT, HERE)
-    assert [(one.verdict, one.undone) for one in history] == [  # nothing is forgotten
+    assert [(one.change.verdict, one.undone) for one in history] == [  # nothing is forgotten
         (Verdict.HARDWARE, True),
         (Verdict.NATURAL, True),
     ]
 
 
-def test_undo_takes_back_nothing_of_another_reviewer(verdicts: Verdicts) -> None:
-    verdicts.decide(SUBJECT, [(HERE, HARDWARE), (THERE, HARDWARE)], "ann")
-    verdicts.decide(SUBJECT, [(THERE, NATURAL)], "bob")
-    assert verdicts.undo(SUBJECT, "ann") == [HERE, THERE]
+def test_undo_takes_back_nothing_of_another_window_whatever_the_name(verdicts: Verdicts) -> None:
+    yesterday = By("ann", "a window of yesterday")
+    verdicts.decide(SUBJECT, [(HERE, HARDWARE), (THERE, HARDWARE)], yesterday)
+    assert verdicts.undo(SUBJECT, ANN) == []
+    verdicts.decide(SUBJECT, [(THERE, NATURAL)], BOB)
+    assert verdicts.undo(SUBJECT, yesterday) == [HERE, THERE]
     assert said(verdicts) == {THERE: Verdict.NATURAL}
-    assert verdicts.undo(SUBJECT, "ann") == []
-    assert verdicts.undo(SUBJECT, "bob") == [THERE]
+    assert verdicts.undo(SUBJECT, BOB) == [THERE]
     assert said(verdicts) == {}
+
+
+def test_undoing_a_note_leaves_a_verdict_given_since_and_not_the_note(verdicts: Verdicts) -> None:
+    verdicts.decide(SUBJECT, [(HERE, Change(note="a shadow"))], ANN)
+    verdicts.decide(SUBJECT, [(HERE, NATURAL)], BOB)
+    verdicts.undo(SUBJECT, ANN)
+    assert verdicts.current(SUBJECT)[HERE].said == (Verdict.NATURAL, "", "")
+
+
+def test_news_are_the_places_that_changed_since_a_revision(verdicts: Verdicts) -> None:
+    assert verdicts.since(SUBJECT, 0) == (0, {})
+    verdicts.decide(SUBJECT, [(HERE, HARDWARE)], ANN)
+    first, changed = verdicts.since(SUBJECT, 0)
+    assert list(changed) == [HERE]
+    verdicts.decide(SUBJECT, [(THERE, NATURAL)], BOB)
+    second, changed = verdicts.since(SUBJECT, first)
+    assert {place: one.verdict for place, one in changed.items()} == {THERE: Verdict.NATURAL}
+    assert verdicts.since(SUBJECT, second) == (second, {})
+    verdicts.undo(SUBJECT, ANN)
+    assert verdicts.since(SUBJECT, second)[1] == {HERE: Decision(HERE)}
 
 
 @given(
@@ -120,12 +199,12 @@ def test_undoing_everything_leads_back_to_the_beginning(
     seen: list[dict[tuple[float, float], Decision]] = []
     for place, verdict, note in steps:
         before = verdicts.current(SUBJECT)
-        if verdicts.decide(SUBJECT, [(place, Change(verdict, note))], "ann"):
+        if verdicts.decide(SUBJECT, [(place, Change(verdict, note))], ANN):
             seen.append(before)
     while seen:
-        verdicts.undo(SUBJECT, "ann")
+        verdicts.undo(SUBJECT, ANN)
         assert verdicts.current(SUBJECT) == seen.pop()
-    assert verdicts.undo(SUBJECT, "ann") == []
+    assert verdicts.undo(SUBJECT, ANN) == []
 
 
 def test_history_cannot_be_rewritten(verdicts: Verdicts) -> None:
@@ -202,7 +281,7 @@ def test_a_reviewer_killed_mid_verdict_loses_and_doubles_nothing(
     # What was reported as done is there; at most the one that was under way may be there as well.
     assert len(mine) - (printed[-1] + 1) in (0, 1)
     assert verdicts.decide(subject, [((0.0, 0.0), Change(Verdict.NATURAL, "ann"))], "ann") == []
-    assert verdicts.undo(subject, "ann") == [(float(mine[-1]), 0.0)]
+    assert verdicts.undo(subject, By("ann", "ann")) == [(float(mine[-1]), 0.0)]
     with sqlite3.connect(verdicts.path) as base:
         assert base.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert base.execute("SELECT COUNT(*) FROM decisions").fetchone()[0] == len(mine) + 200
@@ -225,3 +304,43 @@ def test_tables_of_a_later_version_are_left_alone(verdicts: Verdicts) -> None:
     base.close()
     with pytest.raises(StoreError, match="version 99"):
         verdicts.current(SUBJECT)
+
+
+VERSION_1 = """
+CREATE TABLE actions (id INTEGER PRIMARY KEY AUTOINCREMENT, scene TEXT NOT NULL,
+  model TEXT NOT NULL,
+  reviewer TEXT NOT NULL, made TEXT NOT NULL, undoes INTEGER UNIQUE REFERENCES actions (id));
+CREATE TABLE decisions (action INTEGER NOT NULL REFERENCES actions (id), scene TEXT NOT NULL,
+  model TEXT NOT NULL, x REAL NOT NULL, y REAL NOT NULL, verdict TEXT NOT NULL, note TEXT NOT NULL,
+  name TEXT NOT NULL, PRIMARY KEY (scene, model, x, y, action)) WITHOUT ROWID;
+CREATE INDEX decisions_of_an_action ON decisions (action);
+CREATE INDEX actions_of_a_reviewer ON actions (scene, model, reviewer, id);
+CREATE TRIGGER no_action_changes BEFORE UPDATE ON actions BEGIN SELECT RAISE(ABORT, 'no'); END;
+CREATE TRIGGER no_action_goes BEFORE DELETE ON actions BEGIN SELECT RAISE(ABORT, 'no'); END;
+CREATE TRIGGER no_decision_changes BEFORE UPDATE ON decisions BEGIN SELECT RAISE(ABORT, 'no'); END;
+CREATE TRIGGER no_decision_goes BEFORE DELETE ON decisions BEGIN SELECT RAISE(ABORT, 'no'); END;
+PRAGMA user_version = 1;
+INSERT INTO actions VALUES (1, 'scene', 'model', 'ann', '2026-01-01T00:00:00+00:00', NULL),
+  (2, 'scene', 'model', 'bob', '2026-01-02T00:00:00+00:00', NULL),
+  (3, 'scene', 'model', 'ann', '2026-01-03T00:00:00+00:00', NULL),
+  (4, 'scene', 'model', 'ann', '2026-01-04T00:00:00+00:00', 3);
+INSERT INTO decisions VALUES (1, 'scene', 'model', 10.0, 20.0, 'hardware', '', ''),
+  (2, 'scene', 'model', 10.0, 20.0, 'hardware', 'its shadow', ''),
+  (3, 'scene', 'model', 10.0, 20.0, 'natural', 'its shadow', '');
+"""
+
+
+def test_verdicts_of_an_earlier_needle_are_kept(verdicts: Verdicts) -> None:
+    verdicts.path.parent.mkdir()
+    with sqlite3.connect(verdicts.path) as base:
+        base.executescript(VERSION_1)
+    base.close()
+    found = verdicts.current(SUBJECT)[HERE]
+    assert found.said == (Verdict.HARDWARE, "its shadow", "")
+    assert [one.reviewer for one in found.opinions] == ["ann"]  # bob wrote a note alone
+    assert [one.undone for one in verdicts.history(SUBJECT)] == [False, False, True]
+    verdicts.decide(SUBJECT, [(HERE, NATURAL)], BOB)
+    assert verdicts.current(SUBJECT)[HERE].disputed
+    with sqlite3.connect(verdicts.path) as base, pytest.raises(sqlite3.IntegrityError):
+        base.execute("DELETE FROM decisions")
+    base.close()

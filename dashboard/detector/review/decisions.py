@@ -1,0 +1,186 @@
+"""Verdicts of reviewers on places, and what they come to: each reviewer's own, and any dispute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from dashboard.detector.scanning.store import ScanStore
+
+# px; models place the same object a little apart, and no two places of one model lie as near.
+SAME_PLACE = 12.0
+
+Place = tuple[float, float]  # a detection's x, y in px of the scene
+
+
+class Verdict(StrEnum):
+    """What a place is, in a reviewer's eyes."""
+
+    UNREVIEWED = ""
+    HARDWARE = "hardware"
+    NATURAL = "natural"
+    ARTEFACT = "artefact"
+    UNSURE = "unsure"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What verdicts are about: the pixels of a scene, and the network that pointed at them."""
+
+    scene: str  # sha256 of the source file
+    model: str  # sha256 of the .onnx file; kept for the record, a verdict is about the scene
+
+    @classmethod
+    def of(cls, store: ScanStore) -> Subject:
+        """What verdicts on a scan are about."""
+        return cls(store.record.scene_sha256, store.record.model_sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a reviewer says of a place; None leaves a part as it is."""
+
+    verdict: Verdict | None = None
+    note: str | None = None
+    name: str | None = None  # what the reviewer calls the place
+
+    def without(self, note: str, name: str, verdict: Verdict) -> Change:
+        """The change less what is said already."""
+        return Change(
+            None if self.verdict == verdict else self.verdict,
+            None if self.note == note else self.note,
+            None if self.name == name else self.name,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the history: what one reviewer said of one place, and when."""
+
+    place: Place
+    change: Change
+    reviewer: str
+    made: str  # ISO 8601, UTC
+    action: int
+    undone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """One reviewer's verdict on a place."""
+
+    reviewer: str
+    verdict: Verdict
+    made: str
+    action: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """All that is decided about one place: the verdict is the latest of those that stand."""
+
+    place: Place
+    verdict: Verdict = Verdict.UNREVIEWED
+    note: str = ""
+    name: str = ""
+    reviewer: str = ""  # whose verdict it is; without one, who wrote last
+    made: str = ""  # ISO 8601, UTC
+    action: int = 0  # the last one about this place; 0 where nothing was decided yet
+    opinions: tuple[Opinion, ...] = ()  # of every reviewer who has one, the oldest first
+
+    @property
+    def said(self) -> tuple[Verdict, str, str]:
+        """What was decided, whoever did."""
+        return self.verdict, self.note, self.name
+
+    @property
+    def disputed(self) -> bool:
+        """True where reviewers call it different things; to be unsure disputes nothing."""
+        return len({one.verdict for one in self.opinions} - {Verdict.UNSURE}) > 1
+
+    @property
+    def dispute(self) -> str:
+        """Who calls it what, where they disagree; empty where they do not."""
+        if not self.disputed:
+            return ""
+        return "; ".join(f"{one.reviewer}: {one.verdict}" for one in self.opinions)
+
+    def verdict_of(self, reviewer: str) -> Verdict:
+        """What one reviewer calls it."""
+        own = (one.verdict for one in self.opinions if one.reviewer == reviewer)
+        return next(own, Verdict.UNREVIEWED)
+
+    def after(self, entry: Entry) -> Decision:
+        """The decision as it is when a reviewer has said more."""
+        change, opinions = entry.change, self.opinions
+        if change.verdict is not None:
+            opinions = tuple(one for one in opinions if one.reviewer != entry.reviewer)
+        if change.verdict:
+            made = Opinion(entry.reviewer, change.verdict, entry.made, entry.action)
+            opinions = (*opinions, made)
+        last = opinions[-1] if opinions else None
+        return replace(
+            self,
+            verdict=last.verdict if last else Verdict.UNREVIEWED,
+            note=self.note if change.note is None else change.note,
+            name=self.name if change.name is None else change.name,
+            reviewer=last.reviewer if last else entry.reviewer,
+            made=last.made if last else entry.made,
+            action=entry.action,
+            opinions=opinions,
+        )
+
+
+def decided(entries: Iterable[Entry]) -> dict[Place, Decision]:
+    """What entries come to, oldest first; what was undone does not count."""
+    found: dict[Place, Decision] = {}
+    for entry in entries:
+        if not entry.undone:
+            found[entry.place] = found.get(entry.place, Decision(entry.place)).after(entry)
+    return found
+
+
+def on_places(
+    decisions: Mapping[Place, Decision], places: Sequence[Place]
+) -> dict[Place, Decision]:
+    """The decisions about these places, whichever model pointed at them.
+
+    A decision is about the nearest of the places within `SAME_PLACE`; several about one place
+    come together, each reviewer's latest verdict and the latest words.
+    """
+    if not decisions or not places:
+        return {}
+    known = list(decisions.values())
+    far, nearest = cKDTree(np.array(places)).query(np.array([one.place for one in known]))
+    found: dict[Place, list[Decision]] = {}
+    for decision, distance, index in zip(known, far.tolist(), nearest.tolist(), strict=True):
+        if distance <= SAME_PLACE:
+            found.setdefault(places[index], []).append(decision)
+    return {place: _together(place, about) for place, about in found.items()}
+
+
+def _together(place: Place, decisions: list[Decision]) -> Decision:
+    if len(decisions) == 1:
+        return replace(decisions[0], place=place)
+    decisions = sorted(decisions, key=lambda one: one.action)
+    own = {one.reviewer: one for one in sorted(_opinions(decisions), key=lambda one: one.action)}
+    opinions = tuple(sorted(own.values(), key=lambda one: one.action))
+    last = opinions[-1] if opinions else decisions[-1]
+    return Decision(
+        place,
+        last.verdict,
+        next((one.note for one in reversed(decisions) if one.note), ""),
+        next((one.name for one in reversed(decisions) if one.name), ""),
+        last.reviewer,
+        last.made,
+        decisions[-1].action,
+        opinions,
+    )
+
+
+def _opinions(decisions: Iterable[Decision]) -> list[Opinion]:
+    return [opinion for one in decisions for opinion in one.opinions]

@@ -1,0 +1,110 @@
+"""Kinds: places that look alike, to be judged together; and how alike two places look.
+
+Places are described by the numbers that a judge gives them, each in its standard deviations over
+the scene's places; two are as alike as the cosine between them. Kinds are what average linkage
+joins: in a kind, two places are alike by `ALIKE` on average.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import pdist
+
+from dashboard.detector.arrays import Floats
+from dashboard.detector.places.detections import Detection
+from dashboard.detector.scanning.nearest import standardised
+from dashboard.detector.scanning.place_table import PlaceTable
+
+ALIKE = 0.6  # cosine, on average, within a kind
+FEWEST = 4  # places of a kind: what is rarer is looked at one by one
+MOST_KINDS = 8  # the largest, as many as a column shows
+MOST_PLACES = 2_000  # the strongest are grouped; the others are of the kind they are most like
+SAMPLE = 9  # places of a kind that are shown before it is judged at once,
+STRONGEST = 6  # of which so many are its strongest, and the others least like it
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Places that look alike, by their index in the list; a sample of them comes first."""
+
+    members: tuple[int, ...]
+    best: int  # the strongest
+
+
+def directions(table: PlaceTable, found: Sequence[Detection]) -> Floats | None:
+    """Unit vectors `[n, D]` that tell places apart; 0 where one was not looked at.
+
+    None where nothing is known of any.
+    """
+    rows, cols = (np.array([getattr(one, axis) for one in found], int) for axis in ("row", "col"))
+    lines = table.index(rows, cols)
+    if not len(found) or (lines < 0).all():
+        return None
+    unit = _unit(standardised(table.descriptions))
+    return np.where(lines[:, None] >= 0, unit[lines], np.float32(0))
+
+
+def likeness(table: PlaceTable, row: int, col: int) -> Floats | None:
+    """How alike each place of a table is to one of them, `[n]`: 1 is the same, 0 nothing alike.
+
+    None where that place was not looked at.
+    """
+    (line,) = table.index(np.array([row]), np.array([col])).tolist()
+    if line < 0:
+        return None
+    unit = _unit(standardised(table.descriptions))
+    return np.asarray(unit @ unit[line], np.float32)
+
+
+def kinds(unit: Floats) -> list[Kind]:
+    """The kinds among places `[n, D]`, strongest first: the largest first."""
+    known = np.flatnonzero(unit.any(axis=1))
+    grouped = known[:MOST_PLACES]
+    if len(grouped) < FEWEST:
+        return []
+    joined = linkage(pdist(unit[grouped].astype(np.float64), "cosine"), "average")
+    labels = fcluster(joined, 1 - ALIKE, "distance")
+    groups = [grouped[labels == label] for label in np.unique(labels)]
+    groups = sorted((one for one in groups if len(one) >= FEWEST), key=len, reverse=True)
+    groups = _with_the_rest(unit, known[MOST_PLACES:], groups[:MOST_KINDS])
+    return [Kind(tuple(_sample_first(unit, one)), int(one.min())) for one in groups]
+
+
+def first_looks(count: int, found: Sequence[Kind]) -> list[int]:
+    """The places to look at first, strongest first: the best of each kind, and those of none."""
+    later = {index for kind in found for index in kind.members if index != kind.best}
+    return [index for index in range(count) if index not in later]
+
+
+def _unit(values: Floats) -> Floats:
+    lengths = np.linalg.norm(values, axis=1, keepdims=True)
+    return np.asarray(values / np.where(lengths > 0, lengths, 1), np.float32)
+
+
+def _with_the_rest(unit: Floats, rest: np.ndarray, groups: list[np.ndarray]) -> list[np.ndarray]:
+    """The groups with each of the rest in that which it is most like, if it is."""
+    if not len(rest) or not groups:
+        return groups
+    means = np.stack([_unit(unit[one].mean(axis=0, keepdims=True))[0] for one in groups])
+    alike = unit[rest] @ means.T
+    of, best = alike.argmax(axis=1), alike.max(axis=1)
+    return [
+        np.concatenate([one, rest[(of == number) & (best >= ALIKE)]])
+        for number, one in enumerate(groups)
+    ]
+
+
+def _sample_first(unit: Floats, members: np.ndarray) -> list[int]:
+    """A kind's places, a sample first: its strongest, and those that are least like it.
+
+    What does not belong there is among these, if anything is.
+    """
+    middle = unit[members].mean(axis=0)
+    strongest: list[int] = np.sort(members)[:STRONGEST].tolist()
+    odd: list[int] = members[np.argsort(unit[members] @ middle)].tolist()
+    sample = strongest + [one for one in odd if one not in strongest][: SAMPLE - len(strongest)]
+    return sample + [one for one in np.sort(members).tolist() if one not in sample]

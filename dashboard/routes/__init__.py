@@ -1,0 +1,1 @@
+"""What the server answers besides pages and tiles: verdicts, and what is known of places."""

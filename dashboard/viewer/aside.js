@@ -1,0 +1,48 @@
+// The left column: what the sheet shows, and the map.
+
+const ASIDE = `
+<nav class="views" aria-label="Kinds of places"></nav>
+<button class="drawer" aria-expanded="false"><span></span><kbd>T</kbd></button>
+<div class="map_place"></div>`;
+
+class Aside {
+  // on: { view(id), drawer(), pick(index), larger() }
+  constructor(box, on) {
+    this.box = box;
+    this.on = on;
+    box.innerHTML = ASIDE;
+    this.views = box.querySelector(".views");
+    this.views.addEventListener("click", (event) => {
+      const row = event.target.closest("button");
+      if (row) on.view(row.dataset.view);
+    });
+    box.querySelector(".drawer").addEventListener("click", () => on.drawer());
+    this.map = new Viewer(box.querySelector(".map_place"));
+  }
+
+  // rows: [{ id, name, count, judged, picture }], of which one is shown.
+  show(rows, shown, words) {
+    this.box.querySelector(".drawer span").textContent = words;
+    while (this.views.children.length > rows.length) this.views.lastChild.remove();
+    rows.forEach((row, i) => this.row(row, i, row.id === shown));
+  }
+
+  row({ id, name, count, judged, picture }, i, shown) {
+    let button = this.views.children[i];
+    if (!button) {
+      button = document.createElement("button");
+      button.innerHTML = `<img alt="" draggable="false"><span class="name"></span><span class="count"></span>
+        <i class="part"><i></i></i>`;
+      this.views.appendChild(button);
+    }
+    button.dataset.view = id;
+    button.setAttribute("aria-pressed", String(shown));
+    button.setAttribute("aria-label", `${name}, ${count} places, ${judged} judged`);
+    const image = button.querySelector("img");
+    image.hidden = !picture;
+    if (picture && image.getAttribute("src") !== picture) image.src = picture;
+    button.querySelector(".name").textContent = name;
+    button.querySelector(".count").textContent = count;
+    button.querySelector(".part > i").style.width = `${count ? (100 * judged) / count : 0}%`;
+  }
+}
