@@ -20,6 +20,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
@@ -31,6 +32,7 @@ from dashboard.detector import OptionError
 log = logging.getLogger("needle.requests")
 LOCAL = ("localhost", "127.0.0.1", "[::1]", "::1")
 COOKIE = "needle-visitor"
+READING = ("GET", "HEAD", "OPTIONS")  # methods that change nothing; a WebSocket has none
 ASKS = {"WWW-Authenticate": 'Basic realm="Needle", charset="UTF-8"'}
 # Streamlit compiles and styles within the page, and its WebSocket is at the same origin.
 POLICY = (
@@ -125,6 +127,15 @@ def warning(address: str) -> str | None:
     )
 
 
+def foreign(headers: Mapping[str, str], known_as: frozenset[str]) -> bool:
+    """True where a page of another site asks, with what the browser knows of this server."""
+    origin = headers.get("origin", "")
+    if not origin:
+        return False  # no browser, or a page's own picture
+    site = urlsplit(origin)
+    return site.netloc != headers.get("host") and (site.hostname or "") not in known_as
+
+
 class Gate:
     """Lets in who may come, adds headers, writes a line a request."""
 
@@ -151,6 +162,8 @@ class Gate:
             refused = PlainTextResponse("not known by this name; see NEEDLE_HOSTS\n", 400)
         elif visitor is None and not scope["path"].endswith("/health"):
             refused = PlainTextResponse("a password is needed\n", 401, ASKS)
+        elif scope.get("method") not in READING and foreign(headers, self._known_as):
+            refused = PlainTextResponse("not from another site; see NEEDLE_HOSTS\n", 403)
         if refused is None:
             await self._app(scope, receive, answer)
         elif scope["type"] == "websocket":

@@ -40,12 +40,16 @@ def app(address: str = "localhost") -> Starlette:
 
 
 def ask(
-    path: str, kind: str = "http", address: str = "localhost", **headers: str
+    path: str,
+    kind: str = "http",
+    address: str = "localhost",
+    method: str = "GET",
+    **headers: str,
 ) -> tuple[int | str, dict[str, str]]:
     """The status of an answer, or the first message of a websocket; and the headers."""
     told = [(key.replace("_", "-").encode(), text.encode()) for key, text in headers.items()]
     scope: dict[str, Any] = {"type": kind, "path": path, "headers": told, "query_string": b""}
-    scope |= {"method": "GET"} if kind == "http" else {"subprotocols": []}
+    scope |= {"method": method} if kind == "http" else {"subprotocols": []}
     sent: list[Any] = []
 
     async def receive() -> dict[str, Any]:
@@ -94,6 +98,27 @@ def test_every_answer_has_the_headers_that_belong_there() -> None:
     assert headers["set-cookie"].startswith("needle-visitor=")
     assert "HttpOnly" in headers["set-cookie"]
     assert "set-cookie" not in ask("/", host="localhost", cookie="needle-visitor=me")[1]
+
+
+@pytest.mark.parametrize(
+    ("origin", "comes_in"),
+    [
+        ("http://localhost:8501", True),
+        ("https://needle.example.org", True),
+        ("https://evil.example", False),
+        ("http://localhost.evil.example:8501", False),
+        ("null", False),
+    ],
+)
+def test_another_site_neither_posts_nor_opens_a_websocket(
+    origin: str, comes_in: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEEDLE_HOSTS", "needle.example.org")
+    opened = ask("/socket", "websocket", host="localhost:8501", origin=origin)[0]
+    assert opened == ("websocket.accept" if comes_in else "websocket.close")
+    posted = ask("/", method="POST", host="localhost:8501", origin=origin)[0]
+    assert posted == (405 if comes_in else 403)
+    assert ask("/", host="localhost:8501", origin=origin)[0] == 200
 
 
 def test_a_password_is_asked_for_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
