@@ -39,6 +39,7 @@ from dashboard.detector import (
 
 ROOT = Path(__file__).resolve().parents[1]
 BAD_INPUT, STOPPED = 2, 130
+NODATA_HELP = "the DN that is no ground, or none where all are (default: as the file tells)"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -97,6 +98,7 @@ def parser() -> argparse.ArgumentParser:
 
     info = commands.add_parser("info", help="what a picture is, as JSON")
     info.add_argument("scene")
+    info.add_argument("--nodata", metavar="DN|none", help=NODATA_HELP)
     info.set_defaults(command=run_info)
 
     homes = commands.add_parser("home", help="what Needle keeps on this machine, and what may go")
@@ -144,6 +146,7 @@ def _scan_options(command: argparse.ArgumentParser) -> None:
         metavar="FILE|X0,Y0,X1,Y1",
         help="of interest: polygons in GeoJSON or GeoPackage, or a box in pixels",
     )
+    command.add_argument("--nodata", metavar="DN|none", help=NODATA_HELP)
     command.add_argument("--device", choices=DEVICES, default=defaults.device)
 
 
@@ -216,7 +219,11 @@ def _summary(finished: Finished) -> str:
 def _learned(picture: str, settings: ScanSettings) -> Path:
     """The model that has learned a picture's ground: now, where it has not before."""
     with progress("Reading", 100, " %") as reading, progress("Learning", 100, " %") as bar:
-        scene = ingest(picture, on_progress=lambda part: _advance(reading, round(100 * part)))
+        scene = ingest(
+            picture,
+            nodata=settings.nodata,
+            on_progress=lambda part: _advance(reading, round(100 * part)),
+        )
         reading.close()
         model = Model.load(settings.model, settings.device)
 
@@ -246,7 +253,11 @@ def run_batch(options: argparse.Namespace) -> None:
 def run_info(options: argparse.Namespace) -> None:
     """`info`: the facts of a picture, as JSON on standard output."""
     with progress("Reading", 100, " %") as bar:
-        scene = ingest(options.scene, on_progress=lambda part: _advance(bar, round(100 * part)))
+        scene = ingest(
+            options.scene,
+            nodata=options.nodata,
+            on_progress=lambda part: _advance(bar, round(100 * part)),
+        )
     print(json.dumps(facts_of(scene), indent=1, allow_nan=False))
 
 

@@ -62,6 +62,7 @@ class Job:
     learner: str | None = None  # the model that is to learn the scene first; None: nobody is
     state: State = State.WAITING
     read: float = 0.0  # part of the picture that has been read
+    nodata: str | None = None  # as the user says
     scene: Scene | None = None
     lesson: Lesson | None = None  # that is being learned, or was last
     learning: Step | None = None
@@ -137,12 +138,17 @@ class Worker:
             QueueFull: the visitor has as many scans waiting as one may.
         """
         learner = settings.model if settings and learn_first else None
+        nodata = settings.nodata if settings else None
         for job in self.jobs.values():
             same = (job.path, job.settings, job.learner) == (path, settings, learner)
             if same and job.active and not job.cancelled.is_set():
                 return job
-        job = Job(next(self._numbers), path, name, settings, learner, scene=scene)
+        job = Job(next(self._numbers), path, name, settings, learner, nodata=nodata, scene=scene)
         return self._add(job, asker)
+
+    def read(self, path: Path, name: str, nodata: str | None, asker: Asker = Asker()) -> Job:
+        """A job that only reads a picture, whose nodata is what the visitor says, if anything."""
+        return self._add(Job(next(self._numbers), path, name, None, nodata=nodata), asker)
 
     def learn(self, scene: Scene, model: str, asker: Asker = Asker()) -> Job:
         """A job that has a model learn a scene, no more; the one under way where there is one."""
@@ -245,7 +251,7 @@ class Worker:
 
         reading(0.0)
         job.state = State.READING
-        scene = job.scene or ingest(job.path, name=job.name, on_progress=reading)
+        scene = job.scene or ingest(job.path, name=job.name, nodata=job.nodata, on_progress=reading)
         job.scene = scene
         job.pins.enter_context(scene.pin())
         settings = job.settings

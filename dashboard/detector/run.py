@@ -42,7 +42,7 @@ def run(
     """
     check_folder(out)
     began = time.monotonic()
-    scene = ingest(path, on_progress=on_reading)
+    scene = ingest(path, nodata=settings.nodata, on_progress=on_reading)
     ingested = time.monotonic()
     with scene.pin():
         model = Model.load(settings.model, settings.device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import streamlit as st
 
@@ -25,6 +26,7 @@ def page() -> None:
     with left, st.container(key="choose"):
         choices = choose()
         _leave(choices)
+        _ask_nodata()
         job = _read(choices)
         scene = job.scene if job else None
         if scene:
@@ -48,6 +50,21 @@ def _leave(choices: list[Choice]) -> None:
     st.session_state["chosen_paths"] = paths
     if paths != before and not any(job.active for job in scans_watched()):
         st.session_state["watched"] = []
+
+
+def _ask_nodata() -> None:
+    """The DN that is no ground, where the file does not tell it, or tells it wrongly."""
+    with st.expander("Nodata"):
+        st.text_input(
+            "DN that is no ground",
+            placeholder="as the file tells",
+            key="nodata",
+            help="A number, or none where every DN is ground.",
+        )
+
+
+def _nodata() -> str | None:
+    return str(st.session_state.get("nodata") or "").strip() or None
 
 
 def _read(choices: list[Choice]) -> Job | None:
@@ -77,10 +94,12 @@ def _await(pending: list[int]) -> None:
 def _reading(choice: Choice) -> Job:
     """The one reading of this file in this session; a job that is done is not asked for again."""
     known: dict[str, int] = st.session_state.setdefault("readings", {})
-    key = hashlib.sha256(f"{choice.path} {choice.name}".encode()).hexdigest()
+    nodata = _nodata()
+    key = hashlib.sha256(f"{choice.path} {choice.name} {nodata}".encode()).hexdigest()
     jobs = state.worker().jobs
     if key not in known or known[key] not in jobs:
-        known[key] = state.worker().submit(choice.path, choice.name, asker=state.asker()).number
+        job = state.worker().read(choice.path, choice.name, nodata, state.asker())
+        known[key] = job.number
     return jobs[known[key]]
 
 
@@ -92,7 +111,7 @@ def _scan_button(choices: list[Choice], planned: Plan) -> None:
         jobs = []
         try:
             for c in good:
-                how = planned.settings, planned.learn_first
+                how = replace(planned.settings, nodata=_nodata()), planned.learn_first
                 jobs.append(state.worker().submit(c.path, c.name, *how, asker=state.asker()))
         except NeedleError as error:
             st.session_state["refused"] = str(error)

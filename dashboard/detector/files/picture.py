@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,13 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window
 
 from dashboard.detector.arrays import Mask, Pixels
-from dashboard.detector.errors import DamagedScene
+from dashboard.detector.errors import DamagedScene, OptionError
 from dashboard.detector.files import openjpeg
 from dashboard.detector.files.codestream import codestream
 from dashboard.detector.files.formats import Layout, damaged, layout_of, one_tile
 from dashboard.detector.tiling import Box
 
+NONE = "none"  # of nodata: every DN is ground
 BLOCK = 256  # px; strips begin at multiples of it, so that every block is written once
 STRIP_PIXELS = 1 << 24  # a strip of rows holds about so many
 # ISIS writes its special pixels as -3.4e38, others 1e32, often without a tag; no DN is as far out.
@@ -38,14 +40,35 @@ def storage_dtype(dtype: str) -> str:
     return dtype if dtype in ("uint8", "uint16") else "float32"
 
 
+def given_nodata(text: str) -> float | None:
+    """The DN that a user calls nodata; None where they say that there is none.
+
+    Raises:
+        OptionError: it is neither a number nor `none`.
+    """
+    if text.strip().lower() == NONE:
+        return None
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise OptionError(f"nodata is {text[:40]!r}; it must be a DN, or {NONE}") from error
+    if not math.isfinite(value):
+        raise OptionError(f"nodata is {text}; what is not finite is nodata anyway, give a DN")
+    return value
+
+
 class Picture:
     """An open picture read strip by strip along its native blocks."""
 
-    def __init__(self, source: rasterio.DatasetReader, name: str) -> None:
+    def __init__(
+        self, source: rasterio.DatasetReader, name: str, nodata: str | None = None
+    ) -> None:
+        """Reads the header; `nodata` is what the user says it is, a DN or `NONE`."""
         self.source = source
         self.layout = layout_of(source, name)
         self.dtype = storage_dtype(source.dtypes[0])
-        self.declared = source.nodata
+        self.given = nodata
+        self.declared = source.nodata if nodata is None else given_nodata(nodata)
         flags = source.mask_flag_enums[0]
         self.masked = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
         self.whole = one_tile(source)
@@ -177,7 +200,9 @@ class Picture:
 
     def _declares(self) -> bool:
         """True where the file itself says which pixels are nodata, so that DN 0 is a DN."""
-        told = self.layout in (Layout.GRAY_ALPHA, Layout.RGBA) or self.masked
+        told = (
+            self.given is not None or self.layout in (Layout.GRAY_ALPHA, Layout.RGBA) or self.masked
+        )
         if self._palette is not None:
             told |= bool(self._palette[1].any())
         kind = np.dtype(self.source.dtypes[0])

@@ -23,6 +23,7 @@ from dashboard.detector.areas.area_of_interest import Region
 from dashboard.detector.arrays import Floats
 from dashboard.detector.errors import OptionError
 from dashboard.detector.files.formats import GDAL_OPTIONS
+from dashboard.detector.files.picture import given_nodata
 from dashboard.detector.georeference.geography import lonlat_crs
 from dashboard.detector.ground.rarity import looks
 from dashboard.detector.ground.survey import Survey, survey
@@ -56,6 +57,7 @@ class ScanSettings:
     rule: str = DEFAULT_RULE  # by which a score becomes a sigma
     artefacts: bool = True  # list likely artefacts, with the reason, among the places
     area: str | None = None  # of interest, as `Region.of` takes it; the whole scene otherwise
+    nodata: str | None = None  # a DN, or `none`; what the file and its DN tell otherwise
     false_alarms: float | None = None  # to be expected: sigma is set so that it promises as many
 
     def __post_init__(self) -> None:
@@ -66,6 +68,8 @@ class ScanSettings:
                 f"the false alarms to expect are {self.false_alarms}; it must be a finite number "
                 "above 0"
             )
+        if self.nodata is not None:
+            given_nodata(self.nodata)
         if self.top is not None and self.top < 1:
             raise OptionError(f"top is {self.top}; it must be at least 1")
         if self.rule not in RULES:

@@ -89,7 +89,7 @@ def _end_with_asker() -> None:
 def _work(order: dict[str, Any], answers: int) -> None:
     """Decodes one picture and says what came of it."""
     name, work = str(order["name"]), Path(order["work"])
-    source, digest = Path(order["source"]), str(order["digest"])
+    source, digest, nodata = Path(order["source"]), str(order["digest"]), order["nodata"]
     os.environ.update(order["environment"])
     log = os.open(work / LOG, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     os.dup2(log, 2)
@@ -100,7 +100,7 @@ def _work(order: dict[str, Any], answers: int) -> None:
             picture = Picture(opened, name)
             _say(answers, pixels=opened.width * opened.height)
             limit_memory(memory_needed(source.stat().st_size, picture))
-        final = written(source, work, name, digest, lambda part: _say(answers, part=part))
+        final = written(source, work, name, digest, lambda part: _say(answers, part=part), nodata)
         _say(answers, done=str(final))
     except NeedleError as error:
         _say(answers, failed=[type(error).__name__, str(error)])

@@ -52,6 +52,7 @@ class Order:
     work: str  # path of an existing folder
     name: str  # as the user knows the picture
     digest: str  # SHA-256 of its content
+    nodata: str | None = None  # what the user says it is: a DN, or `none`
 
 
 def decode(order: Order, report: Progress) -> Path:

@@ -30,6 +30,7 @@ def facts_of_source(picture: Picture, name: str, digest: str) -> dict[str, Any]:
         "transform": place.transform,
         "nodata": picture.declared,
         "declares": picture.declares,
+        "nodata_given": picture.given is not None,
         "notes": (*place.notes, *picture.notes),
     }
 

@@ -10,12 +10,14 @@ import hashlib
 import shutil
 import tempfile
 import time
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 from dashboard.detector.errors import DamagedScene, UnknownFormat, unwritable
 from dashboard.detector.files.detached_label import beside, label_beside, pixels_of
 from dashboard.detector.files.formats import LABEL, identify, local_file
+from dashboard.detector.files.picture import NONE, given_nodata
 from dashboard.detector.scenes.decoder_process import Order, Progress, decode
 from dashboard.detector.scenes.scene import Scene
 from dashboard.detector.system.cache import cache_limit, keep_within
@@ -33,6 +35,7 @@ def ingest(
     home: Path | None = None,
     *,
     name: str | None = None,
+    nodata: str | None = None,
     on_progress: Progress | None = None,
 ) -> Scene:
     """The scene of a picture file, from the cache where its content was ingested before.
@@ -41,6 +44,7 @@ def ingest(
         path: a local picture of one of the `FORMATS`, or the label of one.
         home: the folder of Needle's own files; `needle_home()` otherwise.
         name: what the user calls the file; its own name otherwise.
+        nodata: what the user says it is, a DN or `none`; what the file and its DN tell otherwise.
         on_progress: called with the part that is done, 0 to 1.
 
     Raises:
@@ -55,7 +59,7 @@ def ingest(
     if pixels:
         digest = hashlib.sha256(f"{digest} {_sha256(pixels)}".encode()).hexdigest()
     folder = (home or needle_home()) / "scenes"
-    target = folder / f"{digest[:16]}-v{VERSION}.tif"
+    target = folder / f"{digest[:16]}-v{VERSION}{_variant(nodata)}.tif"
     scene = _cached(target, name)
     if scene is None:
         limit = cache_limit()
@@ -64,7 +68,9 @@ def ingest(
             with alone(folder / f".{digest[:16]}.lock", lambda: report(0.0)):
                 scene = _cached(target, name)
                 if scene is None:
-                    scene = _ingested((source, pixels), target, name, digest, report)
+                    scene = _ingested(
+                        (source, pixels), target, Order("", "", name, digest, nodata), report
+                    )
                     keep_within(folder, limit, "*.tif", target)
         except OSError as error:
             raise unwritable(folder, error) from error
@@ -73,17 +79,22 @@ def ingest(
 
 
 def _ingested(
-    files: tuple[Path, Path | None], target: Path, name: str, digest: str, report: Progress
+    files: tuple[Path, Path | None], target: Path, order: Order, report: Progress
 ) -> Scene:
     """The scene of a picture that nobody else reads at the time."""
-    folder, prefix = target.parent, f".ingest-{digest[:16]}-"
+    folder, prefix = target.parent, f".ingest-{order.digest[:16]}-"
     for left in folder.glob(f"{prefix}*"):  # by a crash, for the work on this picture is ours
         shutil.rmtree(left, ignore_errors=True)
     _sweep(folder)
     with tempfile.TemporaryDirectory(prefix=prefix, dir=folder) as work:
-        order = Order(str(_laid_out(*files, Path(work))), work, name, digest)
+        order = replace(order, source=str(_laid_out(*files, Path(work))), work=work)
         decode(order, report).replace(target)
-    return Scene.open(target, name)
+    return Scene.open(target, order.name)
+
+
+def _variant(nodata: str | None) -> str:
+    """What tells an ingested file from others of the same picture."""
+    return "" if nodata is None else f"-nodata{given_nodata(nodata)}".replace("None", NONE)
 
 
 def _label_and_pixels(source: Path, name: str, home: Path | None) -> tuple[Path, Path | None]:

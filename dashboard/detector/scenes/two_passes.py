@@ -70,10 +70,21 @@ class FirstPass:
         return self.fills.missing(dn, noted != 0)
 
 
-def written(source: Path, work: Path, name: str, digest: str, report: Progress) -> Path:
-    """The finished file of a picture, in the working folder."""
+def written(
+    source: Path,
+    work: Path,
+    name: str,
+    digest: str,
+    report: Progress,
+    nodata: str | None = None,
+) -> Path:
+    """The finished file of a picture, in the working folder.
+
+    Args:
+        nodata: what the user says it is, a DN or `none`; what the file and its DN tell otherwise.
+    """
     final = work / "final.tif"
-    decoding = _decoded(source, name, digest)
+    decoding = _decoded(source, name, digest, nodata)
     with rasterio.Env(**GDAL_OPTIONS), ahead(decoding, READ_AHEAD) as strips:
         survey, facts = _survey(strips, work / "raw.tif", lambda part: report(READ_SHARE * part))
     give_back()  # a whole compressed scene, which the decoder has held
@@ -81,10 +92,10 @@ def written(source: Path, work: Path, name: str, digest: str, report: Progress) 
         survey = _with_fills(survey, facts)
     with rasterio.Env(**GDAL_OPTIONS, SPARSE_OK_OVERVIEW="TRUE"), _writing(work.parent):
         found = _statistics(survey, name)
-        nodata = _settle(
+        blank = _settle(
             survey, final, found.centre, lambda part: report(READ_SHARE + WRITE_SHARE * part)
         )
-        _finish(final, completed(facts, found, nodata, survey.fills))
+        _finish(final, completed(facts, found, blank, survey.fills))
     return final
 
 
@@ -102,10 +113,12 @@ class _Layout:
 Strip = tuple[Box, NDArray[Any], Mask]
 
 
-def _decoded(source: Path, name: str, digest: str) -> Generator[_Layout | Strip, None, None]:
+def _decoded(
+    source: Path, name: str, digest: str, nodata: str | None
+) -> Generator[_Layout | Strip, None, None]:
     """How the picture will come, then its strips in order, each decoded once."""
     with open_picture(source, name) as opened:
-        picture = Picture(opened, name)
+        picture = Picture(opened, name, nodata)
         strips = picture.strips()
         facts = facts_of_source(picture, name, digest)
         yield _Layout(opened.shape, picture.dtype, strips, picture.by_columns, facts)
@@ -147,6 +160,8 @@ def _add(
 
 def _with_fills(survey: FirstPass, facts: dict[str, Any]) -> FirstPass:
     """The survey with fill values that no tag names; most pictures have none, and no more pass."""
+    if facts["nodata_given"]:
+        return survey
     found = suspects(survey.histogram.counts if survey.histogram else survey.extremes)
     if not found:
         return survey

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dashboard.detector import Box, Scene
+from dashboard.detector import Box, OptionError, ScanSettings, Scene, ingest
 from tests.detector import rasters
 
 Scenes = Callable[..., Scene]
@@ -108,3 +109,27 @@ def test_a_shadow_of_dn_0_is_never_taken_for_a_fill_value(scene_of: Scenes) -> N
     pixels = filled("uint16", gain=4, offset=9000)
     pixels[100:200, 100:200] = 0
     assert scene_of(pixels, nodata=65535).valid_fraction == 1
+
+
+def test_the_user_decides_what_is_nodata(tmp_path: Path) -> None:
+    pixels = filled("uint8", 255)
+    pixels[80:, ::7] = np.maximum(pixels[80:, ::7], 245)
+    pixels[300:350, 300:350] = 0
+    path = rasters.write(tmp_path / "scene.tif", pixels)
+    told = ingest(path, nodata="255")
+    assert (told.valid_fraction, told.nodata, told.notes) == (pytest.approx(0.8), 255, ())
+    assert ingest(path, nodata=" None ").valid_fraction == 1
+    assert ingest(path).valid_fraction == pytest.approx(1 - 2500 / 200_000)
+    assert len({ingest(path, nodata=how).path for how in (None, "none", "255", "255.0")}) == 3
+
+
+def test_a_fill_value_is_ground_where_the_user_says_so(tmp_path: Path) -> None:
+    path = rasters.write(tmp_path / "scene.tif", filled("int16", -9999))
+    assert ingest(path).valid_fraction == pytest.approx(0.8)
+    assert ingest(path, nodata="none").valid_fraction == 1
+
+
+@pytest.mark.parametrize("text", ["many", "nan", "inf", ""])
+def test_a_nodata_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(OptionError, match="nodata is"):
+        ScanSettings(nodata=text)
