@@ -22,7 +22,7 @@ from dashboard.detector.ground.blobs import Span, Spots
 from dashboard.detector.scanning.score_map import ScoreMap
 from dashboard.detector.scenes.dn_statistics import MAD_TO_SIGMA
 from dashboard.detector.scenes.scene import Scene
-from dashboard.detector.system.prefetch import side_by_side
+from dashboard.detector.system.prefetch import map_in_order
 from dashboard.detector.system.whole_file import whole_file
 from dashboard.detector.tiling import Box
 
@@ -111,7 +111,7 @@ def _spots_of(scene: Scene, on_progress: Watch | None = None) -> Floats:
         return SPOTS.of_lines(patch.dn, patch.valid, lines)
 
     bands = []
-    for band in side_by_side(found, SPOTS.spans(scene.height, LINES), THREADS):
+    for band in map_in_order(found, SPOTS.spans(scene.height, LINES), THREADS):
         bands.append(band)
         if on_progress:
             on_progress(FINDING * min(len(bands) * LINES / scene.height, 1.0))

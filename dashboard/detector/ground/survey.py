@@ -21,7 +21,7 @@ from dashboard.detector.arrays import Floats
 from dashboard.detector.ground.blobs import Span, Spots
 from dashboard.detector.scenes.dn_statistics import MAD_TO_SIGMA
 from dashboard.detector.scenes.scene import Patch, Scene
-from dashboard.detector.system.prefetch import side_by_side
+from dashboard.detector.system.prefetch import map_in_order
 from dashboard.detector.system.whole_file import whole_file
 from dashboard.detector.tiling import Box
 
@@ -98,7 +98,7 @@ def _bands(scene: Scene) -> Iterator[tuple[Floats, ...]]:
         spotted = SPOTS.of_lines(patch.dn, patch.valid, lines)
         return *_measured(patch.part(own), ceiling, compressed), _strongest(spotted)
 
-    return side_by_side(measured, SPOTS.spans(scene.height, BAND), THREADS)
+    return map_in_order(measured, SPOTS.spans(scene.height, BAND), THREADS)
 
 
 def _strongest(spotted: Floats) -> Floats:

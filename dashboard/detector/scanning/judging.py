@@ -15,7 +15,7 @@ from dashboard.detector.files.formats import GDAL_OPTIONS
 from dashboard.detector.models.judge import BATCH, WINDOW, Judge, Judgement
 from dashboard.detector.scanning.place_table import PlaceTable
 from dashboard.detector.scenes.scene import Scene, continued
-from dashboard.detector.system.prefetch import ahead, side_by_side
+from dashboard.detector.system.prefetch import map_in_order, prefetch
 from dashboard.detector.tiling import Box, Grid
 
 READ_AHEAD = 4  # batches of windows that wait for the judge, 2 MB each
@@ -37,7 +37,7 @@ def look(table: PlaceTable, first: int, scene: Scene, judge: Judge, grid: Grid) 
     Batches begin at fixed lines, so that a resumed scan shows the judge the very batches that an
     undisturbed one would, and gets the very same numbers. `first` is the first line of one.
     """
-    with ahead(_batches(table, first, scene, grid), READ_AHEAD) as batches:
+    with prefetch(_batches(table, first, scene, grid), READ_AHEAD) as batches:
         yield from _judged(batches, judge)
 
 
@@ -96,4 +96,4 @@ def _judged(batches: Iterable[tuple[int, Floats]], judge: Judge) -> Iterator[Loo
 
     if not judge.beside:
         return map(work, batches)
-    return side_by_side(work, batches, free.qsize())
+    return map_in_order(work, batches, free.qsize())

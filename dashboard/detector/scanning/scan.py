@@ -29,7 +29,7 @@ from dashboard.detector.scanning.pieces import look as look_at_piece
 from dashboard.detector.scanning.store import ScanRecord, ScanStore, Scores, lock_path
 from dashboard.detector.scenes.scene import Scene
 from dashboard.detector.system.locks import PAUSE, Lock
-from dashboard.detector.system.prefetch import ahead, side_by_side
+from dashboard.detector.system.prefetch import map_in_order, prefetch
 
 READ_AHEAD = 2  # pieces that wait for the network; each takes some 20 MB
 SETTLE_SECONDS = 1.0  # between two writes of a scan's progress
@@ -141,7 +141,7 @@ def _score(sitting: _Sitting, scene: Scene, model: Model) -> Iterator[Progress]:
     seen = store.seen("r+")
     runs_on = {"provider": model.provider, "device": model.device_label}
     try:
-        with ahead(_readings(record, scene, model.card.sees), READ_AHEAD) as readings:
+        with prefetch(_readings(record, scene, model.card.sees), READ_AHEAD) as readings:
             for reading, said in looked(readings, scene, model):
                 _keep(values, surprise, reading, said.found, record.around)
                 if seen and said.features is not None:
@@ -214,7 +214,7 @@ def looked(
 
     if not model.beside:
         return map(work, readings)
-    return side_by_side(work, readings, free.qsize())
+    return map_in_order(work, readings, free.qsize())
 
 
 def estimate(

@@ -39,7 +39,7 @@ from dashboard.detector.scenes.nodata import HALO, Areas, as_dn, fill_holes
 from dashboard.detector.scenes.scene import GROUND, HOLE, NODATA, TAG
 from dashboard.detector.system.gdal_errors import GDAL_ERRORS
 from dashboard.detector.system.memory import give_back
-from dashboard.detector.system.prefetch import ahead
+from dashboard.detector.system.prefetch import prefetch
 from dashboard.detector.tiling import Box
 
 SMALLEST_OVERVIEW = 256  # px of the longer side
@@ -85,7 +85,7 @@ def written(
     """
     final = work / "final.tif"
     decoding = _decoded(source, name, digest, nodata)
-    with rasterio.Env(**GDAL_OPTIONS), ahead(decoding, READ_AHEAD) as strips:
+    with rasterio.Env(**GDAL_OPTIONS), prefetch(decoding, READ_AHEAD) as strips:
         survey, facts = _survey(strips, work / "raw.tif", lambda part: report(READ_SHARE * part))
     give_back()  # a whole compressed scene, which the decoder has held
     with rasterio.Env(**GDAL_OPTIONS):

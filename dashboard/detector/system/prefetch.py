@@ -68,7 +68,7 @@ class _Ahead(Generic[T]):
 
 
 @contextmanager
-def ahead(work: Generator[T, None, None], depth: int) -> Iterator[Iterator[T]]:
+def prefetch(work: Generator[T, None, None], depth: int) -> Iterator[Iterator[T]]:
     """The items of a generator that runs in a thread, at most `depth` of them waiting.
 
     The generator is begun, gone through and closed in that one thread, so that it may open what
@@ -82,7 +82,7 @@ def ahead(work: Generator[T, None, None], depth: int) -> Iterator[Iterator[T]]:
         running.stop()
 
 
-def side_by_side(work: Callable[[S], T], items: Iterable[S], threads: int) -> Iterator[T]:
+def map_in_order(work: Callable[[S], T], items: Iterable[S], threads: int) -> Iterator[T]:
     """What comes of each item, in their order; up to `threads` of them are worked on at once."""
     with ThreadPoolExecutor(threads) as pool:
         under_way: deque[Future[T]] = deque()

@@ -8,7 +8,9 @@ from collections.abc import Generator
 
 import pytest
 
-from dashboard.detector.system.prefetch import ahead, side_by_side
+from dashboard.detector.system.prefetch import POLL, map_in_order, prefetch
+
+WAIT = 30  # s until what should happen is given up
 
 
 def counted(seen: list[int], count: int = 100) -> Generator[int, None, None]:
@@ -18,29 +20,39 @@ def counted(seen: list[int], count: int = 100) -> Generator[int, None, None]:
 
 
 def test_items_come_in_their_order_and_all() -> None:
-    with ahead(counted([]), 3) as items:
+    with prefetch(counted([]), 3) as items:
         assert list(items) == list(range(100))
 
 
 def test_no_more_than_the_depth_is_worked_out_ahead() -> None:
     seen: list[int] = []
-    with ahead(counted(seen), 3) as items:
+    full = threading.Event()
+
+    def counting() -> Generator[int, None, None]:
+        for number in range(100):
+            seen.append(number)
+            if number == 4:
+                full.set()
+            yield number
+
+    with prefetch(counting(), 3) as items:
         assert next(items) == 0
-        time.sleep(0.3)
+        assert full.wait(WAIT)
+        time.sleep(2 * POLL)  # in which a thread that does not stop would go on
         assert len(seen) == 5  # one taken, three that wait, one in the thread's hand
 
 
-def test_what_is_wanted_is_ready() -> None:
-    def slow() -> Generator[int, None, None]:
-        for number in range(10):
-            time.sleep(0.05)
-            yield number
+def test_what_is_wanted_next_is_worked_on_while_the_last_is_used() -> None:
+    second = threading.Event()
 
-    began = time.monotonic()
-    with ahead(slow(), 2) as items:
-        for _ in items:
-            time.sleep(0.05)
-    assert time.monotonic() - began < 0.9  # 1.0 s and more one after the other
+    def working() -> Generator[int, None, None]:
+        yield 0
+        second.set()
+        yield 1
+
+    with prefetch(working(), 2) as items:
+        assert next(items) == 0
+        assert second.wait(WAIT)
 
 
 def test_an_error_is_raised_after_what_came_before_it() -> None:
@@ -49,7 +61,7 @@ def test_an_error_is_raised_after_what_came_before_it() -> None:
         raise OSError("the disk is gone")
 
     seen = []
-    with pytest.raises(OSError, match="the disk is gone"), ahead(failing(), 3) as items:
+    with pytest.raises(OSError, match="the disk is gone"), prefetch(failing(), 3) as items:
         seen += [next(items)]
         next(items)
     assert seen == [1]
@@ -65,7 +77,7 @@ def test_leaving_ends_the_thread_and_closes_the_generator_in_it() -> None:
         finally:
             where.append(threading.current_thread())
 
-    with ahead(endless(), 2) as items:
+    with prefetch(endless(), 2) as items:
         next(items)
     assert [thread.name for thread in where] == ["needle-ahead"]
     assert not where[0].is_alive()
@@ -73,22 +85,29 @@ def test_leaving_ends_the_thread_and_closes_the_generator_in_it() -> None:
 
 def test_work_side_by_side_comes_in_order_and_no_faster_than_it_is_taken() -> None:
     begun: list[int] = []
+    full, second = threading.Event(), threading.Event()
 
     def work(number: int) -> int:
         begun.append(number)
-        time.sleep(0.02 * (number % 2))
+        if len(begun) == 4:
+            full.set()
+        if number == 1:
+            assert second.wait(WAIT)  # the later one ends first
+        elif number == 2:
+            second.set()
         return number**2
 
-    found = side_by_side(work, range(20), 3)
+    found = map_in_order(work, range(20), 3)
     assert next(found) == 0
-    time.sleep(0.2)
+    assert full.wait(WAIT)
+    time.sleep(0.1)  # in which one more would be begun
     assert sorted(begun) == [0, 1, 2, 3]
     assert list(found) == [number**2 for number in range(1, 20)]
 
 
 def test_work_side_by_side_is_done_at_once() -> None:
     both = threading.Barrier(2)
-    assert len(list(side_by_side(lambda _: both.wait(5), range(4), 2))) == 4
+    assert len(list(map_in_order(lambda _: both.wait(5), range(4), 2))) == 4
 
 
 def test_work_that_fails_or_is_given_up_ends() -> None:
@@ -99,10 +118,10 @@ def test_work_that_fails_or_is_given_up_ends() -> None:
 
     seen = []
     with pytest.raises(OSError, match="the disk is gone"):
-        for number in side_by_side(work, range(9), 2):
+        for number in map_in_order(work, range(9), 2):
             seen.append(number)
     assert seen == [0, 1]
-    given_up = side_by_side(work, iter([0, 1]), 1)
+    given_up = map_in_order(work, iter([0, 1]), 1)
     assert next(given_up) == 0
     given_up.close()  # type: ignore[attr-defined]
     assert not [one for one in threading.enumerate() if "ThreadPool" in one.name]
