@@ -11,10 +11,12 @@ from dashboard.detector import (
     CREDIT,
     PRODUCTS,
     RUN_RECORD,
+    Detection,
     Finished,
     NeedleError,
     Product,
     Subject,
+    Verdict,
     Verdicts,
     checksum,
     quick_checksums,
@@ -193,13 +195,21 @@ def _extent(name: str, finished: Finished) -> str:
         return "Taken last, it holds the checksum of every file."
     if name == "coverage.geojson":
         return f"{finished.coverage.words}."
+    said = [found for found in finished.detections if finished.decision(found).verdict]
     counted = {
+        "confirmed.kml": ([one for one in said if _confirmed(one, finished)], "place"),
+        "verdicts.coco.json": (said, "verdict"),
+        "verdicts.yolo.zip": (said, "verdict"),
         "tiles.csv": (finished.flagged, "row"),
         "report.html": (finished.detections, "place"),
         "tiles.zip": (finished.pictured, "picture"),
     }
     things, noun = counted.get(name, (finished.detections, "row"))
     return f"{frame.count(len(things), noun)}."
+
+
+def _confirmed(found: Detection, finished: Finished) -> bool:
+    return finished.decision(found).verdict is Verdict.HARDWARE
 
 
 def _stem(finished: Finished) -> str:

@@ -29,7 +29,9 @@ from dashboard.detector.products.finished import (
     tiles_csv,
 )
 from dashboard.detector.products.geopackage import geopackage
+from dashboard.detector.products.kml import kml
 from dashboard.detector.products.report import CREDIT, report
+from dashboard.detector.products.training_boxes import coco, yolo
 from dashboard.detector.review.decisions import Verdict
 from dashboard.detector.scanning.store import ScanRecord
 from dashboard.detector.scenes.grey import grey, png
@@ -198,6 +200,27 @@ PRODUCTS = (
         lambda f: coverage_geojson(f, origin(f)).encode(),
     ),
     Product(
+        "confirmed.kml",
+        "Confirmed places, KML",
+        "What was called hardware, as placemarks for a globe.",
+        "application/vnd.google-earth.kml+xml",
+        lambda f: kml(f, CREDIT).encode(),
+    ),
+    Product(
+        "verdicts.coco.json",
+        "Boxes of verdicts, COCO",
+        "Judged places as annotations, to train other networks with.",
+        "application/json",
+        lambda f: coco(f, origin(f)).encode(),
+    ),
+    Product(
+        "verdicts.yolo.zip",
+        "Boxes of verdicts, YOLO",
+        "The same as label files of YOLO.",
+        "application/zip",
+        yolo,
+    ),
+    Product(
         "tiles.zip",
         "Flagged tiles, pictures",
         "A PNG of each flagged tile at full resolution with its world file, strongest first.",
@@ -212,7 +235,14 @@ PRODUCTS = (
         lambda f: report(f, run_record(f, {})).encode(),
     ),
 )
-ON_DEMAND = ("detections.gpkg", "tiles.zip", "report.html")  # the page makes them when asked
+ON_DEMAND = (
+    "detections.gpkg",
+    "tiles.zip",
+    "report.html",
+    "confirmed.kml",
+    "verdicts.coco.json",
+    "verdicts.yolo.zip",
+)  # the page makes them when asked
 IN_FOLDER = tuple(product for product in PRODUCTS if product.name not in ON_DEMAND)
 QUICK = ("detections.csv", "detections.geojson")  # the rest of a whole scene takes long to make
 
