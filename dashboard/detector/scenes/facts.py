@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dashboard.detector.files.left_out import left_out
 from dashboard.detector.files.picture import Picture
 from dashboard.detector.georeference.labels import placement_of
 from dashboard.detector.scenes.dn_statistics import Statistics
@@ -31,7 +32,7 @@ def facts_of_source(picture: Picture, name: str, digest: str) -> dict[str, Any]:
         "nodata": picture.declared,
         "declares": picture.declares,
         "nodata_given": picture.given is not None,
-        "notes": (*place.notes, *picture.notes),
+        "notes": (*place.notes, *picture.notes, *left_out(source)),
     }
 
 
