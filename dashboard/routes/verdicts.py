@@ -37,6 +37,8 @@ MOST_BYTES = 1 << 20  # of a request; ten thousand places take a quarter
 MOST_ACTIONS, MOST_PLACES = 500, 10_000
 LONGEST_WORDS, LONGEST_NAME = 500, 80  # letters
 ID = re.compile(r"[\w-]{8,64}", re.ASCII)
+# What reading a body as a list of actions raises where it is something else.
+MALFORMED = (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
 FRESH = {"Cache-Control": "no-store"}
 
 
@@ -76,7 +78,7 @@ def read(request: Request) -> Response:
     try:
         since = int(request.query_params.get("since", "0"))
         return JSONResponse(_news(_store(request), since), headers=FRESH)
-    except (NeedleError, ValueError) as error:
+    except (NeedleError, ValueError, OverflowError) as error:
         return _said(str(error), 404)
 
 
@@ -91,7 +93,7 @@ async def file(request: Request) -> Response:
         return _said(str(error), 400)
     except StoreError as error:
         return _said(str(error), 503)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except MALFORMED as error:
         return _said(f"this is no list of actions ({error})", 400)
 
 

@@ -14,6 +14,7 @@ from tests.dashboard.client import OWN, Client
 
 Scenes = Callable[..., Scene]
 SESSION = "a-window-of-ann"
+SINCE = b'{"session": "a-window", "actions": [], "since": %b}'
 HERE, THERE = [100.0, 120.0], [300.5, 200.0]
 
 
@@ -159,3 +160,17 @@ def test_a_base_that_cannot_be_written_is_said_and_can_be_tried_again(
     assert answer.status == 503
     assert "move the file away" in answer.json["error"]
     assert Client().get(address).status == 404
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"[" * 100_000, id="nested"),
+        pytest.param(b'{"session": "a-window", "actions": [], "since": 1e999}', id="infinite"),
+        pytest.param(
+            b'{"session": "a-window", "actions": [], "since": ' + b"9" * 400 + b"}", id="long"
+        ),
+    ],
+)
+def test_a_body_without_sense_is_refused(address: str, body: bytes) -> None:
+    assert Client().post(address, body).status in (200, 400, 404)  # never a fault of ours

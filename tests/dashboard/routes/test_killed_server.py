@@ -1,0 +1,84 @@
+"""A server killed while verdicts come in has every one that it has acknowledged."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from http.client import HTTPException
+from pathlib import Path
+
+import pytest
+
+from dashboard.detector import Subject, Verdicts, list_scans
+from dashboard.viewer import addresses
+from tests.fuzz import home as homes
+
+ROOT = Path(__file__).resolve().parents[3]
+ASKED = 60  # verdicts that are acknowledged before the kill
+
+
+def post(at: str, key: str, number: int) -> list[str]:
+    """Files one verdict; the ids that are acknowledged."""
+    action = {"id": f"action-{number:06d}", "reviewer": "ann", "verdict": "hardware"}
+    action |= {"places": [[float(number), 7.0]]}  # type: ignore[dict-item]
+    body = json.dumps({"session": "a-window-of-ann", "actions": [action], "since": 0}).encode()
+    headers = {"Content-Type": "application/json", "Origin": at}
+    request = urllib.request.Request(f"{at}{addresses.verdicts()}/{key}", body, headers)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        done: list[str] = json.load(answer)["done"]
+    return done
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_what_was_acknowledged_is_there_after_a_kill(tmp_path: Path) -> None:
+    home = homes.made(tmp_path)
+    (store,) = list_scans(home)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    at = f"http://localhost:{port}"
+    own = {"NEEDLE_HOME": str(home), "STREAMLIT_SERVER_HEADLESS": "true"}
+    command = [sys.executable, "-m", "dashboard", "--port", str(port)]
+    server = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=os.environ | own,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for(f"{at}/health")
+        acknowledged: list[str] = []
+        number = 0
+        while server.poll() is None:
+            number += 1
+            if number > ASKED:
+                server.kill()  # the next may be under way, or not be taken any more
+            try:
+                acknowledged += post(at, store.key, number)
+            except (OSError, HTTPException):
+                break
+    finally:
+        server.kill()
+        server.wait()
+    assert len(acknowledged) >= ASKED
+    known = {int(x) for x, _ in Verdicts(home).current(Subject.of(store))}
+    assert known >= {int(ticket.removeprefix("action-")) for ticket in acknowledged}
+
+
+def _wait_for(address: str) -> None:
+    until = time.monotonic() + 120
+    while True:
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+        except OSError:
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        else:
+            return
