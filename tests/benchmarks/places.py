@@ -1,13 +1,15 @@
 """How a network of single places ranks what was planted: by logit, residual, novelty and sums.
 
     python -m tests.benchmarks.places MODEL.onnx [MODEL.onnx ...] --scenes PICTURE [PICTURE ...]
-        [--planted 3] [--largest 1536] [--per-mpx 250] [--work FOLDER]
+        [--planted 3 | --odd 24] [--largest 1536] [--per-mpx 250] [--work FOLDER]
 
 Lets `guarded` point at the places of each picture, has each model look at them, and counts for each
 object how many false places rank above it: by residual, by logit, and by sums of surprises (minus
 the logarithm of the rank among the scene's places) with and without novelty. With `--planted` the
-six pieces of the article are planted with so many seeds on each picture; otherwise its own truth
-counts. One line of JSON a model and scene, then geometric means of cost + 1, less 1, by picture.
+six pieces of the article are planted with so many seeds on each picture, with `--odd` so many of
+each shape of `tests.benchmarks.odd_shapes`; otherwise its own truth counts. One line of JSON a
+model and scene, with how many objects rank above so many false places (`--alarms` per 10 Mpx); then
+geometric means of cost + 1, less 1, by picture.
 Places and planted scenes are kept in the work folder, so that another model takes seconds.
 """
 
@@ -29,6 +31,7 @@ from dashboard.detector import Box, ingest
 from dashboard.detector.models.judge import Judge, Judgement
 from dashboard.detector.scanning import peaks
 from dashboard.detector.scanning.judging import windows
+from tests.benchmarks.odd_shapes import strewn
 from training.evaluate.contestants import Network
 from training.evaluate.measures import NEAR
 from training.evaluate.planted import Planted
@@ -51,6 +54,7 @@ class Found:
     dn: NDArray[np.float32]  # [n, 1, 128, 128]
     objects: tuple[KnownObject, ...]
     ignore: tuple[Box, ...]
+    area: int  # px of the scene
 
     def inside(self, boxes: Sequence[Box]) -> Mask:
         """Which places lie in any of some boxes."""
@@ -63,6 +67,18 @@ class Found:
                 & (self.y < box.y_max)
             )
         return held
+
+
+def strewn_pictures(scenes: Sequence[Path], each: int, work: Path) -> Iterator[Path]:
+    """The pictures strewn with odd shapes, their truth beside them, made where they are not yet."""
+    for scene in scenes:
+        kept = list(work.glob(f"{scene.stem}-odd.truth.json"))
+        if kept:
+            yield next(one for one in work.glob(f"{scene.stem}-odd.*") if one != kept[0])
+            continue
+        path, truth = strewn(scene, each, 0, work)
+        truth.write(path)
+        yield path
 
 
 def pictures(scenes: Sequence[Path], seeds: int, largest: int | None, work: Path) -> Iterator[Path]:
@@ -97,7 +113,7 @@ def found(picture: Path, per_mpx: float, work: Path) -> Found:
         np.savez(kept, x=xs, y=ys, residual=top.scores, dn=windows(scene, xs, ys))
     with np.load(kept) as stored:
         parts = (stored[name] for name in ("x", "y", "residual", "dn"))
-        return Found(*parts, known.objects, known.ignore)
+        return Found(*parts, known.objects, known.ignore, scene.width * scene.height)
 
 
 def surprise(values: Doubles) -> Doubles:
@@ -160,6 +176,8 @@ def main() -> None:
     parser.add_argument("models", nargs="+", type=Path)
     parser.add_argument("--scenes", nargs="+", required=True, type=Path)
     parser.add_argument("--planted", type=int, default=0, metavar="SEEDS")
+    parser.add_argument("--odd", type=int, default=0, metavar="EACH", help="of each odd shape")
+    parser.add_argument("--alarms", type=float, default=100.0, help="false places per 10 Mpx")
     parser.add_argument("--largest", type=int, help="px; of a larger picture the middle is taken")
     parser.add_argument("--per-mpx", type=float, default=250.0)
     parser.add_argument("--work", type=Path, default=Path("places-work"))
@@ -167,7 +185,10 @@ def main() -> None:
     given.work.mkdir(parents=True, exist_ok=True)
     judges = [Judge.load(path, "cpu") for path in given.models]
     ways: dict[tuple[str, str], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for picture in pictures(given.scenes, given.planted, given.largest, given.work):
+    tried = pictures(given.scenes, given.planted, given.largest, given.work)
+    if given.odd:
+        tried = strewn_pictures(given.scenes, given.odd, given.work)
+    for picture in tried:
         seen = found(picture, given.per_mpx, given.work)
         ground = picture.stem.partition("-planted-")[0]
         for judge in judges:
@@ -176,6 +197,8 @@ def main() -> None:
             line["objects"] = [one.name for one in seen.objects]
             for way, scores in ranked(seen, judge.look(seen.dn)).items():
                 line[way] = costs(seen, scores)
+                most = given.alarms * seen.area / 1e7
+                line[f"{way}, found"] = sum(cost <= most for cost in line[way])
                 ways[judge.name, ground][way] += line[way]
             print(json.dumps(line), flush=True)
     for one in summary(ways):
