@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
@@ -22,6 +21,7 @@ from dashboard.detector import (
     check_folder,
     harmless,
     run,
+    whole_file,
 )
 
 EXECUTORS = ("local", "dask")
@@ -86,12 +86,10 @@ def _write(out: Path, text: str) -> None:
     Raises:
         StoreError: it cannot be written.
     """
-    part = out / f".{SUMMARY}.{os.getpid()}"
     try:
-        part.write_text(text, encoding="utf-8", errors="replace")
-        part.replace(out / SUMMARY)
+        with whole_file(out / SUMMARY) as file:
+            file.write(text.encode(errors="replace"))
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise StoreError(
             f"{out / SUMMARY}: cannot be written ({error.strerror}); make room"
         ) from error

@@ -61,7 +61,7 @@ ARROWS = {
 # `evaluate` alone sees the whole public face.
 SHARED = {"arrays", "errors", "tiling", "system.locks", "scenes.scene", "scenes.ingest"}
 SHARED |= {"models.card", "models.chessboard", "models.devices"}
-SHARED |= {"scanning.pieces", "scanning.store"}
+SHARED |= {"scanning.pieces", "scanning.store", "system.whole_file"}
 MOST = 16  # Python files of a folder
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import tempfile
 from pathlib import Path
 
 import onnx
 
 from dashboard.detector.errors import ModelError
 from dashboard.detector.models.card import ModelCard
+from dashboard.detector.system.whole_file import whole_file
 
 EXPORTED = Path(__file__).resolve().parents[1] / "exported"
 
@@ -50,7 +50,5 @@ def git_revision() -> str:
 def write(target: Path, content: bytes) -> None:
     """Write a file in one step: it is whole or not there."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as part:
-        part.write(content)
-    Path(part.name).chmod(0o644)
-    Path(part.name).replace(target)
+    with whole_file(target) as file:
+        file.write(content)

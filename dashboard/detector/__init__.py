@@ -66,6 +66,7 @@ from dashboard.detector.scenes.scene import Patch, Scene
 from dashboard.detector.system.home import needle_home
 from dashboard.detector.system.housekeeping import Holding, bound, holdings, prune
 from dashboard.detector.system.locks import Pin
+from dashboard.detector.system.whole_file import whole_file
 from dashboard.detector.tiling import Box, Grid, Tile
 
 __all__ = [
@@ -170,5 +171,6 @@ __all__ = [
     "sigma_map",
     "survey",
     "triptychs",
+    "whole_file",
     "write_results",
 ]

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import io
 import json
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -25,6 +24,7 @@ from dashboard.detector import (
     looks,
     sigma_map,
     survey,
+    whole_file,
 )
 from training.evaluate.contestants import ARTICLE, Contestant
 from training.evaluate.measures import EVERY, SIGMA, Outcome, judge
@@ -202,12 +202,8 @@ def write(path: Path, text: str) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as part:
-            part.write(text)
-        Path(part.name).chmod(0o644)
-        Path(part.name).replace(path)
+        with whole_file(path) as file:
+            file.write(text.encode())
     except OSError as error:
         raise StoreError(
             f"{path}: cannot be written ({error.strerror}); give another --out"

@@ -34,6 +34,7 @@ from dashboard.detector.scenes.scene import Scene
 from dashboard.detector.system.arrays_on_disk import write_array
 from dashboard.detector.system.home import needle_home
 from dashboard.detector.system.locks import alone
+from dashboard.detector.system.whole_file import whole_file
 from dashboard.detector.tiling import Grid
 
 # Positions along a side of the square that a network for areas looks at at a time. Its margin is
@@ -364,9 +365,8 @@ class ScanStore:
     def write_record(self) -> None:
         """Put the record on disk, in one step."""
         text = json.dumps(asdict(self.record), indent=1, allow_nan=False)
-        temporary = self.folder / f"scan.json.{os.getpid()}"
-        temporary.write_text(text + "\n", encoding="utf-8")
-        temporary.replace(self.folder / "scan.json")
+        with whole_file(self.folder / "scan.json") as file:
+            file.write(f"{text}\n".encode())
 
 
 def list_scans(home: Path | None = None) -> list[ScanStore]:
