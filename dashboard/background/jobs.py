@@ -22,13 +22,13 @@ from dashboard.detector import (
     NeedleError,
     Pin,
     Progress,
-    Region,
     ScanSettings,
     ScanStore,
     Scene,
     bound,
     ingest,
     scan,
+    stored_scan,
 )
 
 log = logging.getLogger(__name__)
@@ -261,8 +261,7 @@ class Worker:
         if settings is None:
             return
         model = self._model(settings.model, settings.device)
-        region = Region.of(settings.area, scene) if settings.area else None
-        store = ScanStore.for_scan(scene, model, settings.stride, region=region)
+        store = stored_scan(scene, model, settings)
         job.store, job.state = store, State.SCANNING
         bound(store.folder.parent, store.folder)
         for step in scan(store, scene, model):

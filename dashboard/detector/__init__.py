@@ -53,7 +53,7 @@ from dashboard.detector.review.import_csv import Returned, harmless, read_verdic
 from dashboard.detector.review.kinds import Kind, directions, first_looks, kinds, likeness
 from dashboard.detector.review.verdicts import By, Verdicts
 from dashboard.detector.rules.rules import BY_GROUND, DEFAULT_RULE, RULES
-from dashboard.detector.run import check_folder, run
+from dashboard.detector.run import check_folder, run, stored_scan
 from dashboard.detector.scanning.coverage import Coverage, Rings
 from dashboard.detector.scanning.judging import describe
 from dashboard.detector.scanning.place_table import PlaceTable
@@ -169,6 +169,7 @@ __all__ = [
     "run_json",
     "scan",
     "sigma_map",
+    "stored_scan",
     "survey",
     "triptychs",
     "whole_file",

@@ -19,6 +19,7 @@ from dashboard.detector.review.verdicts import Verdicts
 from dashboard.detector.scanning.scan import scan
 from dashboard.detector.scanning.store import ScanStore
 from dashboard.detector.scenes.ingest import ingest
+from dashboard.detector.scenes.scene import Scene
 from dashboard.detector.system.memory import give_back
 
 log = logging.getLogger(__name__)
@@ -46,8 +47,7 @@ def run(
     ingested = time.monotonic()
     with scene.pin():
         model = Model.load(settings.model, settings.device)
-        region = Region.of(settings.area, scene) if settings.area else None
-        store = ScanStore.for_scan(scene, model, settings.stride, region=region)
+        store = stored_scan(scene, model, settings)
         watch = on_scanning or (lambda _: None)
         kept = store.done
         watch(store)
@@ -66,6 +66,16 @@ def run(
             finished = finished.promising(settings.false_alarms)
         write_results(out, finished)
         return finished
+
+
+def stored_scan(scene: Scene, model: Model, settings: ScanSettings) -> ScanStore:
+    """The stored scan of a scene by the settings; a new one where there is none.
+
+    Raises:
+        OptionError: the stride or the area does not fit the scene.
+    """
+    region = Region.of(settings.area, scene) if settings.area else None
+    return ScanStore.for_scan(scene, model, settings.stride, region=region)
 
 
 def _known(store: ScanStore) -> dict[Place, Decision]:

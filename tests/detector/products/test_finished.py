@@ -38,7 +38,7 @@ from tests.detector import rasters
 
 PLACE = Affine(0.5, 0, 8_130_000, 0, -0.5, -270_000)
 COLUMNS = "rank,sigma,score,x,y,x_min,y_min,x_max,y_max,area_px,lon,lat,p,q,artefacts"
-COLUMNS += ",verdict,name,note,reviewer,decided"
+COLUMNS += ",verdict,name,note,reviewer,decided,disputed"
 
 
 @pytest.fixture
