@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard.detector import NeedleError
 from dashboard.pages import frame, models, results, review, scan
+from dashboard.session import state
 
 st.set_page_config(page_title="Needle", layout="wide", initial_sidebar_state="collapsed")
 pages = {
@@ -16,7 +17,7 @@ pages = {
 }
 frame.set_pages(pages)
 chosen = st.navigation(list(pages.values()), position="top")
-if chosen is not pages["review"]:  # which has a line of its own
+if chosen is not pages["review"] or state.current_store() is None:  # it has a line of its own
     frame.header()
 try:
     chosen.run()

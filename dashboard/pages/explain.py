@@ -6,7 +6,7 @@ import math
 
 import streamlit as st
 
-from dashboard.detector import Detection, Finished, Measure
+from dashboard.detector import Detection, Finished, Measure, Scene
 from dashboard.drawing import charts, pictures
 from dashboard.pages import frame
 from dashboard.session import desk as desks
@@ -123,6 +123,31 @@ def facts(scan: state.Opened, finished: Finished, chosen: Detection) -> dict[str
     if chosen.artefacts:
         rows["may be"] = ", ".join(chosen.artefacts)
     return rows
+
+
+WAYS = ("north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west")
+SIDES = ("top", "top right", "right", "bottom right", "bottom", "bottom left", "left", "top left")
+
+
+def looks(measured: Measure | None, scene: Scene) -> str:
+    """What stands out, in words: light or dark, how large, and where its shadow falls."""
+    if measured is None:
+        return size(measured, None)
+    kind = "bright" if measured.brightness > 0 else "dark"
+    words = f"{kind}, {size(measured, scene.pixel_size)}"
+    return words + (f", shadow to the {way(measured, scene)}" if measured.shadow else "")
+
+
+def way(measured: Measure, scene: Scene) -> str:
+    """Where a shadow falls: by the compass where the scene has one, else in the picture."""
+    assert measured.shadow is not None
+    (across, down), (x, y) = measured.shadow, measured.box.centre
+    here, there = scene.lonlats([x, x + across], [y, y + down])
+    names, right, up = SIDES, across, -down
+    if here and there:
+        names, up = WAYS, there[1] - here[1]
+        right = ((there[0] - here[0] + 180) % 360 - 180) * math.cos(math.radians(here[1]))
+    return names[round(math.degrees(math.atan2(right, up)) / 45) % 8]
 
 
 def contrast(measured: Measure) -> str:

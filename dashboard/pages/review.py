@@ -29,8 +29,6 @@ KEPT = ("find", "verdict")  # of the address, which the browser writes
 
 def page() -> None:
     """The sheet; in drawers what sets the threshold, and why a place was flagged."""
-    if state.current_store() is None:
-        frame.header()
     scan = frame.opened()
     if scan is None:
         return

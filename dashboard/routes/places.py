@@ -33,7 +33,7 @@ def facts(position: Position, opened: Opened) -> Response:
     store, scene = opened
     found = _place(position, store)
     measured = measure(scene, found)
-    lines = [explain.size(measured, scene.pixel_size)]
+    lines = [explain.looks(measured, scene)]
     if measured:
         lines.append(f"{explain.contrast(measured)} than the ground")
     (known,) = scene.lonlats([found.x], [found.y])

@@ -115,7 +115,6 @@ def _places(listed: Listed, layers: Layers) -> dict[str, Any]:
         "rank": [one.rank for one in finds],
         "sigma": [round(one.sigma, 3) for one in finds],
         "may": [", ".join(one.artefacts) for one in finds],
-        "unlike": [""] * len(finds),
         "kinds": [{"members": kind.members, "best": kind.best} for kind in listed.kinds],
         "first": first_looks(len(finds), listed.kinds) if listed.kinds else [],
         "about": listed.about,

@@ -190,9 +190,16 @@ class Review extends Keyed {
     const position = `x ${Math.round(data.x[index])}, y ${Math.round(data.y[index])} px`;
     return {
       index, x: data.x[index], y: data.y[index], row: data.row[index], col: data.col[index],
-      rank: data.rank[index], rank_words: `Rank ${data.rank[index]} of ${of}${data.unlike[index] ? `; ${data.unlike[index]}` : ""}`,
+      rank: data.rank[index], rank_words: `Rank ${data.rank[index]} of ${of}${this.alike(index)}`,
       lines: [`${data.sigma[index].toFixed(1)} σ`, ...(data.may[index] ? [`may be ${data.may[index]}`] : []), position],
     };
+  }
+
+  // How many of the places look like this one, in words; nothing where nothing describes them.
+  alike(index) {
+    const kind = this.data.kinds.find(({ members }) => members.includes(index));
+    if (kind) return `; one of ${kind.members.length} that look alike`;
+    return this.data.kinds.length ? "; hardly another here looks like it" : "";
   }
 
   // Keeps the place in the address, so that it can be sent to a colleague.

@@ -36,11 +36,16 @@ class Measure:
     brighter: float  # the brightest DN less the ground's, as a part of it: 0.62 is 62 % brighter
     darker: float  # the same of the darkest; below 0 where there is a shadow
     box: Box
+    shadow: tuple[float, float] | None = None  # px, x and y, from a light part to a dark beside it
 
     @property
     def brightness(self) -> float:
-        """What differs most from the ground: above 0 a light thing, below 0 a dark one."""
-        return self.brighter if self.brighter >= -self.darker else self.darker
+        """How a thing differs from the ground: above 0 a light thing, below 0 a dark one.
+
+        A light thing with a shadow is light, however dark the shadow is.
+        """
+        light = self.shadow is not None or self.brighter >= -self.darker
+        return self.brighter if light else self.darker
 
     def metres(self, pixel_size: float) -> tuple[float, float]:
         """Length and width in metres."""
@@ -178,7 +183,24 @@ def _measured(around: _Around, mask: Mask, level: float) -> Measure:
         left + int(cols.max()) + 1,
         top + int(rows.max()) + 1,
     )
-    return Measure(length, width, len(rows), *ends, box)
+    return Measure(length, width, len(rows), *ends, box, _shadow(around, mask, level))
+
+
+def _shadow(around: _Around, mask: Mask, level: float) -> tuple[float, float] | None:
+    """The way from the middle of what is light in a thing to that of what is dark, in px.
+
+    None where there are not both, or where the one lies in the middle of the other.
+    """
+    beyond = STANDS_OUT * around.ordinary
+    middles = []
+    for part in (mask & (around.dn > level + beyond), mask & (around.dn < level - beyond)):
+        rows, cols = np.nonzero(part)
+        if len(rows) < SPECK:
+            return None
+        middles.append((float(cols.mean()), float(rows.mean())))
+    (light_x, light_y), (dark_x, dark_y) = middles
+    x, y = dark_x - light_x, dark_y - light_y
+    return (x, y) if math.hypot(x, y) >= 1 else None
 
 
 def _extent(rows: NDArray[np.intp], cols: NDArray[np.intp]) -> tuple[float, float]:

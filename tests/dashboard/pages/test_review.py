@@ -338,3 +338,16 @@ def test_what_a_critic_saw_is_said_with_polarity_shape_and_frequency() -> None:
     assert "something, no clear outline, and gives it a logit of -6.0" in said
     assert "less than 1% were" in said
     assert "more than 99% were" in explain.judged(9.8, 0.009, None, None)
+
+
+@pytest.mark.parametrize(
+    ("shadow", "said"), [((3.0, 0.0), "east"), ((-2.0, 2.0), "south-west"), ((0.0, -4.0), "north")]
+)
+def test_where_a_shadow_falls_is_said_by_the_compass_or_in_the_picture(
+    store: ScanStore, scene_of: Scenes, shadow: tuple[float, float], said: str
+) -> None:
+    light = Measure(10.0, 8.0, 60, 0.3, -0.6, Box(100, 100, 110, 108), shadow)
+    words = explain.looks(light, store.scene())
+    assert words == f"bright, 2.5 x 2.0 m, shadow to the {said}"
+    side = {"east": "right", "south-west": "bottom left", "north": "top"}[said]
+    assert explain.looks(light, scene_of(name="nowhere.tif")).endswith(f"shadow to the {side}")

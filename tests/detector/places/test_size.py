@@ -46,14 +46,16 @@ def test_a_slanted_bar_is_as_long_as_an_upright_one(scene_of: Scenes) -> None:
     assert found.width == pytest.approx(7, abs=1.5)
 
 
-def test_a_light_thing_and_its_shadow_are_one(scene_of: Scenes) -> None:
+@pytest.mark.parametrize("shade", [70, 30])
+def test_a_light_thing_and_its_shadow_are_one_and_it_is_light(scene_of: Scenes, shade: int) -> None:
     pixels = plain()
-    pixels[100:106, 200:206], pixels[100:106, 206:212] = 140, 70
+    pixels[100:106, 200:206], pixels[100:106, 206:212] = 140, shade
     found = measure(scene_of(pixels), detection(Box(185, 80, 233, 128)))
     assert found is not None
     assert (found.length, found.width) == pytest.approx((12, 6), abs=0.5)
-    assert (found.brighter, found.darker) == pytest.approx((0.4, -0.3), abs=0.02)
-    assert found.brightness == found.brighter
+    assert (found.brighter, found.darker) == pytest.approx((0.4, shade / 100 - 1), abs=0.05)
+    assert found.brightness == found.brighter  # however dark its shadow is
+    assert found.shadow == pytest.approx((6, 0), abs=0.2)
 
 
 def test_ordinary_ground_has_nothing_to_measure(scene_of: Scenes) -> None:
