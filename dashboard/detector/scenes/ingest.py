@@ -7,6 +7,7 @@ final name when it is complete. A child process decodes it (`decoder_process.py`
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import tempfile
 import time
@@ -14,12 +15,16 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+import rasterio
+
 from dashboard.detector.errors import DamagedScene, UnknownFormat, unwritable
 from dashboard.detector.files.detached_label import beside, label_beside, pixels_of
-from dashboard.detector.files.formats import LABEL, identify, local_file
+from dashboard.detector.files.formats import GDAL_OPTIONS, LABEL, identify, local_file
 from dashboard.detector.files.picture import NONE, given_nodata
+from dashboard.detector.files.world_files import WorldFile, world_file
+from dashboard.detector.georeference.labels import meant_crs
 from dashboard.detector.scenes.decoder_process import Order, Progress, decode
-from dashboard.detector.scenes.scene import Scene
+from dashboard.detector.scenes.scene import TAG, Scene
 from dashboard.detector.system.cache import cache_limit, keep_within
 from dashboard.detector.system.home import needle_home
 from dashboard.detector.system.locks import alone
@@ -59,7 +64,8 @@ def ingest(
     if pixels:
         digest = hashlib.sha256(f"{digest} {_sha256(pixels)}".encode()).hexdigest()
     folder = (home or needle_home()) / "scenes"
-    target = folder / f"{digest[:16]}-v{VERSION}{_variant(nodata)}.tif"
+    world = None if _uploaded(source, home) or pixels else world_file(source)
+    target = folder / f"{digest[:16]}-v{VERSION}{_variant(nodata, world)}.tif"
     scene = _cached(target, name)
     if scene is None:
         limit = cache_limit()
@@ -68,9 +74,8 @@ def ingest(
             with alone(folder / f".{digest[:16]}.lock", lambda: report(0.0)):
                 scene = _cached(target, name)
                 if scene is None:
-                    scene = _ingested(
-                        (source, pixels), target, Order("", "", name, digest, nodata), report
-                    )
+                    order = Order("", "", name, digest, nodata)
+                    scene = _ingested((source, pixels), target, order, report, world)
                     keep_within(folder, limit, "*.tif", target)
         except OSError as error:
             raise unwritable(folder, error) from error
@@ -79,7 +84,11 @@ def ingest(
 
 
 def _ingested(
-    files: tuple[Path, Path | None], target: Path, order: Order, report: Progress
+    files: tuple[Path, Path | None],
+    target: Path,
+    order: Order,
+    report: Progress,
+    world: WorldFile | None = None,
 ) -> Scene:
     """The scene of a picture that nobody else reads at the time."""
     folder, prefix = target.parent, f".ingest-{order.digest[:16]}-"
@@ -88,13 +97,35 @@ def _ingested(
     _sweep(folder)
     with tempfile.TemporaryDirectory(prefix=prefix, dir=folder) as work:
         order = replace(order, source=str(_laid_out(*files, Path(work))), work=work)
-        decode(order, report).replace(target)
+        final = decode(order, report)
+        if world:
+            _place(final, world)
+        final.replace(target)
     return Scene.open(target, order.name)
 
 
-def _variant(nodata: str | None) -> str:
+def _variant(nodata: str | None, world: WorldFile | None) -> str:
     """What tells an ingested file from others of the same picture."""
-    return "" if nodata is None else f"-nodata{given_nodata(nodata)}".replace("None", NONE)
+    said = "" if nodata is None else f"-nodata{given_nodata(nodata)}".replace("None", NONE)
+    if world:
+        said += f"-at{hashlib.sha256(repr(world).encode()).hexdigest()[:8]}"
+    return said
+
+
+def _place(ingested: Path, world: WorldFile) -> None:
+    """Writes into an ingested file where files beside its picture place it; its own label wins."""
+    with rasterio.Env(**GDAL_OPTIONS), rasterio.open(ingested, "r+", driver="GTiff") as out:
+        facts = json.loads(out.tags()[TAG])
+        if facts["transform"] is None:
+            crs, note = meant_crs(world.crs) if world.crs else (None, None)
+            facts |= {"transform": world.transform, "crs": crs}
+            facts["notes"] += [world.note, *([note] if note else [])]
+            out.update_tags(**{TAG: json.dumps(facts, allow_nan=False)})
+
+
+def _uploaded(source: Path, home: Path | None) -> bool:
+    """True for an upload, which lies among those of others: what is beside it is not its own."""
+    return source.parent == (home or needle_home()) / UPLOADS
 
 
 def _label_and_pixels(source: Path, name: str, home: Path | None) -> tuple[Path, Path | None]:
@@ -102,7 +133,7 @@ def _label_and_pixels(source: Path, name: str, home: Path | None) -> tuple[Path,
 
     An upload lies among those of others, whose files its label must not name.
     """
-    uploaded = source.parent == (home or needle_home()) / UPLOADS
+    uploaded = _uploaded(source, home)
     try:
         known = identify(source, name)
     except UnknownFormat:
