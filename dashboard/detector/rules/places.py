@@ -17,7 +17,7 @@ from dashboard.detector.rules.ordinary import Ordinary
 from dashboard.detector.scanning.place_table import PlaceTable
 from dashboard.detector.scenes.dn_statistics import MAD_TO_SIGMA
 
-RESIDUAL, LOGIT, NOVELTY = 1.0, 1.0, 0.7  # what each surprise weighs (tests/benchmarks/places.md)
+RESIDUAL, LOGIT, NOVELTY = 0.5, 1.0, 1.0  # what each surprise weighs (tests/benchmarks/places.md)
 
 
 class Surprises(NamedTuple):
