@@ -61,7 +61,8 @@ def _run(kind: str, count: int, asked: argparse.Namespace, home: Path) -> int:
             asked.out.mkdir(parents=True, exist_ok=True)
             name = f"{kind}-{hashlib.sha256(case.content).hexdigest()[:8]}"
             (asked.out / name).write_bytes(case.content)
-            (asked.out / f"{name}.txt").write_text(f"{found.what}\n{found.said}")
+            text = f"{found.what}\n{found.said}".encode("utf-8", "replace")
+            (asked.out / f"{name}.txt").write_bytes(text)
 
     run()
     counts = ", ".join(f"{number} {what}" for what, number in sorted(said.items()))

@@ -108,7 +108,7 @@ def _box(area: str) -> list[list[Ring]] | None:
 
 def _drawn(area: str, scene: Scene) -> list[Polygon]:
     """The polygons of a file, or of GeoJSON itself, in pixels of the scene."""
-    shown = area if len(area) < 80 else "the area"
+    shown = area if len(area) < 80 and area.isprintable() else "the area"
     try:
         drawn = geojson(area) if area.lstrip().startswith("{") else read_area(Path(area))
         if not drawn.polygons:
