@@ -248,7 +248,7 @@ def test_the_real_training_teaches_a_real_network(
     (tmp_path / "small.py").write_text(
         "import sys\n"
         "from dataclasses import replace\n"
-        "from training import calibration\n"
+        "from training.kinds import calibration\n"
         "from training.__main__ import main\n"
         "from training.presets import PRESETS\n"
         "calibration.AREAS, name = 2, 'guarded-adapt'\n"

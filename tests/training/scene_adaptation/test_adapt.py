@@ -51,7 +51,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SMALL = f"""
 import sys
 from dataclasses import replace
-from training import calibration
+from training.kinds import calibration
 from training.__main__ import main
 from training.presets import PRESETS
 calibration.AREAS = 2
