@@ -1,5 +1,5 @@
 # make run   opens the dashboard on http://localhost:8501
-# make learn installs what training and learning by other models than critics need: PyTorch
+# make learn installs what training and learning a scene need: PyTorch
 # make test  checks the code and runs every test; CI calls exactly this
 # make check checks the code only: style, format, types
 

@@ -210,8 +210,7 @@ def _summary(finished: Finished) -> str:
     """What was found, what it was found by, and how much of it to expect of ground alone."""
     found, store, sigma = len(finished.detections), finished.store, finished.settings.sigma
     beyond = f"{len(finished.flagged)} {store.unit}s beyond {sigma:.3g} sigma"
-    fewer = " (fewer come: the scene is learned)" if finished.cautious else ""
-    doubted = " (not to be relied on)" if finished.doubts else fewer
+    doubted = " (not to be relied on)" if finished.doubts else ""
     expected = f"expect {false_alarms(finished.expected)}{doubted}"
     return f"{found} detections, {beyond}; {expected} ({store.device_label})"
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import onnx
 
 from dashboard.detector import ModelCard
-from training.onnx_files.pair import either
 
 CARD = ModelCard(
     kind="article",
@@ -94,29 +93,6 @@ plain (float[N,1,H,W] dn, float[1] centre, float[1] scale)
 }
 """
 
-# The same as a critic, whose logit is its score
-CRITIC_CARD = replace(AREA_CARD, kind="critic", planted=0.01)
-CRITIC_GRAPH = AREA_GRAPH.replace("completion) {", "completion, float[N,h,w] logit) {", 1).replace(
-    "    completion =", "    logit = Identity (score)\n    completion ="
-)
-
-# The same with a second look, which takes a quarter of the score off; of its local maxima it tells
-# the score before and its opposite
-SECOND_LOOK_CARD = replace(CRITIC_CARD, kind="second-look")
-SECOND_LOOK_GRAPH = CRITIC_GRAPH.replace(
-    "logit) {", "logit, float[N,h,w] gain, float[N,2,h,w] places) {", 1
-).replace(
-    "    completion =",
-    "    part = Constant <value_floats = [-0.25]> ()\n"
-    "    gain = Mul (score, part)\n"
-    "    near = MaxPool <kernel_shape = [13, 13], pads = [6, 6, 6, 6]> (pooled)\n"
-    "    top = Equal (pooled, near)\n"
-    "    zero = Constant <value_floats = [0.0]> ()\n"
-    "    told = Where (top, pooled, zero)\n"
-    "    opposite = Neg (told)\n"
-    "    places = Concat <axis = 1> (told, opposite)\n"
-    "    completion =",
-)
 
 # A judge of places: the logit is what the middle 16 px have above the mean of the window, in DN;
 # the description the means of its 64 squares of 16 px
@@ -166,38 +142,10 @@ plain (float[N,1,H,W] dn, float[1] centre, float[1] scale)
 """
 
 
-def pair_model(path: Path, square: int, **facts: object) -> Path:
-    """Writes two networks as one: on black that of `around_model`, on white twice its surprise."""
-    other = AROUND_GRAPH.replace(
-        "residual = Abs (scaled)", "once = Abs (scaled)\n    residual = Add (once, once)"
-    )
-    graph = either(*(onnx.parser.parse_model(text) for text in (AROUND_GRAPH, other)))
-    card = replace(AROUND_CARD, square=square, **facts)
-    onnx.helper.set_model_props(graph, card.to_metadata())
-    onnx.save(graph, path)
-    return path
-
-
 def around_model(path: Path, **facts: object) -> Path:
     """Writes the plain model whose scores stand out from what is around to a file."""
     graph = onnx.parser.parse_model(AROUND_GRAPH)
     onnx.helper.set_model_props(graph, replace(AROUND_CARD, **facts).to_metadata())
-    onnx.save(graph, path)
-    return path
-
-
-def critic_model(path: Path, **facts: object) -> Path:
-    """Writes the plain critic to a file, its card changed by `facts`."""
-    graph = onnx.parser.parse_model(CRITIC_GRAPH)
-    onnx.helper.set_model_props(graph, replace(CRITIC_CARD, **facts).to_metadata())
-    onnx.save(graph, path)
-    return path
-
-
-def second_look_model(path: Path, **facts: object) -> Path:
-    """Writes the plain critic with a second look to a file, its card changed by `facts`."""
-    graph = onnx.parser.parse_model(SECOND_LOOK_GRAPH)
-    onnx.helper.set_model_props(graph, replace(SECOND_LOOK_CARD, **facts).to_metadata())
     onnx.save(graph, path)
     return path
 

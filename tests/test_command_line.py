@@ -162,7 +162,7 @@ def test_likely_artefacts_are_named_and_can_be_left_out(
     model = plain_model(tmp_path / "plain.onnx")
     found = {}
     for name, hide in (("all", []), ("fewer", ["--hide-artefacts"])):
-        scan = ["scan", str(path), "--model", str(model), "--stride", "16", "--rule", "alike"]
+        scan = ["scan", str(path), "--model", str(model), "--stride", "16", "--rule", "robust"]
         assert main([*scan, "--sigma", "1", "--out", str(tmp_path / name), *hide]) == 0
         lines = (tmp_path / name / "detections.csv").read_text().splitlines()
         found[name] = [dict(zip(lines[0].split(","), one.split(","), strict=True)) for one in lines]

@@ -51,47 +51,20 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--start",
         metavar="MODEL",
-        help="a name in exported/, or a file: begin with its weights; a critic needs one, a critic "
-        "or the guarded network it is to look with (preset guarded-deep)",
+        help="a name in exported/, or a file: begin with its weights",
     )
     train.set_defaults(command=run_train)
 
     export = commands.add_parser("export", help="write a run's network as an ONNX file")
     export.add_argument("run", type=Path)
     export.add_argument("target", type=Path, metavar="NAME.onnx")
-    export.add_argument(
-        "--alone", action="store_true", help="score with a critic's logit alone, to compare"
-    )
     export.set_defaults(command=run_export)
-
-    calibrate = commands.add_parser(
-        "calibrate", help="measure anew what is ordinary for a model, its weights as they are"
-    )
-    calibrate.add_argument("model", metavar="MODEL", help="a name in exported/, or a file")
-    calibrate.add_argument("target", type=Path, metavar="NAME.onnx")
-    calibrate.add_argument("--scenes", required=True, nargs="+", help="pictures, or folders")
-    calibrate.add_argument("--seed", type=int, default=0)
-    calibrate.add_argument(
-        "--critic", metavar="MODEL", help="which a second look is to follow instead of its own"
-    )
-    calibrate.add_argument(
-        "--logit",
-        action="store_true",
-        help="only what a critic's logit says, best on ground it has not learned; scores stay",
-    )
-    calibrate.set_defaults(command=run_calibrate)
 
     adapt = commands.add_parser("adapt", help="let a model learn the scene's own ground")
     adapt.add_argument("scene", type=Path)
     adapt.add_argument("--model", default="guarded", help="a name in exported/, or a file")
     adapt.add_argument("--out", required=True, type=Path, metavar="NAME.onnx")
     adapt.add_argument("--epochs", type=int, help="of 4,800 windows (default 1: a minute or two)")
-    adapt.add_argument(
-        "--fit",
-        choices=("whole", "halves", "last"),
-        help="learn all of the scene; or let two networks learn half each and score the other; or "
-        "fit the last layer of a critic alone, in minutes (default: last for a critic, else whole)",
-    )
     adapt.add_argument(
         "--report", action="store_true", help="print progress as lines of JSON, for programs"
     )
@@ -116,15 +89,6 @@ def run_train(options: argparse.Namespace) -> None:
 
     preset = PRESETS.get(options.preset)
     start = options.start
-    if preset and preset.network == "critic" and not start:
-        raise OptionError(
-            "a critic looks with a trained guarded network: give --start MODEL, of preset "
-            f"{preset.eye}, or a critic"
-        )
-    if preset and preset.network == "second-look" and not start:
-        raise OptionError(
-            "a second look follows a trained critic: give --start MODEL, a critic or second look"
-        )
     settings = TrainSettings(
         preset=options.preset,
         epochs=options.epochs if options.epochs is not None else (preset.epochs if preset else 1),
@@ -144,23 +108,7 @@ def run_export(options: argparse.Namespace) -> None:
     """`export`: one ONNX file, or an error and none."""
     from training.onnx_files.export import export
 
-    card = export(options.run, options.target, options.alone)
-    print(f"{options.target}: {card.parameters:,} parameters, parity {card.parity:.1e}")
-
-
-def run_calibrate(options: argparse.Namespace) -> None:
-    """`calibrate`: one ONNX file, or an error and none."""
-    from training.onnx_files.recalibrate import calibrate, calibrate_logit
-    from training.windows import gather
-
-    if options.logit and options.critic:
-        raise OptionError("--logit leaves scores as they are; leave out --critic")
-    sources = gather(options.scenes, polluted=False, track=tracked)
-    if options.logit:
-        card = calibrate_logit(options.model, sources, options.target, options.seed)
-        print(f"{options.target}: {card.planted:.2%} of the blocks were planted")
-        return
-    card = calibrate(options.model, sources, options.target, options.seed, options.critic)
+    card = export(options.run, options.target)
     print(f"{options.target}: {card.parameters:,} parameters, parity {card.parity:.1e}")
 
 
@@ -178,7 +126,7 @@ def run_adapt(options: argparse.Namespace) -> None:
     report = say if options.report else nobody
     if options.report:
         _end_with_asker()
-    card = adapt(options.scene, options.model, options.out, options.epochs, options.fit, report)
+    card = adapt(options.scene, options.model, options.out, options.epochs, report)
     if not options.report:
         print(f"{options.out}: {card.windows_seen:,} windows, parity {card.parity:.1e}")
 

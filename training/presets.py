@@ -18,11 +18,8 @@ class Preset:
     warm_up: int  # steps
     weight_decay: float = 1e-4
     turns: bool = True  # windows turned and mirrored at random: eight times the ground
-    network: str = "article"  # or "guarded", "critic", "second-look", "places"
+    network: str = "article"  # or "guarded", "places"
     clip: float | None = None  # largest norm of the gradient
-    deep: bool = False  # a guarded network of five rows instead of three
-    eye: str = "guarded-deep"  # the preset of the guarded network inside a critic
-    first: str = "critic"  # the preset of the critic that finds the places of a second look
     averaged: float = 0.0  # what an average of weights keeps of itself a step; 0: there is none
 
 
@@ -37,24 +34,6 @@ GUARDED = Preset(
     warm_up=100,
     network="guarded",
     clip=1.0,
-)
-CRITIC = replace(
-    GUARDED,
-    name="critic",
-    network="critic",
-    epochs=8,
-    learning_rate=1.5e-3,
-    warm_up=200,
-    weight_decay=1e-2,
-)
-SECOND_LOOK = replace(
-    GUARDED,
-    name="second-look",
-    network="second-look",
-    epochs=10,
-    learning_rate=1e-3,
-    warm_up=200,
-    weight_decay=1e-3,
 )
 PLACES = Preset(
     "places",
@@ -93,32 +72,15 @@ PRESETS = {
         # The guarded network, 36,128 parameters, at three resolutions: 26 windows a second on one
         # core with AVX-512 BF16.
         GUARDED,
-        # Five rows instead of three, 48,480 parameters: what a critic looks with.
-        replace(GUARDED, name="guarded-deep", deep=True),
         # From trained weights, on the one scene that is to be scanned: a minute or two.
         replace(
             GUARDED,
             name="guarded-adapt",
             epochs=1,
-            windows=4_200,
+            windows=4_800,
             learning_rate=2e-3,
             warm_up=30,
         ),
-        # The critic, 718,273 parameters of its own on top of a guarded network that is kept as it
-        # is: 26 windows a second on two cores with AVX-512 BF16, one of which plants.
-        CRITIC,
-        # From a trained critic, on the one scene that is to be scanned: four minutes on two cores.
-        replace(
-            CRITIC,
-            name="critic-adapt",
-            epochs=1,
-            windows=4_200,
-            learning_rate=3e-4,
-            warm_up=30,
-        ),
-        # A second look at single places, 302,641 parameters on top of a critic that is kept as it
-        # is: 20 windows a second on two cores with AVX2, one of which plants.
-        SECOND_LOOK,
         # One look at each place, 720,913 parameters of which the stem and three blocks stay as they
         # are: 100 views a second on one core with AVX2, 96 a step, while another makes places.
         PLACES,
@@ -127,7 +89,5 @@ PRESETS = {
         replace(SMOKE, name="smoke-wide", width=0.25),
         replace(SMOKE_AREAS, name="smoke-guarded"),
         replace(PLACES, name="smoke-places", epochs=1, windows=4, batch=2, warm_up=1),
-        replace(SMOKE_AREAS, name="smoke-critic", network="critic", eye="smoke-guarded"),
-        replace(SMOKE_AREAS, name="smoke-second-look", network="second-look", first="smoke-critic"),
     )
 }

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 Report = Callable[[str, float], None]  # what is done now, and which part of it is
 
-LOOKING, PLANTING = "looking", "planting"
 LEARNING, MEASURING, EXPORTING = "learning", "measuring", "exporting"
 
 

@@ -22,12 +22,10 @@ from dashboard.detector.scenes.ingest import ingest
 from dashboard.detector.scenes.scene import Patch, Scene
 from dashboard.detector.tiling import Box
 from training.networks.article import TILE
-from training.synthetic_anomalies import plant
 from training.truth import truth_of
 
 VALID = 0.99  # of a window's pixels must be ground, as in the article
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".jp2", ".j2k"})
-OFFSET, GAINS = 1.0, (0.7, 3.5)  # how far astray the centre is, in scales, and the scale
 TRIES = 200  # windows looked at before a scene counts as too full of holes
 
 
@@ -188,25 +186,6 @@ class Windows(Dataset[tuple[Any, ...]]):
         if patch.valid.mean() < VALID:
             return None
         return turned(patch.dn, turn) if self.turns else patch.dn
-
-
-class Plantings(Windows):
-    """The same windows with things planted in them, for a critic.
-
-    `(dn [1, side, side], centre, scale, target [1, side / 4, side / 4], weight, likewise)`, all
-    float32; what is planted depends on the seed and the window's number too. Centre and scale are
-    astray: a window of a large scene is calmer, brighter or darker than the whole of it.
-    """
-
-    def __getitem__(self, index: int) -> tuple[Any, ...]:
-        dn, centre, scale = super().__getitem__(index)
-        rng = np.random.default_rng((self.seed, index, 1))
-        planted = plant(dn[0].numpy(), scale, rng)
-        layers = (planted.dn, planted.target, planted.weight)
-        dn, target, weight = (torch.from_numpy(layer[None]) for layer in layers)
-        centre += scale * float(rng.uniform(-OFFSET, OFFSET))
-        scale *= float(np.exp(rng.uniform(*np.log(GAINS))))
-        return dn, centre, scale, target, weight
 
 
 def turned(dn: np.ndarray, turn: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Learning a scene: `python -m training adapt` as a process of its own, which may need PyTorch.
+"""Learning a scene: `python -m training adapt` as a process of its own, which needs PyTorch.
 
 What is learned is kept by scene and model, beside the stored scans: `learned/KEY/NAME.onnx`, with
 the run's checkpoints and losses in `learned/KEY/NAME.run`. A run that was stopped goes on.
@@ -24,19 +24,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dashboard.detector import Model, NeedleError, Scene, bound, needle_home
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[2]
-NEEDED = ("torch", "onnx", "onnxscript", "tensorboard", "sklearn")  # for all but a critic
+NEEDED = ("torch", "onnx", "onnxscript", "tensorboard", "sklearn")
 INSTALL = "make learn installs it, or pip install -r training/requirements.txt"
 PAUSE = 0.25  # s between two looks at whether to stop
 GRACE = 30.0  # s for a process to put on disk what it has learned
-KEPT = ("checkpoint.pt", "*.npz")  # in a run's folder, to go on with it
-HALVES = {"white": "of black squares", "black": "of white squares"}  # by what is left out
+KEPT = ("checkpoint.pt",)  # in a run's folder, to go on with it
 
 
 class LearningError(NeedleError):
@@ -47,7 +43,7 @@ class LearningError(NeedleError):
 class Step:
     """How far learning is."""
 
-    doing: str  # "looking", "planting", "learning", "measuring" or "exporting"
+    doing: str  # "learning", "measuring" or "exporting"
     part: float  # of all
     left: float | None  # s; None while nobody can know
 
@@ -59,14 +55,6 @@ class Curve:
     name: str
     windows: list[int]
     losses: list[float]
-
-
-@dataclass(frozen=True)
-class Separation:
-    """The scores of ground and of things put on it, before a scene was learned and after."""
-
-    ground: NDArray[np.float32]  # [n, 2]
-    things: NDArray[np.float32]  # [m, 2]
 
 
 @dataclass(frozen=True)
@@ -88,14 +76,17 @@ class Lesson:
         return self.path.is_file()
 
 
-def lacking(model: Model) -> bool:
-    """True where a model cannot learn here until PyTorch is installed; a critic needs none."""
-    return not model.card.judges and any(importlib.util.find_spec(name) is None for name in NEEDED)
+def lacking() -> bool:
+    """True where no model can learn until PyTorch is installed."""
+    return any(importlib.util.find_spec(name) is None for name in NEEDED)
 
 
 def can_learn(model: Model) -> bool:
-    """Whether a model is of a kind that learns scenes, and has not learned one."""
-    return model.card.area and not model.card.learned
+    """Whether a model is of a kind that learns scenes, and has not learned one.
+
+    What a judge knows of places holds for the finder that it has learned with.
+    """
+    return model.card.area and not model.card.learned and model.judge is None
 
 
 def list_learned() -> list[Path]:
@@ -111,10 +102,9 @@ def begun(model: Path) -> bool:
 
 
 def curves(model: Path) -> list[Curve]:
-    """The losses of a model as it learned, so far; one curve a network, none before the first."""
-    run = model.with_suffix(".run")
-    logs = {"": run / "log.csv"} | {HALVES[half]: run / half / "log.csv" for half in HALVES}
-    return [curve for name, path in logs.items() if (curve := _curve(name, path))]
+    """The losses of a model as it learned, so far: one curve, none before the first."""
+    curve = _curve("", model.with_suffix(".run") / "log.csv")
+    return [curve] if curve else []
 
 
 def _curve(name: str, path: Path) -> Curve | None:
@@ -124,18 +114,6 @@ def _curve(name: str, path: Path) -> Curve | None:
     except (OSError, KeyError, ValueError, TypeError):  # not there yet, or its last line half so
         return None
     return Curve(name, [tiles for tiles, _ in rows], [loss for _, loss in rows]) if rows else None
-
-
-def separation(model: Path) -> Separation | None:
-    """What a critic tells apart since its last layer was fitted; None of all other models."""
-    try:
-        with (model.with_suffix(".run") / "separation.csv").open(newline="") as file:
-            rows = [(row["put"], row["before"], row["after"]) for row in csv.DictReader(file)]
-        known = np.array(rows, np.float32)
-        put = known[:, 0] > 0
-    except (OSError, KeyError, ValueError, TypeError, IndexError):
-        return None
-    return Separation(known[~put, 1:], known[put, 1:])
 
 
 def learn(lesson: Lesson, on_progress: Callable[[Step | None], None]) -> Path:
@@ -150,7 +128,7 @@ def learn(lesson: Lesson, on_progress: Callable[[Step | None], None]) -> Path:
     """
     if lesson.learned:
         return lesson.path
-    if lacking(lesson.model):
+    if lacking():
         raise LearningError(f"learning a scene needs PyTorch: {INSTALL}")
     try:
         lesson.path.parent.mkdir(parents=True, exist_ok=True)

@@ -17,8 +17,7 @@ from dashboard.detector.errors import (
 )
 from dashboard.detector.files.formats import BEGINNING, format_of
 from dashboard.detector.files.hirise_archive import fetch
-from dashboard.detector.ground.kinds import ROUGHNESS, roughness_of
-from dashboard.detector.ground.rarity import Looks, looks
+from dashboard.detector.ground.kinds import ROUGHNESS, Roughness
 from dashboard.detector.ground.survey import Survey, survey
 from dashboard.detector.models.card import ModelCard
 from dashboard.detector.models.devices import DEVICES, Device
@@ -52,7 +51,7 @@ from dashboard.detector.review.decisions import (
 from dashboard.detector.review.import_csv import Returned, harmless, read_verdicts
 from dashboard.detector.review.kinds import Kind, directions, first_looks, kinds, likeness
 from dashboard.detector.review.verdicts import By, Verdicts
-from dashboard.detector.rules.rules import BY_GROUND, DEFAULT_RULE, RULES
+from dashboard.detector.rules.rules import DEFAULT_RULE, RULES
 from dashboard.detector.run import check_folder, run, stored_scan
 from dashboard.detector.scanning.coverage import Coverage, Rings
 from dashboard.detector.scanning.judging import describe
@@ -71,7 +70,6 @@ from dashboard.detector.tiling import Box, Grid, Tile
 
 __all__ = [
     "BEGINNING",
-    "BY_GROUND",
     "CREDIT",
     "DEFAULT_MODEL",
     "DEFAULT_RULE",
@@ -99,7 +97,6 @@ __all__ = [
     "Judge",
     "Judgement",
     "Kind",
-    "Looks",
     "Measure",
     "Model",
     "ModelCard",
@@ -116,6 +113,7 @@ __all__ = [
     "Region",
     "Returned",
     "Rings",
+    "Roughness",
     "ScanSettings",
     "ScanStore",
     "Scene",
@@ -154,7 +152,6 @@ __all__ = [
     "likeness",
     "list_models",
     "list_scans",
-    "looks",
     "measure",
     "needle_home",
     "on_places",
@@ -163,7 +160,6 @@ __all__ = [
     "quick_checksums",
     "read_card",
     "read_verdicts",
-    "roughness_of",
     "rounded",
     "run",
     "run_json",

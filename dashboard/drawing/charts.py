@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
-from plotly.subplots import make_subplots
 from scipy import ndimage
 
-from dashboard.background.learning import Curve, Separation
+from dashboard.background.learning import Curve
 from dashboard.detector import Histogram, Tail, Triptych
 from dashboard.drawing.pictures import MAGMA, RUST
 
@@ -179,39 +178,6 @@ def losses(curves: Sequence[Curve]) -> go.Figure:
     figure.update_layout(_layout(CURVES), legend=legend)
     figure.update_xaxes(title="windows seen", gridcolor="#262524", zeroline=False)
     figure.update_yaxes(title="loss", gridcolor="#262524", zeroline=False)
-    return figure
-
-
-def separation(found: Separation) -> go.Figure:
-    """How the scores of ground and of things put on it lie apart, before learning and after."""
-    figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.03)
-    low = np.quantile(found.ground, 0.001)
-    high = np.quantile(found.things, 0.99)
-    edges = np.linspace(low, high, APART + 1)
-    for column in (0, 1):
-        for name, scores, colour in (
-            ("the scene's strongest places", found.ground, QUIET),
-            ("things put on it", found.things, RUST),
-        ):
-            counts, _ = np.histogram(scores[:, column].clip(low, high), edges)
-            figure.add_bar(
-                x=(edges[:-1] + edges[1:]) / 2,
-                y=100 * counts / max(1, len(scores)),
-                width=edges[1] - edges[0],
-                name=name,
-                marker={"color": colour, "line_width": 0},
-                opacity=0.75,
-                showlegend=column == 0,
-                hovertemplate="%{y:.1f}% of " + name + "<extra></extra>",
-                row=1,
-                col=1 + column,
-            )
-    figure.update_layout(_layout(CURVES), barmode="overlay")
-    figure.update_layout(legend={"orientation": "h", "y": 1.2, "x": 0})
-    for column, word in ((1, "before"), (2, "after")):
-        figure.update_xaxes(title=f"score {word} learning", zeroline=False, col=column)
-    figure.update_yaxes(gridcolor="#262524", zeroline=False)
-    figure.update_yaxes(title="%", col=1)
     return figure
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import streamlit as st
 
@@ -13,6 +14,11 @@ from dashboard.session import desk as desks
 from dashboard.session import state
 
 AROUND = 12  # scores shown each way around the find
+SURPRISING = {
+    "residual": "differ as much from what was expected",
+    "logit": "look as little like ground",
+    "novelty": "are as unlike all others",
+}
 
 
 def why(scan: state.Opened, finished: Finished, chosen: Detection) -> None:
@@ -23,15 +29,9 @@ def why(scan: state.Opened, finished: Finished, chosen: Detection) -> None:
     """
     shown = state.triptych(scan, (chosen.row, chosen.col))
     frame.quiet(reason(finished, chosen))
-    card = state.model(finished.store.record.model_path).card
-    if shown.logit is not None and card.planted:
-        measured = desks.measure_of(finished, chosen)
-        frame.quiet(judged(shown.logit, card.planted, measured, scan.scene.pixel_size))
-    if shown.gain is not None:
-        frame.quiet(looked_again(shown.gain))
-    part = finished.measured.as_new(chosen.row, chosen.col)
-    if part is not None:
-        frame.quiet(unlike(part))
+    parts = finished.measured.surprises(chosen.row, chosen.col)
+    if parts is not None:
+        frame.quiet(surprising(parts))
     with st.container(key="zooms"):
         st.image(pictures.zooms(shown, scan.scene), width="stretch")
     frame.captions("ground", "completion", "difference")
@@ -61,44 +61,16 @@ def reason(finished: Finished, chosen: Detection) -> str:
     )
 
 
-def judged(logit: float, planted: float, measured: Measure | None, pixel_size: float | None) -> str:
-    """What a critic saw, in words: its logit, and the polarity and the shape of what is there.
-
-    Args:
-        logit: the largest at the place, calibrated.
-        planted: the part of all blocks that was planted where it was calibrated.
-        measured: what stands out there.
-        pixel_size: metres.
-    """
-    share = 1 / (1 + math.exp(-logit))
-    often = "less than 1%" if share < 0.01 else "more than 99%" if share > 0.99 else f"{share:.0%}"
-    polarity = "" if measured is None else " dark" if measured.brightness < 0 else " bright"
-    return (
-        f"The critic saw something{polarity}, {size(measured, pixel_size)}, and gives it a logit "
-        f"of {logit:.1f}: of the blocks it judged so where it was calibrated, {often} were part of "
-        f"something planted; of all there, {planted:.1%} were."
-    )
+def surprising(parts: Mapping[str, float]) -> str:
+    """How surprising a place is, in words, given which parts of the places are as much so."""
+    said = (f"{_few(parts[name])} {words}" for name, words in SURPRISING.items())
+    return f"Of the places of this scene, {', '.join(said)}."
 
 
-def looked_again(gain: float) -> str:
-    """What a second look said, in words: what it added to the critic's score, and why."""
-    if abs(gain) < 0.05:
-        return "A second look, at this place alone, leaves the critic's score as it is."
-    does = f"adds {gain:.1f} to" if gain > 0 else f"takes {-gain:.1f} off"
-    looks = "less natural" if gain > 0 else "more natural"
-    return (
-        f"A second look, at this place alone, {does} the critic's score: it looks {looks} than "
-        "what usually stands out from ground."
-    )
-
-
-def unlike(part: float) -> str:
-    """How new a place is, in words, given the part of the scene's places that are as new."""
-    few = "less than 0.1%" if part < 0.001 else f"{part:.1%}" if part < 0.1 else f"{part:.0%}"
-    return (
-        f"Of the places that stand out from this scene, {few} are as unlike all others, by what "
-        "the second look sees of them."
-    )
+def _few(part: float) -> str:
+    if part < 0.001:
+        return "fewer than 0.1%"
+    return f"{part:.1%}" if part < 0.1 else f"{part:.0%}"
 
 
 def _length(px: int, finished: Finished) -> str:

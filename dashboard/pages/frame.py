@@ -14,12 +14,9 @@ from dashboard.background.jobs import Job, State
 from dashboard.detector import NeedleError, ScanStore, Scene, list_scans
 from dashboard.session import address, state
 
-POLL = 0.25  # s between two looks at work that is waited for
 # What Markdown would take for more than letters in a path, a name or an address.
 MARKUP = re.compile(r"[\\`*$\[<~]|(?<!\w)_|_(?!\w)|:(?=//)")
 DOING = {
-    "looking": "Looking at the ground of {}",
-    "planting": "Comparing {} with things put on it",
     "learning": "Learning {}",
     "measuring": "Measuring what is ordinary in {}",
     "exporting": "Writing down what was learned of {}",
@@ -78,19 +75,6 @@ def captions(*words: str) -> None:
     """Names under the parts of a triptych."""
     cells = "".join(f"<span>{html.escape(word)}</span>" for word in words)
     st.html(f'<div class="needle-strip">{cells}</div>')
-
-
-def await_rule(scan: state.Opened, rule: str) -> None:
-    """Waits, with a bar, for what a rule must know of the scene."""
-    if rule != "alike":
-        return
-    work = scan.looking()
-    if work.wait(POLL):
-        return
-    bar = st.empty()
-    while not work.wait(POLL):
-        bar.progress(work.part, f"Looking for look-alikes: {work.part:.0%}")
-    bar.empty()
 
 
 def opened() -> state.Opened | None:

@@ -74,10 +74,9 @@ def _chosen(names: list[str], store: ScanStore | None) -> str:
 
 def _made(card: ModelCard) -> dict[str, str]:
     objects = "known objects left in" if card.polluted else "known objects left out"
-    seen = "things put on it" if card.fitted else "windows"
     return {
         "trained on": ", ".join(card.scenes) + f" ({objects})",
-        "how long": f"{card.windows_seen:,} {seen}, {card.hours:g} h",
+        "how long": f"{card.windows_seen:,} windows, {card.hours:g} h",
         "on": card.hardware,
         "last loss": f"{card.loss:.4f}",
         "size": f"{card.parameters:,} parameters, preset {card.preset}",
@@ -141,10 +140,8 @@ def _remake(model: Model) -> None:
     name, card = model.name, model.card
     scenes = " ".join(card.scenes)
     if model.card.learned:
-        fit = "halves" if card.square else "last" if card.fitted else "whole"
         st.code(
-            f"python -m training adapt {scenes} --model {card.start} --fit {fit} \\\n"
-            f"    --out {name}.onnx",
+            f"python -m training adapt {scenes} --model {card.start} --out {name}.onnx",
             language=None,
             wrap_lines=True,
         )
@@ -162,7 +159,7 @@ def _remake(model: Model) -> None:
 def _learning(model: Model, store: ScanStore | None) -> None:
     """How a model learned the scene it has learned; else how it may learn that of the open scan."""
     if model.card.learned:
-        if learning.curves(model.path) or learning.separation(model.path):
+        if learning.curves(model.path):
             st.subheader("How it learned the scene")
             _curves(model.path)
         return
@@ -204,10 +201,9 @@ def _may_be(lesson: learning.Lesson, job: Job | None) -> None:
     else:
         frame.quiet(
             f"Every terrain differs: a copy of {lesson.model.name} learns the ground of {name} for "
-            "some minutes. Of a critic the last layer alone learns: to tell what stands out there "
-            "from things that are put on a copy of the picture."
+            "some minutes."
         )
-    if learning.lacking(lesson.model):
+    if learning.lacking():
         frame.quiet(f"Learning by {lesson.model.name} needs PyTorch: {learning.INSTALL}")
         return
     label = "Resume" if begun else "Learn this scene"
@@ -231,12 +227,9 @@ def _under_way(number: int, lesson: learning.Lesson) -> None:
 
 
 def _curves(model: Path) -> None:
-    """The losses of a model as it learned, or learns; or what it tells apart since then."""
-    found, apart = learning.curves(model), learning.separation(model)
-    if found:
+    """The losses of a model as it learned, or learns."""
+    if found := learning.curves(model):
         st.plotly_chart(charts.losses(found), config=charts.CONFIG, key="losses")
-    if apart:
-        st.plotly_chart(charts.separation(apart), config=charts.CONFIG, key="separation")
 
 
 def _job(lesson: learning.Lesson) -> Job | None:

@@ -67,7 +67,7 @@ def _learn_first(model: Model) -> bool:
     """Whether the model is to learn the scene before it scans it."""
     if not learning.can_learn(model):
         return False
-    missing = learning.lacking(model)
+    missing = learning.lacking()
     chosen = st.checkbox(
         "Learn this scene first",
         key="learn_first",

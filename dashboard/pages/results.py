@@ -37,7 +37,6 @@ def page() -> None:
     scan = frame.opened()
     if scan is None:
         return
-    frame.await_rule(scan, state.rule())
     try:
         finished = _chosen(scan)
     except NeedleError as error:

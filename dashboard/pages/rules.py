@@ -11,30 +11,14 @@ from dashboard.pages import frame
 from dashboard.session import state
 
 SAID = {
-    "mean": ("mean/std", "Standard deviations above the mean of all scores, as in the article."),
-    "robust": ("robust", "1.4826 MAD above the median, which the objects sought do not inflate."),
-    "ground": (
-        "ground",
-        "Mean and deviation of ground as rough, and half-way those of places as dark or bright.",
-    ),
-    "novelty": (
-        "novelty",
-        "As by ground; and the less a place is like others here, as a second look sees them, the "
-        "more it counts.",
-    ),
-    "alike": (
-        "alike",
-        "Among look-alikes: the more of the scene looks alike, the higher a place must score.",
-    ),
     "places": (
         "places",
-        "How surprising a place is by its residual, by the look of a judge, and by how new it is.",
+        "How surprising a place is: by what was expected of it, by its look, and by how new it is.",
     ),
+    "mean": ("mean/std", "Standard deviations above the mean of all scores, as in the article."),
+    "robust": ("robust", "1.4826 MAD above the median, which the objects sought do not inflate."),
 }
-UNSEEN = {
-    "novelty": "As by ground: this model has no second look, and says nothing of what is new.",
-    "places": "As by mean/std: this model has no judge, and looks at no single place.",
-}
+UNSEEN = "As by mean/std: this model looks at no single place."
 HEAD = ("rule", "places", "false alarms expected")
 
 
@@ -51,9 +35,8 @@ def choose(scan: state.Opened) -> str:
         width="stretch",
     )
     state.set_rule(rule)
-    record = scan.store.record
-    blind = {"novelty": not record.features, "places": not record.places}.get(rule, False)
-    frame.quiet(UNSEEN[rule] if blind else SAID[rule][1])
+    blind = rule == "places" and scan.scores.places is None
+    frame.quiet(UNSEEN if blind else SAID[rule][1])
     return rule
 
 
@@ -69,7 +52,6 @@ def compare(scan: state.Opened, sigma: float) -> None:
 
 
 def _line(scan: state.Opened, rule: str, sigma: float) -> tuple[str, str, str]:
-    frame.await_rule(scan, rule)
     measured = scan.measured(rule)
     known = max(sigma, measured.floor)
     over = "over " if known > sigma else ""  # below the floor not all places are known

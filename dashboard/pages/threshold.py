@@ -16,11 +16,6 @@ from dashboard.session import state
 
 PROMISES = (1, 10, 100)  # false alarms, each a threshold one click away
 MOST_PLACES = 10_000
-DECIDING = {  # what the score that is enough depends on, by rule
-    "ground": "its ground is",
-    "novelty": "its ground is, and as new as the place is",
-    "alike": "rare as it looks",
-}
 
 
 def chosen(scan: state.Opened, on_bar: Callable[[float], None]) -> Finished:
@@ -31,13 +26,12 @@ def chosen(scan: state.Opened, on_bar: Callable[[float], None]) -> Finished:
     """
     place = st.container(height=charts.HISTOGRAM, border=False, key="scores_place")
     rule = rules.choose(scan)
-    frame.await_rule(scan, rule)
     sigmas = scan.measured(rule)
     sigma = _slider(scan, sigmas)
     finished = scan.at(sigma)
     with place:
         asked = scan.store.key, scan.store.done, sigmas.measure.rule, sigma
-        figure = _histogram(asked, scan.store.unit, sigmas)
+        figure = _histogram(asked, sigmas.unit or scan.store.unit, sigmas)
         st.plotly_chart(
             figure,
             theme=None,
@@ -46,12 +40,12 @@ def chosen(scan: state.Opened, on_bar: Callable[[float], None]) -> Finished:
             on_select=lambda: _clicked(on_bar),
             selection_mode="points",
         )
-    unit = scan.store.unit
+    unit = sigmas.unit or scan.store.unit
     places, tiles = len(finished.detections), len(finished.flagged)
     st.html(
         f'<span class="needle-big">{frame.count(places, "place")}</span>'
         f'<span class="needle-quiet"> in {frame.count(tiles, f"flagged {unit}")} '
-        f"of {scan.scores.scored:,}</span>"
+        f"of {sigmas.measured:,}</span>"
     )
     _artefacts(finished)
     _promise(finished)
@@ -88,10 +82,6 @@ def _promise(finished: Finished) -> None:
     st.markdown(f"Expect {false_alarms(finished.expected)} in this scene at this threshold.")
     if finished.doubts:
         st.warning(f"Do not rely on this number: {'; '.join(finished.doubts)}.")
-    elif finished.cautious:
-        frame.quiet(
-            "The model has learned this scene: where so few are expected, less than half come."
-        )
     if not st.toggle("How well the tail fits", key="show_fit"):
         return
     st.plotly_chart(charts.quantiles(tail), theme=None, config=charts.CONFIG, key="quantiles")
@@ -152,12 +142,8 @@ def _or(value: float, otherwise: float) -> float:
 def _means(sigmas: SigmaMap, sigma: float, unit: str) -> str:
     """What the threshold is in scores, in words."""
     measure = sigmas.measure
-    limits = measure.limits(sigma)
-    if len(limits) > 1:
-        low, high = max(limits.min(), sigmas.scores.ends[0]), limits.max()  # rare: at any score
-        return f"A {unit} is flagged beyond {low:.3f} to {high:.3f}, as {DECIDING[measure.rule]}."
-    names = ("Median", "robust deviation") if measure.rule == "robust" else ("Mean", "deviation")
+    names = ("Mean", "deviation") if measure.rule == "mean" else ("Median", "robust deviation")
     return (
-        f"{names[0]} {measure.centres[0]:.3f}, {names[1]} {measure.scales[0]:.3f}; "
-        f"a {unit} is flagged beyond {limits[0]:.3f}."
+        f"{names[0]} {measure.centre:.3f}, {names[1]} {measure.scale:.3f}; "
+        f"a {sigmas.unit or unit} is flagged beyond {measure.limit(sigma):.3f}."
     )

@@ -7,20 +7,18 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from dashboard.background.behind import Behind
 from dashboard.background.downloads import Downloads
 from dashboard.background.jobs import Asker, Worker
 from dashboard.background.learning import list_learned
 from dashboard.detector import (
-    BY_GROUND,
     DEFAULT_MODEL,
     DEFAULT_RULE,
     RULES,
     Detection,
     Finished,
-    Looks,
     Model,
     ModelError,
+    Roughness,
     ScanSettings,
     ScanStore,
     Scene,
@@ -31,8 +29,6 @@ from dashboard.detector import (
     find_model,
     list_models,
     list_scans,
-    looks,
-    roughness_of,
     sigma_map,
     survey,
     triptychs,
@@ -181,22 +177,13 @@ class Opened:
         """The scores in sigma by a rule; ranked once for every threshold."""
         return _measured(self.store.key, self.store.done, rule, self)
 
-    def looking(self) -> Behind[Looks]:
-        """The search for look-alikes in the scene; begun where it was not, anew after a failure."""
-        found = _looking(self.store.key, self)
-        if found.failed:
-            _looking.clear(self.store.key, self)
-        return found
-
     def ground(self) -> Survey:
         """What the ground of the scene looks like, cell by cell."""
         return _surveyed(self.store.key, self)
 
     def roughness(self, found: Detection) -> str:
         """One of the `ROUGHNESS`: how rough the ground around a find is."""
-        kinds = self.measured("ground").measure.kinds
-        assert kinds is not None
-        return roughness_of(kinds, found.row, found.col)
+        return _roughness(self.store.key, self.store.done, self).word(found.row, found.col)
 
     def at(self, sigma: float) -> Finished:
         """The scan with a threshold, by the rule of this session."""
@@ -271,14 +258,12 @@ def _doubts(key: str, done: int, rule: str, _finished: Finished) -> tuple[str, .
 
 @st.cache_resource(show_spinner=False, max_entries=len(RULES))  # so that they can be compared
 def _measured(key: str, done: int, rule: str, _opened: Opened) -> SigmaMap:
-    ground = _opened.ground() if rule in BY_GROUND else None
-    looked = _opened.looking().result() if rule == "alike" else None
-    return sigma_map(_opened.scores, rule, ground, looked)
+    return sigma_map(_opened.scores, rule)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def _looking(key: str, _opened: Opened) -> Behind[Looks]:
-    return Behind(lambda watch: looks(_opened.scene, _opened.store.folder, watch))
+def _roughness(key: str, done: int, _opened: Opened) -> Roughness:
+    return Roughness.of(_opened.scores, _opened.ground())
 
 
 @st.cache_resource(show_spinner="Looking over the ground", max_entries=4)

@@ -1,6 +1,6 @@
 """What leaving out likely artefacts saves a reviewer, and what it hides.
 
-    python -m tests.benchmarks.artefacts SCENE [SCENE ...] [--model second-look] [--seeds 0 4]
+    python -m tests.benchmarks.artefacts SCENE [SCENE ...] [--model places] [--seeds 0 4]
 
 Scenes whose truth is known as they are, and all with the article's six pieces planted by COUNT
 seeds from FIRST on, are scanned. Their places are ranked with and without those that the camera or

@@ -5,7 +5,7 @@
 The contrast of a thing is how far the upper quarter of the pixels in its box is from the median of
 the 128 px around it, in 1.4826 MAD of these. One line of JSON for the real hardware of each scene
 whose truth is known, piece by piece; then quantiles of the article's six pieces, planted in each
-scene by COUNT seeds from FIRST on, larger ones and spots; and of the things that a critic learns
+scene by COUNT seeds from FIRST on, larger ones and spots; and of the things that are learned
 from, in so many windows of the folders, of 8 px and more and smaller.
 """
 
@@ -91,7 +91,7 @@ def main() -> None:
     """Prints a line a group."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("pictures", nargs="+", type=Path, metavar="SCENE")
-    parser.add_argument("--scenes", nargs="+", required=True, help="that a critic learns from")
+    parser.add_argument("--scenes", nargs="+", required=True, help="that is learned from")
     parser.add_argument("--seeds", nargs=2, type=int, default=(0, 20), metavar=("FIRST", "COUNT"))
     parser.add_argument("--windows", type=int, default=500)
     given = parser.parse_args()

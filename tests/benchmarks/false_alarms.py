@@ -20,26 +20,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dashboard.detector import (
-    BY_GROUND,
     RULES,
     Box,
-    Looks,
     Model,
     ScanStore,
     ScoreMap,
     SigmaMap,
-    Survey,
     ingest,
-    looks,
     scan,
     sigma_map,
-    survey,
 )
-from dashboard.detector.ground.kinds import kinds_of_ground
-from dashboard.detector.rules.novelty import novelty
-from dashboard.detector.rules.rules import yardstick
+from dashboard.detector.places.sigma_map import by_places
 from training.scene_adaptation.adapt import adapt
 
 PROMISES = (1, 10, 100)
@@ -71,10 +65,9 @@ def crops(scores: ScoreMap, number: int, seed: int) -> Iterator[ScoreMap]:
     for _ in range(number):
         row = rng.integers(max(1, scores.grid.rows - side))
         col = rng.integers(max(1, scores.grid.cols - side))
-        values = np.full_like(scores.values, np.nan)
-        part = (slice(row, row + side), slice(col, col + side))
-        values[part] = scores.values[part]
-        yield replace(scores, values=values)
+        inside = np.zeros(scores.values.shape, bool)
+        inside[row : row + side, col : col + side] = True
+        yield only(scores, inside)
 
 
 def halves(crop: ScoreMap) -> tuple[ScoreMap, ScoreMap]:
@@ -82,20 +75,22 @@ def halves(crop: ScoreMap) -> tuple[ScoreMap, ScoreMap]:
     step = max(1, BLOCK // crop.grid.stride)
     rows, cols = np.indices(crop.values.shape, sparse=True)
     white = (rows // step + cols // step) % 2 == 0
-    both = (np.where(mask, crop.values, np.float32("nan")) for mask in (white, ~white))
-    one, other = (ScoreMap(values, crop.grid, crop.window) for values in both)
-    return one, other
+    return only(crop, white), only(crop, ~white)
 
 
-def attempt(crop: ScoreMap, rule: str, ground: Survey, look: Looks) -> Trial:
+def only(scores: ScoreMap, mask: NDArray[np.bool_]) -> ScoreMap:
+    """A score map with the scores and the places of some positions alone."""
+    values, table = np.where(mask, scores.values, np.float32("nan")), scores.places
+    if table is not None:
+        table = table.chosen(np.isfinite(values[table.rows, table.cols]))
+    return replace(scores, values=values, places=table)
+
+
+def attempt(crop: ScoreMap, rule: str) -> Trial:
     """Fits on one half of a crop and counts on the other."""
     white, black = halves(crop)
-    if rule in BY_GROUND:  # whether a place is dark, bright or new, it decides itself
-        kinds = kinds_of_ground(crop, ground)
-        learned = SigmaMap(white, yardstick(white, rule, kinds, novelty=novelty(crop)))
-    else:
-        learned = sigma_map(white, rule, ground, look)
-    judged = SigmaMap(black, learned.measure)
+    learned = sigma_map(white, rule)
+    judged = by_places(black, learned) if learned.looked else SigmaMap(black, learned.measure)
     share = white.scored / black.scored
     limits = [learned.tail.sigma_of(promise * share) for promise in PROMISES]
     counted = tuple(int((judged.places >= limit).sum()) for limit in limits)
@@ -107,13 +102,13 @@ def without_objects(scores: ScoreMap, picture: Path) -> ScoreMap:
     truth = picture.with_name(f"{picture.stem}.truth.json")
     if not truth.exists():
         return scores
-    values, stride = scores.values.copy(), scores.grid.stride
+    free, stride = np.ones(scores.values.shape, bool), scores.grid.stride
     for one in json.loads(truth.read_text(encoding="utf-8"))["objects"]:
         left, top, right, bottom = Box(*one["box"]).grow(scores.grid.tile)
         tile = scores.grid.tile
         rows = slice(max(0, (top - tile) // stride), max(0, bottom // stride))
-        values[rows, max(0, (left - tile) // stride) : max(0, right // stride)] = np.nan
-    return replace(scores, values=values)
+        free[rows, max(0, (left - tile) // stride) : max(0, right // stride)] = False
+    return only(scores, free)
 
 
 def summary(trials: list[Trial]) -> dict[str, Any]:
@@ -155,12 +150,8 @@ def main() -> None:
         for _ in scan(store, scene, model):
             pass
         scores = without_objects(store.scores(), picture)
-        told = survey(scene, store.folder), looks(scene, store.folder)
         for rule, trials in everything.items():
-            own = [
-                attempt(crop, rule, *told)
-                for crop in crops(scores, given.crops, given.seed + number)
-            ]
+            own = [attempt(crop, rule) for crop in crops(scores, given.crops, given.seed + number)]
             trials.extend(own)
             print(json.dumps({"scene": scene.name, "rule": rule} | summary(own)), flush=True)
     for rule, trials in everything.items():

@@ -1,6 +1,6 @@
 """The picture at the head of README's figures: real hardware as a model sees it, and its rank.
 
-    python -m tests.benchmarks.headline pathfinder.png [--model second-look] [--rule ground] \
+    python -m tests.benchmarks.headline pathfinder.png [--model places] [--rule places] \
         --out PICTURE.jpg
 
 A row an object of the scene's truth: ground, completion, difference, and how many false places rank

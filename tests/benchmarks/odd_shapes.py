@@ -1,6 +1,6 @@
 """Shapes that no planter draws, neither for training nor for evaluation: are they found?
 
-    python -m tests.benchmarks.odd_shapes SCENE [SCENE ...] [--models guarded critic] [--learn]
+    python -m tests.benchmarks.odd_shapes SCENE [SCENE ...] [--models guarded places] [--learn]
 
 Lays thin cables, rings, and patches of changed texture at equal brightness on real ground, seen
 through a point spread and with the ground's own noise, and counts which of them rank above so many
@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard.detector import Box, Scene, ingest
+from dashboard.detector import DEFAULT_RULE, RULES, Box, Scene, ingest
 from training.evaluate.adapted import Adapted
 from training.evaluate.cases import Case, Subject, case_of
 from training.evaluate.contestants import Contestant, Network
@@ -158,7 +158,8 @@ def main() -> None:
     """Prints a line a scene and model."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("scenes", nargs="+", type=Path)
-    parser.add_argument("--models", nargs="+", default=["guarded", "critic"])
+    parser.add_argument("--models", nargs="+", default=["guarded", "places"])
+    parser.add_argument("--rule", choices=RULES, default=DEFAULT_RULE)
     parser.add_argument("--each", type=int, default=24, help="of each shape on a scene")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--learn", action="store_true", help="learn each scene too")
@@ -170,8 +171,9 @@ def main() -> None:
             scene: Scene = ingest(path, home=work)
             subject = Subject(path.stem, picture.name, "", given.seed, scene.width, scene.height)
             for name in given.models:
-                network = Network.load(name)
-                tried: list[Contestant] = [network] + [Adapted(network)] * given.learn
+                network = Network.load(name, rule=given.rule)
+                learns = given.learn and network.model.judge is None
+                tried: list[Contestant] = [network] + [Adapted(network)] * learns
                 for contestant in tried:
                     case = case_of(subject, scene, truth, contestant, work)
                     line = {"scene": picture.name, "model": contestant.name} | recalls(case)

@@ -85,7 +85,7 @@ def main() -> None:
     """Prints a line of JSON a contestant."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("scene")
-    parser.add_argument("--models", nargs="+", default=["guarded", "critic", "second-look"])
+    parser.add_argument("--models", nargs="+", default=["guarded", "places"])
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     scene = ingest(given.scene)

@@ -14,20 +14,21 @@ import argparse
 import json
 import resource
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from dashboard import server
-from dashboard.detector import RULES, Grid, Looks, ScoreMap, SigmaMap, Survey, sigma_map
-from dashboard.detector.ground.survey import CELL, SPOTS
+from dashboard.detector import RULES, Grid, PlaceTable, ScoreMap, SigmaMap, Survey, sigma_map
+from dashboard.detector.ground.survey import CELL
 from dashboard.detector.places.artefacts import spoilt, with_artefacts
-from dashboard.detector.scanning.place_features import CELL as CELL_OF_PLACES
-from dashboard.detector.scanning.place_features import Seen
+from dashboard.detector.scanning.peaks import places
 from dashboard.drawing import charts
 from dashboard.pages.threshold import MOST_PLACES
 from dashboard.session.state import SIGMA
@@ -35,7 +36,7 @@ from dashboard.session.state import SIGMA
 TILE, WINDOW, STRIDE = 128, 28, 4  # px, of the guarded network
 PLACES = (10_000, 100, 3_000, 1_000, 300, 10, 5_000)  # beyond each threshold; the page has no lower
 OUTLINES = 3_000  # flagged tiles drawn on the map
-PLACE, FEATURES = 13, 16  # positions in which a place is the strongest, and what is seen of one
+FEATURES = 64  # numbers that describe a place
 
 
 def synthetic(rows: int, cols: int) -> ScoreMap:
@@ -47,20 +48,19 @@ def synthetic(rows: int, cols: int) -> ScoreMap:
     np.exp(np.multiply(values, np.float32(0.5), out=values), out=values)
     values[:, : cols // 50] = np.nan
     grid = Grid(TILE + (cols - 1) * STRIDE, TILE + (rows - 1) * STRIDE, TILE, STRIDE)
-    return ScoreMap(values, grid, WINDOW, seen(values))
+    return looked_at(ScoreMap(values, grid, WINDOW))
 
 
-def seen(values: NDArray[np.float32]) -> Seen:
-    """What might have been seen of the places of such scores, their local maxima."""
-    rng = np.random.default_rng(3)
-    heights = np.nan_to_num(values, nan=-1.0)
-    rows, cols = np.nonzero(heights == ndimage.maximum_filter(heights, PLACE))
-    known = heights[rows, cols] > 0
-    rows, cols = rows[known], cols[known]
-    shape = [-(-length // CELL_OF_PLACES) for length in values.shape]
-    found = Seen(np.zeros((*shape, 1 + FEATURES), np.float16))
-    found.put(rows, cols, rng.standard_normal((len(rows), FEATURES), np.float32))
-    return found
+def looked_at(scores: ScoreMap) -> ScoreMap:
+    """The same with places that were looked at, what was said of them drawn."""
+    rng, found = np.random.default_rng(3), places(scores)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "places.npy")
+        PlaceTable.write(path, found, FEATURES)
+        table = PlaceTable(np.load(path))
+    said = rng.standard_normal((len(table), 1 + FEATURES), np.float32)
+    table.put(0, said[:, 0], said[:, 1:])
+    return replace(scores, places=table)
 
 
 def surveyed(grid: Grid) -> Survey:
@@ -72,16 +72,7 @@ def surveyed(grid: Grid) -> Survey:
         for _ in range(2)
     )
     clear = np.zeros(shape, np.float32)
-    spot = rng.standard_normal((-(-grid.height // SPOTS.cell), -(-grid.width // SPOTS.cell)))
-    return Survey(
-        level, np.abs(spread), 1 - clear, clear, clear, 1 - clear, spot.astype(np.float32)
-    )
-
-
-def looked(grid: Grid) -> Looks:
-    """Looks of every rarity on it."""
-    rng = np.random.default_rng(2)
-    return Looks(rng.standard_normal((-(-grid.height // CELL), -(-grid.width // CELL)), np.float32))
+    return Survey(level, np.abs(spread), 1 - clear, clear, clear, 1 - clear)
 
 
 def timed(action: Callable[[], Any]) -> tuple[float, float]:
@@ -101,14 +92,15 @@ def slide(sigmas: SigmaMap, ground: Survey, sigma: float) -> int:
     return len(found)
 
 
-def measure(scores: ScoreMap, ground: Survey, look: Looks, rule: str) -> dict[str, Any]:
+def measure(scores: ScoreMap, ground: Survey, rule: str) -> dict[str, Any]:
     """Seconds to open a scan by a rule and show it, and to move its slider."""
     kept: list[SigmaMap] = []
 
     def opened() -> None:
-        kept.append(sigma_map(scores, rule, ground, look))
+        kept.append(sigma_map(scores, rule))
         spoilt(kept[0], ground, (scores.grid.width, scores.grid.height))
-        slide(kept[0], ground, max(SIGMA, float(kept[0].places[MOST_PLACES])))
+        known = kept[0].places
+        slide(kept[0], ground, max(SIGMA, float(known[min(MOST_PLACES, len(known) - 1)])))
 
     opening, working = timed(opened)
     (sigmas,) = kept
@@ -140,9 +132,9 @@ def main() -> None:
     given = parser.parse_args()
     server.make_ready()
     scores = synthetic(given.rows, given.cols)
-    ground, look = surveyed(scores.grid), looked(scores.grid)
+    ground = surveyed(scores.grid)
     for rule in RULES:
-        print(json.dumps(measure(scores, ground, look, rule)), flush=True)
+        print(json.dumps(measure(scores, ground, rule)), flush=True)
 
 
 if __name__ == "__main__":

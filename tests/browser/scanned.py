@@ -28,7 +28,6 @@ from dashboard.detector import (
     Verdicts,
     list_scans,
     sigma_map,
-    survey,
 )
 from tests.browser import serving
 
@@ -63,7 +62,7 @@ class Scanned:
     @cached_property
     def finds(self) -> list[Detection]:
         """The places beyond the threshold of these tests, strongest first."""
-        measured = sigma_map(self.store.scores(), DEFAULT_RULE, survey(self.scene))
+        measured = sigma_map(self.store.scores(), DEFAULT_RULE)
         return measured.find(SIGMA, scene=self.scene)
 
     @property

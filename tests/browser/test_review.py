@@ -10,10 +10,9 @@ from dashboard.detector import (
     DEFAULT_RULE,
     ROUGHNESS,
     RULES,
+    Roughness,
     Verdict,
     measure,
-    roughness_of,
-    sigma_map,
     survey,
 )
 from tests.browser import serving
@@ -219,14 +218,11 @@ def test_size_brightness_and_ground_decide_what_is_shown(review: Page, scanned: 
     assert 0 < len(kept) < total
     expect(review.get_by_text(f"{len(kept)} of {total} places pass the filter.")).to_be_visible()
     ground = survey(scanned.scene, scanned.store.folder)
-    kinds = sigma_map(scanned.store.scores(), "ground", ground).measure.kinds
-    assert kinds is not None
+    rough = Roughness.of(scanned.store.scores(), ground)
     counts = []
     for number, name in enumerate(ROUGHNESS, start=1):
         review.get_by_role("button", name=name.capitalize(), exact=True).click()
-        chosen = [
-            one for one in kept if roughness_of(kinds, one.row, one.col) in ROUGHNESS[:number]
-        ]
+        chosen = [one for one in kept if rough.word(one.row, one.col) in ROUGHNESS[:number]]
         counts.append(len(chosen))
         words = review.get_by_text(f"{len(chosen)} of {total} places pass the filter.")
         expect(words).to_be_visible()

@@ -9,13 +9,12 @@ from pathlib import Path
 from dashboard.detector import ModelError, Scene
 from training.evaluate.contestants import OWN_GROUND, Network, Scored
 from training.presets import PRESETS
-from training.scene_adaptation import features
-from training.scene_adaptation.adapt import LAST, RECIPES, adapt
+from training.scene_adaptation.adapt import RECIPES, adapt
 
 
 @dataclass(frozen=True)
 class Adapted:
-    """A network after `adapt`: a critic with another last layer, a guarded network anew.
+    """A network after `adapt`.
 
     Raises:
         ModelError: the network is of a kind that cannot learn a scene.
@@ -38,12 +37,8 @@ class Adapted:
 
     @property
     def key(self) -> str:
-        recipe = RECIPES[self.network.model.card.kind]
-        if recipe.fit == LAST or recipe.preset is None:
-            how: object = features.recipe()
-        else:
-            how = astuple(PRESETS[recipe.preset])
-        return f"{self.network.key} {recipe.fit} {how}"
+        recipe = PRESETS[RECIPES[self.network.model.card.kind]]
+        return f"{self.network.key} {astuple(recipe)}"
 
     @property
     def rule(self) -> str:

@@ -21,9 +21,7 @@ from dashboard.detector import (
     StoreError,
     find,
     grey,
-    looks,
     sigma_map,
-    survey,
     whole_file,
 )
 from training.evaluate.contestants import ARTICLE, Contestant
@@ -123,7 +121,7 @@ def case_of(
     """
     scored = contestant.score(scene, home)
     scores = scored.scores
-    measured = _measured(scores, scene, contestant.rule)
+    measured = _measured(scores, contestant.rule)
     detections = measured.find(top=EVERY) if measured else find(scores, top=EVERY)
     judged = judge(detections, truth)
     histogram = scores.histogram(BINS)
@@ -150,11 +148,11 @@ def case_of(
     )
 
 
-def _measured(scores: ScoreMap, scene: Scene, rule: str) -> SigmaMap | None:
+def _measured(scores: ScoreMap, rule: str) -> SigmaMap | None:
     """The scores in sigma by a rule; None for the article's, whose order is that of the scores."""
     if rule == ARTICLE:
         return None
-    return sigma_map(scores, rule, survey(scene), looks(scene) if rule == "alike" else None)
+    return sigma_map(scores, rule)
 
 
 def picture_of(scene: Scene, middle: tuple[float, float]) -> str:

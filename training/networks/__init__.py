@@ -1,3 +1,3 @@
 """Completion networks, one file each; the layer table is the definition."""
 
-BLOCK = 4  # px; `guarded` and `critic` take areas in blocks
+BLOCK = 4  # px; `guarded` takes areas in blocks

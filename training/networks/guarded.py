@@ -33,7 +33,6 @@ class Row(NamedTuple):
 
 
 ROWS = (Row(1, 32), Row(2, 32), Row(4, 32))
-DEEP_ROWS = (Row(1, 32), Row(1, 32), Row(2, 32), Row(2, 32), Row(4, 32))  # a critic looks with
 GUARDS = (2, 4)  # blocks by which features are shifted outward, one head each
 HIDDEN = 64  # channels of a head
 OCTAVES = (0, 1, 2)  # the ground is looked at in full, half and quarter resolution

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dashboard.detector.errors import StoreError
 from dashboard.detector.models.card import ModelCard
 from training.model_files import git_revision
-from training.networks import BLOCK, article, critic, guarded, places, residuals, second_look
+from training.networks import BLOCK, article, guarded, places, residuals
 from training.presets import PRESETS
 
 OPSET = 18  # newer Pad and ConvTranspose kernels are missing from some CUDA builds
@@ -60,32 +60,6 @@ def guarded_facts(scorer: residuals.Scorer) -> dict[str, Any]:
     }
 
 
-def critic_facts(scorer: critic.Scorer) -> dict[str, Any]:
-    """What a caller must know of `critic`."""
-    counts = "alone" if scorer.alone else "plus standardised residual"
-    return guarded_facts(scorer.residual) | {
-        "kind": "critic",
-        "title": "Critic: guarded completion, and how much a place looks put there",
-        "margin": scorer.margin,
-        "score_unit": f"logit of something put there {counts}, on a scale where "
-        f"{residuals.TAIL} is what one position of a thousand of ordinary ground exceeds; less the "
-        "mean around",
-    }
-
-
-def second_look_facts(scorer: second_look.Scorer) -> dict[str, Any]:
-    """What a caller must know of a critic with a second look."""
-    facts = critic_facts(scorer.first)
-    return facts | {
-        "kind": "second-look",
-        "title": "Critic with a second look: what it finds is looked at once more, place by place",
-        "margin": scorer.margin,
-        "around": 0,
-        "score_unit": f"{facts['score_unit']}; at places that stand out, and the logit of a second "
-        "look, beyond the usual",
-    }
-
-
 def places_facts() -> dict[str, Any]:
     """What a caller must know of a network of single places."""
     return {
@@ -125,7 +99,7 @@ def card_of(
         loss=round(last_loss(run), 5),
         scenes=tuple(settings["scenes"]),
         polluted=settings["polluted"],
-        planted=planted_share(state.get("calibration") or {}),
+        planted=None,
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
         git_revision=git_revision(),
         opset=OPSET,
@@ -133,11 +107,6 @@ def card_of(
         parity=0.0,
         parity_checksum="",
     )
-
-
-def planted_share(calibration: Mapping[str, Tensor]) -> float | None:
-    """Which part of the blocks was planted that a critic's logit is calibrated on."""
-    return round(float(calibration["planted"]), 5) if "planted" in calibration else None
 
 
 def hardware() -> str:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
@@ -22,17 +21,14 @@ from dashboard.detector.errors import ModelError
 from dashboard.detector.models.card import ModelCard
 from training.kinds.learners import network_of
 from training.model_files import write
-from training.networks import article, critic, guarded, places, residuals, second_look
+from training.networks import article, guarded, places, residuals
 from training.onnx_files.card import (
     OPSET,
     article_facts,
     card_of,
-    critic_facts,
     guarded_facts,
     places_facts,
-    second_look_facts,
 )
-from training.onnx_files.pair import BLACK, either
 from training.onnx_files.parity import (
     INPUTS,
     OUTPUTS,
@@ -47,9 +43,7 @@ from training.presets import PRESETS
 from training.trainer.trainer import CHECKPOINT, read_checkpoint
 
 AREA_OUTPUTS = (*OUTPUTS, "surprise")
-CRITIC_OUTPUTS = (*AREA_OUTPUTS, "logit")
 WINDOW_INPUTS, PLACES_OUTPUTS = ("windows",), ("logit", "description")
-SECOND_LOOK_OUTPUTS = (*OUTPUTS, "logit", "gain", "places")  # its scores stand out from none alone
 TOLERANCE = 1e-4  # largest difference allowed, in units of 4 robust sigma: a score is about 0.1
 AREA_TOLERANCE = 1e-3  # of scores in standard deviations, and completions in those units
 EXPORT_BATCH = 2
@@ -87,18 +81,15 @@ class Plan:
     inputs: tuple[str, ...] = INPUTS
 
 
-def plan_of(state: Mapping[str, Any], alone: bool = False) -> Plan:
-    """How the network of a checkpoint is exported; a critic `alone`, without its residual.
+def plan_of(state: Mapping[str, Any]) -> Plan:
+    """How the network of a checkpoint is exported.
 
     Raises:
-        ModelError: the training has not ended, so that its scores mean nothing yet; or what should
-            stand alone is no critic.
+        ModelError: the training has not ended, so that its scores mean nothing yet.
     """
     network = network_of(PRESETS[state["settings"]["preset"]])
     network.load_state_dict(state.get("average") or state["network"])
     network.eval()
-    if alone and not isinstance(network, critic.Critic):
-        raise ModelError("only a critic can be exported alone, without its residual")
     batch = torch.export.Dim("batch", min=1)
     if isinstance(network, article.Article):
         sizes = [(article.TILE, article.TILE)] * len(PARITY)
@@ -108,7 +99,7 @@ def plan_of(state: Mapping[str, Any], alone: bool = False) -> Plan:
         return Plan(tile_scorer, example, {0: batch}, parity_samples(sizes), TOLERANCE, facts)
     if isinstance(network, places.Places):
         return places_plan(network, batch)
-    scorer, facts = area_scorer(network, state.get("calibration") or {}, alone)
+    scorer = area_scorer(network, state.get("calibration") or {})
     rim = 2 * scorer.margin
     tall, wide = (torch.export.Dim(name, min=5, max=1024) for name in ("tall", "wide"))
     return Plan(
@@ -117,8 +108,8 @@ def plan_of(state: Mapping[str, Any], alone: bool = False) -> Plan:
         {0: batch, 2: AREA_STEP * tall, 3: AREA_STEP * wide},
         parity_samples([(rim + height, rim + width) for height, width in AREAS]),
         AREA_TOLERANCE,
-        facts,
-        OUTPUTS_OF[type(scorer)],
+        guarded_facts(scorer),
+        AREA_OUTPUTS,
     )
 
 
@@ -138,42 +129,18 @@ def places_plan(network: places.Places, batch: Any) -> Plan:
     )
 
 
-AreaScorer = residuals.Scorer | critic.Scorer | second_look.Scorer
-
-
-OUTPUTS_OF: Mapping[type[nn.Module], tuple[str, ...]] = {
-    residuals.Scorer: AREA_OUTPUTS,
-    critic.Scorer: CRITIC_OUTPUTS,
-    second_look.Scorer: SECOND_LOOK_OUTPUTS,
-}
-
-
-def area_scorer(
-    network: nn.Module, calibration: Mapping[str, Tensor], alone: bool = False
-) -> tuple[AreaScorer, dict[str, Any]]:
-    """The scorer of a network that scores areas, calibrated, and its facts for the card.
+def area_scorer(network: nn.Module, calibration: Mapping[str, Tensor]) -> residuals.Scorer:
+    """The scorer of a network that scores areas, calibrated.
 
     Raises:
         ModelError: it has not been calibrated, for its training has not ended.
     """
     if not calibration:
         raise ModelError("the training has not ended; the same command goes on with it")
-    if isinstance(network, guarded.Guarded):
-        residual = residuals.Scorer(network).eval()
-        residual.calibrate(calibration)
-        return residual, guarded_facts(residual)
-    if "platt" not in calibration:
-        raise ModelError("an earlier version's critic; train's same command calibrates it")
-    if isinstance(network, second_look.SecondLook):
-        if "places_axes" not in calibration:
-            raise ModelError("an earlier version's second look; train's same command calibrates it")
-        again = second_look.Scorer(network).eval()
-        again.calibrate(calibration)
-        return again, second_look_facts(again)
-    assert isinstance(network, critic.Critic)
-    judge = critic.Scorer(network, alone).eval()
-    judge.calibrate(calibration)
-    return judge, critic_facts(judge)
+    assert isinstance(network, guarded.Guarded)
+    scorer = residuals.Scorer(network).eval()
+    scorer.calibrate(calibration)
+    return scorer
 
 
 @dataclass(frozen=True)
@@ -185,7 +152,7 @@ class Made:
     card: ModelCard
 
 
-def made_of(run: Path, alone: bool = False) -> Made:
+def made_of(run: Path) -> Made:
     """A run's network as a graph with its card.
 
     Raises:
@@ -193,7 +160,7 @@ def made_of(run: Path, alone: bool = False) -> Made:
         ModelError: ONNX Runtime and PyTorch disagree, or the training has not ended.
     """
     state = read_checkpoint(run / CHECKPOINT)
-    plan = plan_of(state, alone)
+    plan = plan_of(state)
     return made(plan, card_of(run, state, plan.scorer, plan.facts))
 
 
@@ -208,13 +175,13 @@ def made(plan: Plan, card: ModelCard) -> Made:
     return Made(plan, graph, replace(card, parity=worst, parity_checksum=checksum(plan.samples)))
 
 
-def agreed(plan: Plan, graph: onnx.ModelProto, fixed: Mapping[str, Any] | None = None) -> float:
-    """The parity of a plan's network and a graph, given what else the graph takes.
+def agreed(plan: Plan, graph: onnx.ModelProto) -> float:
+    """The parity of a plan's network and a graph.
 
     Raises:
         ModelError: ONNX Runtime and PyTorch disagree.
     """
-    worst = parity(plan.scorer, graph.SerializeToString(), plan.samples, plan.outputs, fixed)
+    worst = parity(plan.scorer, graph.SerializeToString(), plan.samples, plan.outputs)
     if not worst <= plan.tolerance:
         raise ModelError(
             f"ONNX Runtime and PyTorch differ by {worst:.2e}; at most {plan.tolerance:.0e} is "
@@ -223,20 +190,19 @@ def agreed(plan: Plan, graph: onnx.ModelProto, fixed: Mapping[str, Any] | None =
     return worst
 
 
-def export(run: Path, target: Path, alone: bool = False) -> ModelCard:
+def export(run: Path, target: Path) -> ModelCard:
     """Write a run's network to `target`, an ONNX file; its card.
 
     Args:
         run: the run's folder.
         target: the file.
-        alone: of a critic, let the logit be all that counts in its score.
 
     Raises:
         StoreError: the run has no checkpoint.
         ModelError: ONNX Runtime and PyTorch disagree, or the training has not ended; nothing is
             written.
     """
-    return kept(made_of(run, alone), target)
+    return kept(made_of(run), target)
 
 
 def kept(one: Made, target: Path) -> ModelCard:
@@ -244,39 +210,6 @@ def kept(one: Made, target: Path) -> ModelCard:
     onnx.helper.set_model_props(one.graph, one.card.to_metadata())
     write(target, one.graph.SerializeToString())
     return one.card
-
-
-def export_pair(of_black: Path, of_white: Path, square: int, target: Path) -> ModelCard:
-    """Write the networks of two runs to one ONNX file, each for squares of its colour; its card.
-
-    The figures of the card are those of both together, its loss their mean.
-
-    Args:
-        of_black: the run that scores the black squares of a chessboard, and has not learned them.
-        of_white: the other.
-        square: px, their side.
-        target: the file.
-
-    Raises:
-        StoreError: a run has no checkpoint.
-        ModelError: ONNX Runtime and PyTorch disagree, or a training has not ended; nothing is
-            written.
-    """
-    black, white = made_of(of_black), made_of(of_white)
-    graph = either(black.graph, white.graph)
-    worst = max(agreed(one.plan, graph, {BLACK: np.array(one is black)}) for one in (black, white))
-    both = (black.card, white.card)
-    joined = replace(
-        black.card,
-        square=square,
-        parameters=sum(one.parameters for one in both),
-        windows_seen=sum(one.windows_seen for one in both),
-        epochs=round(sum(one.epochs for one in both), 2),
-        hours=round(sum(one.hours for one in both), 2),
-        loss=round(float(np.mean([one.loss for one in both])), 5),
-        parity=worst,
-    )
-    return kept(Made(black.plan, graph, joined), target)
 
 
 def to_onnx(

@@ -21,8 +21,6 @@ from tqdm import tqdm
 
 from dashboard.detector.errors import OptionError, StoreError
 from training.kinds.learners import learner_of
-from training.networks.critic import EYE
-from training.networks.second_look import FIRST, OWN
 from training.presets import PRESETS, Preset
 from training.progress import Report, nobody
 from training.trainer.log import Figures, Log
@@ -34,7 +32,6 @@ CHECKPOINT = "checkpoint.pt"
 SAVE_SECONDS = 60.0  # a killed run loses a minute at most; one that is asked to stop nothing
 PREVIEWS = 6  # tiles in the picture of each epoch
 SMOOTHING = 0.02  # share of the newest loss in the one shown
-WITHIN = {"critic": EYE, "second-look": FIRST}  # what a network has learned before its own training
 
 
 @dataclass(frozen=True)
@@ -93,9 +90,8 @@ class Trainer:
         torch.manual_seed(settings.seed)
         self.learner = learner_of(self.recipe, team.autocast).to(team.device)
         self.network = self.learner.network
-        self.folded = any(name.startswith(OWN) for name in start or ())  # an exported second look's
         if start is not None:
-            begin_with(self.network, start, self.recipe)
+            begin_with(self.network, start)
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), weight_decay=self.recipe.weight_decay
         )
@@ -109,10 +105,8 @@ class Trainer:
         if team.world > 1:
             self.model = DistributedDataParallel(self.learner)
 
-    def run(self, sources: Sequence[Source], ordinary: Sequence[Source] | None = None) -> Path:
+    def run(self, sources: Sequence[Source]) -> Path:
         """Train to the last epoch, measure what is ordinary; the path of the checkpoint.
-
-        That is measured on the ground learned from where no other is given.
 
         Raises:
             KeyboardInterrupt: it was asked to stop; all it has learned is kept.
@@ -121,9 +115,6 @@ class Trainer:
         if self.team.leads:
             self._write_settings()
         fixed = batch_of(windows, PREVIEWS)
-        if self.folded and self.step == 0:
-            usual = batch_of(windows, self.recipe.batch)
-            self.learner.settle(*(part.to(self.team.device).float() for part in usual))
         with Log(self.folder, self.step, self.team.leads) as log:
             bar = tqdm(
                 total=self.steps * self.recipe.batch,
@@ -138,7 +129,7 @@ class Trainer:
         if self.team.leads and not self.calibration:
             seed = self.settings.seed
             self.report("measuring", 0.0)
-            self.calibration = self.learner.eval().calibrate(ordinary or sources, seed)
+            self.calibration = self.learner.eval().calibrate(sources, seed)
             self._save()
         return self.folder / CHECKPOINT
 
@@ -264,7 +255,7 @@ def clone(network: nn.Module) -> dict[str, Tensor]:
     return {name: weight.clone() for name, weight in network.state_dict().items()}
 
 
-def begin_with(network: nn.Module, weights: Mapping[str, Tensor], recipe: Preset) -> None:
+def begin_with(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Give a network weights to begin with.
 
     Raises:
@@ -274,8 +265,7 @@ def begin_with(network: nn.Module, weights: Mapping[str, Tensor], recipe: Preset
         odd = network.load_state_dict(weights, strict=False)
     except RuntimeError as error:  # torch's word for another shape
         raise OptionError("the weights to start from are of another width") from error
-    learned = WITHIN.get(recipe.network, "")  # what no start may lack
-    if odd.unexpected_keys or any(name.startswith(learned) for name in odd.missing_keys):
+    if odd.unexpected_keys or odd.missing_keys:
         raise OptionError("the weights to start from are those of another network")
 
 
@@ -297,7 +287,6 @@ def train(
     settings: TrainSettings,
     sources: Callable[[], Sequence[Source]],
     start: Mapping[str, Tensor] | None = None,
-    ordinary: Callable[[], Sequence[Source]] | None = None,
     report: Report = nobody,
 ) -> Path:
     """Run a recipe, or go on with it, in `folder`; the path of the checkpoint.
@@ -307,7 +296,6 @@ def train(
         settings: decide what the run learns.
         sources: what it learns from.
         start: weights to begin with; random ones otherwise.
-        ordinary: ground to measure what is ordinary on; `sources` otherwise.
         report: told how far it is.
 
     Raises:
@@ -315,8 +303,7 @@ def train(
     """
     team = Team.assemble()
     try:
-        measured = ordinary() if ordinary else None
-        return Trainer(folder, settings, team, start, report).run(sources(), measured)
+        return Trainer(folder, settings, team, start, report).run(sources())
     finally:
         if team.world > 1:
             dist.destroy_process_group()

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from dashboard.detector.arrays import Floats
-from dashboard.detector.ground.blobs import Span, Spots
 from dashboard.detector.scenes.dn_statistics import MAD_TO_SIGMA
 from dashboard.detector.scenes.scene import Patch, Scene
 from dashboard.detector.system.prefetch import map_in_order
@@ -28,8 +27,7 @@ from dashboard.detector.tiling import Box
 CELL = 16  # px
 BAND = 256  # px; seams are looked for in bands of so many lines, which is also what is read at once
 THREADS = 2  # bands measured at once; each takes up to 0.3 GB in a whole scene
-SPOTS = Spots(8, 3)  # finer than cells: of neighbours one may be bright and the other dark
-VERSION = 2  # of the stored file
+VERSION = 3  # of the stored file
 # A seam is a step that all lines of a band share: natural steps wander. Its mean over a band is
 # compared with those of the columns around it.
 SEAM = 10.0  # robust standard deviations
@@ -42,7 +40,7 @@ FAINT = 0.02  # DN; keeps flat ground, where no step is to be seen, from countin
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """Maps of cells of 16 px, `[H / 16, W / 16]` float32, rounded up; of spots in cells of 8 px."""
+    """Maps of cells of 16 px, `[H / 16, W / 16]` float32, rounded up."""
 
     level: Floats  # mean DN of the ground; NaN where there is none
     spread: Floats  # standard deviation of its DN
@@ -50,8 +48,6 @@ class Survey:
     saturated: Floats  # part that was clipped by the camera, or filled
     seams: Floats  # 1 where a seam runs through, down or across
     blocks: Floats  # steps at borders of 8 px over steps elsewhere; 1 where there are no blocks
-    # The strongest spot in 8 px, DN against what is around, below 0 where dark; NaN without ground.
-    spot: Floats
 
     def save(self, path: Path) -> None:
         """Writes the maps in one step."""
@@ -92,19 +88,11 @@ def _bands(scene: Scene) -> Iterator[tuple[Floats, ...]]:
     """The maps of one band of lines after the other."""
     ceiling, compressed = float(2**scene.bits - 1), scene.driver == "JPEG"
 
-    def measured(lines: Span) -> tuple[Floats, ...]:
-        patch = scene.read(Box(0, lines.first, scene.width, min(lines.last, scene.height)))
-        own = Box(0, lines.before, scene.width, min(lines.stop, scene.height) - lines.first)
-        spotted = SPOTS.of_lines(patch.dn, patch.valid, lines)
-        return *_measured(patch.part(own), ceiling, compressed), _strongest(spotted)
+    def measured(top: int) -> tuple[Floats, ...]:
+        patch = scene.read(Box(0, top, scene.width, min(top + BAND, scene.height)))
+        return _measured(patch, ceiling, compressed)
 
-    return map_in_order(measured, SPOTS.spans(scene.height, BAND), THREADS)
-
-
-def _strongest(spotted: Floats) -> Floats:
-    """The strongest spot of all sizes, `[h, w]` of the brightest and the darkest of each."""
-    bright, dark = spotted[::2].max(axis=0), spotted[1::2].min(axis=0)
-    return np.asarray(np.where(bright >= -dark, bright, dark), np.float32)
+    return map_in_order(measured, range(0, scene.height, BAND), THREADS)
 
 
 def _measured(patch: Patch, ceiling: float, compressed: bool) -> tuple[Floats, ...]:

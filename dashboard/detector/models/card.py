@@ -13,13 +13,11 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from dashboard.detector.errors import ModelError
-from dashboard.detector.models.chessboard import Chessboard
 
 PREFIX = "needle."
 LENGTHS = ("tile", "hole", "score_window", "stride", "margin", "around", "square", "bands")
 LONGEST = 1 << 14  # px; the memory for what a network looks at grows with the square
-KINDS = ("article", "guarded", "critic", "second-look", "places")
-LAST = "critic-last"  # the preset where a critic's last layer was fitted to a scene
+KINDS = ("article", "guarded", "places")
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class ModelCard:
     strides: tuple[int, ...]  # strides worth offering
     margin: int  # context beyond the scored window, or beyond an area, that is read, each way
     around: int  # positions: side of the square of surprise a score stands out from; 0: of none
-    square: int  # px: side of the squares that two networks share out among them; 0: one network
+    square: int  # always 0
     input_range: str  # what DN may be
     bands: int
     score_unit: str
@@ -49,7 +47,7 @@ class ModelCard:
     loss: float  # of the last tenth of the training
     scenes: tuple[str, ...]  # trained on
     polluted: bool  # False: known objects were left out of the training
-    planted: float | None  # share of the blocks a critic's logit is calibrated on; None: no critic
+    planted: float | None  # always None
     date: str  # ISO 8601
     git_revision: str
     opset: int
@@ -66,7 +64,7 @@ class ModelCard:
     @property
     def area(self) -> bool:
         """True where one run scores every position of an area, less its margin."""
-        return self.kind != "article"
+        return self.kind == "guarded"
 
     @property
     def judges_places(self) -> bool:
@@ -74,39 +72,14 @@ class ModelCard:
         return self.kind == "places"
 
     @property
-    def judges(self) -> bool:
-        """True where it gives logits too, of how much something looks put there."""
-        return self.kind in ("critic", "second-look")
-
-    @property
     def learned(self) -> bool:
         """True where it has learned a scene."""
-        return self.fitted or self.preset.endswith("-adapt")
-
-    @property
-    def fitted(self) -> bool:
-        """True where a critic's last layer alone has learned a scene."""
-        return self.preset == LAST
-
-    @property
-    def looks_again(self) -> bool:
-        """True where it gives what a second look adds to its scores, too."""
-        return self.kind == "second-look"
+        return self.preset.endswith("-adapt")
 
     @property
     def sees(self) -> int:
         """Pixels around an area that its surprise depends on, each way: less than the margin."""
         return self.margin - self.around // 2 * self.stride
-
-    @property
-    def board(self) -> Chessboard | None:
-        """How two networks share a scene; None where there is one.
-
-        Squares of a multiple of what is scored at a time begin and end with that.
-        """
-        if not self.square:
-            return None
-        return Chessboard(self.square, (self.tile - self.stride) // 2 - self.margin + self.sees)
 
     def to_metadata(self) -> dict[str, str]:
         """The card as ONNX metadata: one JSON value a key."""

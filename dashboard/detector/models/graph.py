@@ -11,12 +11,9 @@ from dashboard.detector.models.card import ModelCard
 from dashboard.detector.models.devices import CPU, options
 
 INPUTS = {"dn", "centre", "scale"}
-BLACK = "black"  # input of two cross-fitted networks: which of them is asked
 OUTPUTS = {"score", "completion"}
 SURPRISE = "surprise"  # of networks whose scores stand out from it
-LOGIT = "logit"  # of critics, and of judges of places
-GAIN, PLACES = "gain", "places"  # of those with a second look
-WINDOWS, DESCRIPTION = "windows", "description"  # of judges of places
+WINDOWS, LOGIT, DESCRIPTION = "windows", "logit", "description"  # of judges of places
 
 
 def content_of(path: Path) -> bytes:
@@ -52,7 +49,7 @@ def card_of(session: ort.InferenceSession, path: Path) -> ModelCard:
     names = {node.name for node in session.get_inputs()}
     outputs = {node.name for node in session.get_outputs()}
     judges_places = names == {WINDOWS}
-    if not judges_places and (names - {BLACK} != INPUTS or not outputs >= OUTPUTS):
+    if not judges_places and (names != INPUTS or not outputs >= OUTPUTS):
         raise ModelError(
             f"{path}: takes {', '.join(sorted(names))} and gives {', '.join(sorted(outputs))}; "
             f"needed are {', '.join(sorted(INPUTS))} and {', '.join(sorted(OUTPUTS))}"
@@ -67,12 +64,4 @@ def card_of(session: ort.InferenceSession, path: Path) -> ModelCard:
         raise ModelError(f"{path}: graph and card disagree on what it judges; export it again")
     if card.around and SURPRISE not in outputs:
         raise ModelError(f"{path}: gives no {SURPRISE}, which its card speaks of; export it again")
-    if (BLACK in names) != bool(card.square):
-        raise ModelError(f"{path}: graph and card disagree on how many networks it holds")
-    if card.judges and LOGIT not in outputs:
-        raise ModelError(f"{path}: a critic that gives no {LOGIT}; export it again")
-    if card.looks_again and not outputs >= {GAIN, PLACES}:
-        raise ModelError(
-            f"{path}: a second look of an earlier version, without {PLACES}; make it anew"
-        )
     return card

@@ -16,20 +16,11 @@ from dashboard.detector.errors import ModelError
 from dashboard.detector.models.batch_size import BATCH, best_batch
 from dashboard.detector.models.card import ModelCard
 from dashboard.detector.models.devices import CPU, Device, start
-from dashboard.detector.models.graph import (
-    BLACK,
-    GAIN,
-    LOGIT,
-    PLACES,
-    SURPRISE,
-    card_of,
-    content_of,
-    cpu_session,
-)
+from dashboard.detector.models.graph import SURPRISE, card_of, content_of, cpu_session
 from dashboard.detector.models.judge import WINDOW, Judge
 from dashboard.detector.system.gdal_errors import reason
 
-DEFAULT_MODEL = "second-look"
+DEFAULT_MODEL = "places"
 EXPORTED = Path(__file__).resolve().parents[3] / "exported"
 SUFFIX = ".onnx"
 FINDER = "guarded"  # that points at the places which a judge looks at
@@ -69,8 +60,6 @@ class Completed:
 
     scores: Floats  # [N], of areas [N, h, w]
     completion: Floats  # DN, [N, T/2, T/2], of areas [N, stride h, stride w]
-    logits: Floats | None  # [N, h, w], how much a critic thinks something was put there
-    gains: Floats | None  # [N, h, w], what a second look adds to the score
 
 
 @dataclass(frozen=True)
@@ -148,58 +137,35 @@ class Model:
     def fallback_reason(self) -> str | None:
         return self.device.note
 
-    def score(self, dn: Floats, centre: float, scale: float, black: bool = False) -> Floats:
+    def score(self, dn: Floats, centre: float, scale: float) -> Floats:
         """Scores `[N]` of tiles `dn [N, 1, T, T]` of a scene with this centre and scale (DN).
 
         Of a network for areas, scores `[N, h, w]`, one every `stride` px, of areas with their
-        margin `[N, 1, stride h + 2 margin, stride w + 2 margin]`. Of two cross-fitted networks
-        `black` asks the one that scores black squares.
+        margin `[N, 1, stride h + 2 margin, stride w + 2 margin]`.
         """
-        (scores,) = self._run(["score"], dn, centre, scale, black)
+        (scores,) = self._run(["score"], dn, centre, scale)
         return np.asarray(scores, np.float32)
 
-    def surprise(self, dn: Floats, centre: float, scale: float, black: bool = False) -> Floats:
+    def surprise(self, dn: Floats, centre: float, scale: float) -> Floats:
         """What scores are the standing out of, `[N, h, w]`, of areas with less of a margin.
 
         `dn [N, 1, stride h + 2 sees, stride w + 2 sees]`. Only of a network for areas.
         """
-        (found,) = self._run([SURPRISE], dn, centre, scale, black)
+        (found,) = self._run([SURPRISE], dn, centre, scale)
         return np.asarray(found, np.float32)
 
-    def look_again(self, dn: Floats, centre: float, scale: float) -> tuple[Floats, Floats]:
-        """Scores as for `score`, and features `[N, F, h, w]` of places, all 0 elsewhere.
-
-        Only of a network with a second look.
-        """
-        score, features = self._run(["score", PLACES], dn, centre, scale)
-        return np.asarray(score, np.float32), np.asarray(features, np.float32)
-
-    @property
-    def features(self) -> int:
-        """By how many numbers it describes a place; 0 where it has no second look."""
-        shapes = {output.name: output.shape for output in self.session.get_outputs()}
-        return int(shapes[PLACES][1]) if self.card.looks_again else 0
-
-    def complete(self, dn: Floats, centre: float, scale: float, black: bool = False) -> Completed:
-        """Scores, completions and what a critic says of the same tiles or areas, as for `score`."""
-        card = self.card
-        wanted = ["score", "completion"] + [LOGIT] * card.judges + [GAIN] * card.looks_again
-        found = dict(zip(wanted, self._run(wanted, dn, centre, scale, black), strict=True))
-        return Completed(
-            found["score"], found["completion"][:, 0], found.get(LOGIT), found.get(GAIN)
-        )
+    def complete(self, dn: Floats, centre: float, scale: float) -> Completed:
+        """Scores and completions of tiles or areas, as for `score`."""
+        scores, completion = self._run(["score", "completion"], dn, centre, scale)
+        return Completed(scores, completion[:, 0])
 
     def _try(self, batch: int, side: int) -> None:
         self.score(np.zeros((batch, 1, side, side), np.float32), 0.0, 1.0)
 
-    def _run(
-        self, outputs: list[str], dn: Floats, centre: float, scale: float, black: bool = False
-    ) -> list[Floats]:
+    def _run(self, outputs: list[str], dn: Floats, centre: float, scale: float) -> list[Floats]:
         """Outputs of the session, its inputs put where it computes before it begins."""
         bound = self.session.io_binding()
         feed = _feed(dn, centre, scale)
-        if self.card.square:
-            feed[BLACK] = np.array(black)
         for name, values in feed.items():
             bound.bind_cpu_input(name, np.ascontiguousarray(values))
         for name in outputs:

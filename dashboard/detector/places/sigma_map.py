@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from dashboard.detector.arrays import Doubles, Floats, Kinds
+from dashboard.detector.arrays import Doubles
 from dashboard.detector.errors import OptionError
-from dashboard.detector.ground.kinds import kinds_of_ground
-from dashboard.detector.ground.rarity import Looks
-from dashboard.detector.ground.survey import Survey
 from dashboard.detector.places.detections import Detection, FlaggedTiles, detections
 from dashboard.detector.places.pareto_tail import Tail, fit
 from dashboard.detector.places.suppression import Candidates, beyond, candidates
-from dashboard.detector.rules.novelty import novelty
 from dashboard.detector.rules.places import OrdinaryPlaces, Surprises, centre_and_scale
-from dashboard.detector.rules.rules import BY_GROUND, Novel, Yardstick, yardstick
+from dashboard.detector.rules.rules import MEAN, PLACES, Yardstick, known, of_positions
 from dashboard.detector.scanning.place_table import PlaceTable
 from dashboard.detector.scanning.score_map import Histogram, ScoreMap
 from dashboard.detector.scenes.scene import Scene
@@ -46,9 +41,8 @@ class Looked:
         total = surprises.total.astype(np.float32)
         order = np.argsort(-total, kind="stable")
         cells = (table.rows * cols + table.cols)[order]
-        every, none = np.arange(len(order)), np.zeros(len(order), np.intp)
-        sigmas = measure.sigma_of(total[order])
-        ranked = Candidates(-np.inf, cells, total[order], none, sigmas, every, every)
+        every, sigmas = np.arange(len(order)), measure.sigma_of(total[order])
+        ranked = Candidates(-np.inf, cells, total[order], sigmas, every, every)
         return cls(table, ordinary, surprises, ranked)
 
 
@@ -63,6 +57,16 @@ class SigmaMap:
     @cached_property
     def candidates(self) -> Candidates:
         return self.looked.candidates if self.looked else candidates(self.scores, self.measure)
+
+    @property
+    def unit(self) -> str | None:
+        """What is measured one by one, in one word; None where it is all that is scored."""
+        return "place" if self.looked else None
+
+    @property
+    def measured(self) -> int:
+        """How many of these there are."""
+        return len(self.looked.table) if self.looked else self.scores.scored
 
     @property
     def floor(self) -> float:
@@ -106,16 +110,16 @@ class SigmaMap:
 
     def count_above(self, sigma: float) -> int:
         """How many tiles lie beyond `sigma`."""
-        limits = self.measure.limits(sigma)
+        limit = self.measure.limit(sigma)
         if sigma >= self.floor:
-            return self.candidates.above(limits)
-        parts = beyond(self.scores, self.measure, limits)
+            return self.candidates.above(limit)
+        parts = beyond(self.scores, limit)
         return sum(int(np.count_nonzero(above)) for _, above in parts)
 
     def flagged(self, sigma: float) -> FlaggedTiles:
         """The tiles beyond `sigma`, strongest first."""
         ranked = self._ranked(sigma)
-        return FlaggedTiles(self.scores, ranked, ranked.above(self.measure.limits(sigma)))
+        return FlaggedTiles(self.scores, ranked, ranked.above(self.measure.limit(sigma)))
 
     def find(
         self, sigma: float = 3.0, top: int | None = None, scene: Scene | None = None
@@ -137,7 +141,7 @@ class SigmaMap:
         """Candidates, and how many of their positions lie beyond the threshold."""
         if top is None:
             ranked = self._ranked(sigma)
-            return ranked, ranked.above(self.measure.limits(sigma))
+            return ranked, ranked.above(self.measure.limit(sigma))
         if top < 1:
             raise OptionError(f"top is {top}; it must be at least 1")
         ranked = self.candidates
@@ -152,13 +156,12 @@ class SigmaMap:
         down = slice(max(0, row - reach), min(rows, row + reach + 1))
         right = slice(max(0, col - reach), min(cols, col + reach + 1))
         part = self.scores.values[down, right].astype(np.float64)
-        which = 0 if self.measure.kinds is None else self.measure.kinds[down, right]
         top, left = down.start - row + reach, right.start - col + reach
         inner = (slice(top, top + part.shape[0]), slice(left, left + part.shape[1]))
         if self.looked:  # what is between places has no score but the finder's
             near[inner] = self.scores.sigma_of(part.astype(np.float32))
         else:
-            near[inner] = self.measure.sigma_of(part, which)
+            near[inner] = self.measure.sigma_of(part)
         return near
 
     def surprises(self, row: int, col: int) -> dict[str, float] | None:
@@ -174,16 +177,6 @@ class SigmaMap:
         found = self.looked.surprises._asdict()
         return {name: math.exp(-float(part[line])) for name, part in found.items()}
 
-    def as_new(self, row: int, col: int) -> float | None:
-        """The part of the scene's places that are as new as that at a position.
-
-        None where the rule does not ask, or where nothing is known of it.
-        """
-        novel, kinds = self.measure.together, self.measure.kinds
-        if not isinstance(novel, Novel) or kinds is None:
-            return None
-        return novel.part(int(kinds[row, col]))
-
     def _ranked(self, sigma: float) -> Candidates:
         """Candidates that are complete above `sigma`."""
         if np.isnan(sigma) or sigma >= self.floor:
@@ -193,62 +186,24 @@ class SigmaMap:
     @cached_property
     def histogram(self) -> Histogram:
         """Counts of sigma in equal bins from the lowest to the highest."""
-        if not self.scores.scored:
-            return Histogram(np.linspace(0, 1, BINS + 1), np.zeros(BINS, np.int64))
         if self.looked:
             counts, edges = np.histogram(self.candidates.sigmas, BINS)
             return Histogram(edges, counts)
-        if self.measure.kinds is None and self.measure.scales[0] > 0:  # the bins of the scores
-            found = self.scores.histogram(BINS)
-            return Histogram(self.measure.sigma_of(found.edges), found.counts)
-        ends, counts, edges = self._ends(), np.zeros(BINS, np.int64), np.zeros(0)
-        for part, kinds in self._parts():
-            more, edges = np.histogram(self.measure.sigma_of(part, kinds), BINS, ends)
-            counts += more
-        return Histogram(edges, counts)
-
-    def _ends(self) -> tuple[float, float]:
-        """The lowest and the highest sigma: those of the ends of each kind, where it only rises."""
-        lows = np.full(len(self.measure.scales), np.inf, np.float32)
-        highs = -lows
-        for part, kinds in self._parts():
-            np.minimum.at(lows, kinds, part)
-            np.maximum.at(highs, kinds, part)
-        (there,) = np.nonzero(lows <= highs)
-        low, high = (self.measure.sigma_of(ends[there], there) for ends in (lows, highs))
-        return float(low.min()), float(high.max())
-
-    def _parts(self) -> Iterator[tuple[Floats, Kinds]]:
-        """Scores that were given, `[n]`, and their kinds, a part at a time."""
-        kinds = self.measure.kinds
-        for rows, part in self.scores.parts():
-            given = np.isfinite(part)
-            if given.any():
-                own = part[given]
-                yield own, np.zeros(len(own), np.uint8) if kinds is None else kinds[rows][given]
+        found, measure = self.scores.histogram(BINS), self.measure
+        if not self.scores.scored:
+            return found
+        return Histogram((found.edges - measure.centre) / (measure.scale or 1.0), found.counts)
 
 
-def sigma_map(
-    scores: ScoreMap,
-    rule: str = "mean",
-    ground: Survey | None = None,
-    looks: Looks | None = None,
-) -> SigmaMap:
+def sigma_map(scores: ScoreMap, rule: str = MEAN) -> SigmaMap:
     """The map in sigma by one of the `RULES`.
 
-    Args:
-        ground: what the scene looks like; needed by the rules `ground` and `novelty` alone.
-        looks: how rare its looks are; needed by the rule `alike` alone.
+    Raises:
+        OptionError: there is no such rule.
     """
-    if rule == "places":
+    if known(rule) == PLACES:
         return by_places(scores)
-    if rule == "alike" and looks:
-        return SigmaMap(scores, yardstick(scores, rule, *looks.kinds(scores)))
-    if not ground or rule not in BY_GROUND:
-        return SigmaMap(scores, yardstick(scores, rule))
-    new = novelty(scores) if rule == "novelty" else None
-    kinds = kinds_of_ground(scores, ground)
-    return SigmaMap(scores, yardstick(scores, rule, kinds, novelty=new))
+    return SigmaMap(scores, of_positions(scores, rule))
 
 
 def by_places(scores: ScoreMap, like: SigmaMap | None = None) -> SigmaMap:
@@ -259,13 +214,13 @@ def by_places(scores: ScoreMap, like: SigmaMap | None = None) -> SigmaMap:
     """
     table = scores.places
     if table is None:
-        return SigmaMap(scores, yardstick(scores))
+        return SigmaMap(scores, of_positions(scores))
     if like and like.looked:
         ordinary, measure = like.looked.ordinary, like.measure
     else:
         ordinary = OrdinaryPlaces.of(table)
         centre, scale = centre_and_scale(ordinary.surprises(table).total)
-        measure = Yardstick("places", np.array([centre]), np.array([scale]))
+        measure = Yardstick(PLACES, centre, scale)
     return SigmaMap(scores, measure, Looked.of(table, ordinary, measure, scores.grid.cols))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard.detector.arrays import Doubles, Floats
+from dashboard.detector.arrays import Doubles, Floats, Mask
 from dashboard.detector.rules.rules import Yardstick
 from dashboard.detector.scanning.score_map import ScoreMap
 
@@ -30,14 +30,13 @@ class Candidates:
     floor: float  # sigma; complete above it
     cells: Ints  # [n] flat indices into the map
     scores: Floats  # [n]
-    kinds: Ints  # [n] of ground
     sigmas: Doubles  # [n], in descending order
     owners: Ints  # [n] the place that a position belongs to
     peaks: Ints  # [m] the strongest position of each place: an index into `cells`, ascending
 
-    def above(self, limits: Doubles) -> int:
-        """How many positions lie above the limit of their kind."""
-        return int(np.count_nonzero(self.scores > limits[self.kinds]))
+    def above(self, limit: float) -> int:
+        """How many positions score above a limit."""
+        return int(np.count_nonzero(self.scores > np.float64(limit)))
 
     def places(self, above: int) -> int:
         """How many places the strongest `above` positions make."""
@@ -61,9 +60,8 @@ def candidates(
     if floor is None:
         floor = _floor(scores, measure)
     cells = _cells_above(scores, measure, floor)
-    kinds = measure.kind_of(cells)
     values = scores.values.reshape(-1)[cells]
-    sigmas = measure.sigma_of(values, kinds)
+    sigmas = measure.sigma_of(values)
     order = np.argsort(-sigmas, kind="stable")
     cells = cells[order]
     owners, peaks = _suppress(scores, cells, limit)
@@ -71,7 +69,7 @@ def candidates(
     if not mine.all():
         order, cells, owners = order[mine], cells[mine], owners[mine]
         peaks = (np.cumsum(mine) - 1)[peaks]
-    return Candidates(floor, cells, values[order], kinds[order], sigmas[order], owners, peaks)
+    return Candidates(floor, cells, values[order], sigmas[order], owners, peaks)
 
 
 def _floor(scores: ScoreMap, measure: Yardstick) -> float:
@@ -82,25 +80,23 @@ def _floor(scores: ScoreMap, measure: Yardstick) -> float:
     cells = np.arange(step // 2, scores.values.size, step)
     values = scores.values.reshape(-1)[cells]
     given = np.isfinite(values)
-    sigmas = measure.sigma_of(values[given], measure.kind_of(cells[given]))
+    sigmas = measure.sigma_of(values[given])
     return float(np.quantile(sigmas, 1 - MOST / scores.scored))
 
 
 def _cells_above(scores: ScoreMap, measure: Yardstick, floor: float) -> Ints:
     """Flat indices of the positions above the floor, row by row."""
-    limits = measure.limits(floor) if np.isfinite(floor) else np.full(len(measure.scales), floor)
+    limit = measure.limit(floor) if np.isfinite(floor) else floor
     found = [np.zeros(0, np.intp)]
-    for rows, above in beyond(scores, measure, limits):
+    for rows, above in beyond(scores, limit):
         found.append(np.flatnonzero(above) + rows.start * scores.values.shape[1])
     return np.concatenate(found)
 
 
-def beyond(
-    scores: ScoreMap, measure: Yardstick, limits: Doubles
-) -> Iterator[tuple[slice, NDArray[np.bool_]]]:
-    """Where scores lie above the limit of their kind of ground, some rows at a time."""
+def beyond(scores: ScoreMap, limit: float) -> Iterator[tuple[slice, Mask]]:
+    """Where scores lie above a limit, some rows at a time."""
     for rows, part in scores.parts():
-        yield rows, part > (limits[0] if measure.kinds is None else limits[measure.kinds[rows]])
+        yield rows, part > np.float64(limit)
 
 
 def _suppress(scores: ScoreMap, cells: Ints, limit: int | None) -> tuple[Ints, Ints]:

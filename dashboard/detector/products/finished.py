@@ -25,7 +25,6 @@ from dashboard.detector.errors import OptionError
 from dashboard.detector.files.formats import GDAL_OPTIONS
 from dashboard.detector.files.picture import given_nodata
 from dashboard.detector.georeference.geography import lonlat_crs
-from dashboard.detector.ground.rarity import looks
 from dashboard.detector.ground.survey import Survey, survey
 from dashboard.detector.models.model import DEFAULT_MODEL
 from dashboard.detector.places.artefacts import spoilt, with_artefacts
@@ -33,7 +32,7 @@ from dashboard.detector.places.detections import Detection, FlaggedTile
 from dashboard.detector.places.sigma_map import SigmaMap, sigma_map
 from dashboard.detector.review.decisions import Decision, Place, Verdict, on_places
 from dashboard.detector.review.import_csv import harmless
-from dashboard.detector.rules.rules import BY_GROUND, DEFAULT_RULE, RULES
+from dashboard.detector.rules.rules import DEFAULT_RULE, known
 from dashboard.detector.scanning.coverage import Coverage
 from dashboard.detector.scanning.score_map import ScoreMap
 from dashboard.detector.scanning.store import ScanStore
@@ -41,7 +40,6 @@ from dashboard.detector.scenes.scene import Scene
 
 COLUMNS = "rank,sigma,score,x,y,x_min,y_min,x_max,y_max,area_px,lon,lat,p,q,artefacts".split(",")
 COLUMNS += "verdict,name,note,reviewer,decided,disputed".split(",")
-FEW = 3.0  # false alarms to expect, fewer than which come late where a scene is learned
 TILE_COLUMNS = "row,col,x,y,width,height,score,sigma".split(",")
 
 
@@ -72,8 +70,7 @@ class ScanSettings:
             given_nodata(self.nodata)
         if self.top is not None and self.top < 1:
             raise OptionError(f"top is {self.top}; it must be at least 1")
-        if self.rule not in RULES:
-            raise OptionError(f"the rule is {self.rule!r}; it must be one of {', '.join(RULES)}")
+        known(self.rule)
 
 
 @dataclass(frozen=True)
@@ -105,26 +102,12 @@ class Finished:
     @cached_property
     def measured(self) -> SigmaMap:
         """The scores in sigma, by the rule of the settings."""
-        rule = self.settings.rule
-        by_ground = self.ground if rule in BY_GROUND else None
-        by_looks = looks(self.scene, self.store.folder) if rule == "alike" else None
-        return self.sigmas or sigma_map(self.scores, rule, by_ground, by_looks)
+        return self.sigmas or sigma_map(self.scores, self.settings.rule)
 
     @property
     def expected(self) -> float:
         """How many places of ground alone to expect beyond the threshold."""
         return float(self.measured.tail.expected(self.settings.sigma))
-
-    @property
-    def cautious(self) -> bool:
-        """True where fewer false alarms come than are expected, of which there are few.
-
-        What a second look scores of a scene that it has learned ends early: where one is promised
-        0.4 come, where ten are eleven (tests/benchmarks/thresholds.md). By what is new, or rare,
-        this is made up for.
-        """
-        kept = self.settings.rule in ("novelty", "alike")
-        return self.store.record.bent and not kept and self.expected < FEW
 
     def promising(self, false_alarms: float) -> Finished:
         """The same at the threshold where so many false alarms are to be expected.

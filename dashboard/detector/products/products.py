@@ -313,16 +313,15 @@ def _write(path: Path, data: bytes) -> None:
 def _rule(finished: Finished) -> dict[str, Any]:
     """What sigma was, and what the threshold promises of ground alone."""
     sigmas, tail = finished.measured, finished.measured.tail
-    limits = sigmas.measure.limits(finished.settings.sigma)
+    measure = sigmas.measure
     return {
-        "name": sigmas.measure.rule,
-        "centres": [_number(value) for value in sigmas.measure.centres],
-        "scales": [_number(value) for value in sigmas.measure.scales],
-        "thresholds": [_number(value) for value in limits],
+        "name": measure.rule,
+        "centre": _number(measure.centre),
+        "scale": _number(measure.scale),
+        "threshold": _number(measure.limit(finished.settings.sigma)),
         "expected_false": _number(finished.expected),
         "tail": {"start": _number(tail.start), "shape": tail.shape, "scale": tail.scale},
         "doubts": list(finished.doubts),
-        "cautious": finished.cautious,
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from dashboard.detector.areas.area_of_interest import Region
-from dashboard.detector.arrays import Mask
-from dashboard.detector.models.card import ModelCard
+from dashboard.detector.arrays import Floats, Mask
 from dashboard.detector.models.model import Model
 from dashboard.detector.scanning.store import ScanRecord, Scores
 from dashboard.detector.scenes.scene import Patch, Scene, continued
@@ -149,29 +148,12 @@ def read(record: ScanRecord, piece: Piece, scene: Scene, margin: int) -> Reading
     return _tiles(record, piece, scene)
 
 
-class Said(NamedTuple):
-    """What a network says of a piece.
+def look(reading: Reading, scene: Scene, model: Model) -> Floats:
+    """What the network says of a piece; 0 where nobody asks.
 
     The scores `[n]` of its tiles; of an area its scores `[rows, cols]`, or what is fresh of its
-    surprise. And what a second look sees of places in it, `[F, rows, cols]`, 0 elsewhere.
+    surprise.
     """
-
-    found: Scores
-    features: Scores | None = None
-
-
-def look(reading: Reading, scene: Scene, model: Model) -> Said:
-    """What the network says of a piece; 0 where nobody asks."""
-    if model.card.looks_again and not reading.empty:
-        piece = reading.piece
-        scores, features = model.look_again(reading.dn, scene.centre, scene.scale)
-        here = np.s_[..., : piece.rows, : piece.cols]
-        return Said(scores[0][here], features[0][here])
-    return Said(_scored(reading, scene, model))
-
-
-def _scored(reading: Reading, scene: Scene, model: Model) -> Scores:
-    """Scores or surprise as above, of a network that looks once."""
     if not model.card.area:
         if reading.empty:
             return np.zeros(0, np.float32)
@@ -180,22 +162,7 @@ def _scored(reading: Reading, scene: Scene, model: Model) -> Scores:
     if reading.empty:
         return np.zeros((rows, cols), np.float32)
     say = model.surprise if model.card.around else model.score
-    blacks = _blacks(reading.piece, model.card)
-    said = {
-        black: say(reading.dn, scene.centre, scene.scale, black)[0, :rows, :cols]
-        for black in np.unique(blacks).tolist()
-    }
-    (one, *others) = said.values()
-    return np.where(blacks, said[True], said[False]) if others else one
-
-
-def _blacks(piece: Piece, card: ModelCard) -> Mask:
-    """Which positions `[rows, cols]` of what is fresh lie on black; none without a board."""
-    rows, cols = (np.arange(part.start, part.stop) for part in piece.fresh)
-    if card.board is None:
-        return np.zeros((len(rows), len(cols)), bool)
-    y, x = (card.board.first + card.stride * part + card.stride // 2 for part in (rows, cols))
-    return card.board.black(x, y)
+    return say(reading.dn, scene.centre, scene.scale)[0, :rows, :cols]
 
 
 def standing_out(surprise: Scores, around: int) -> Scores:

@@ -17,16 +17,9 @@ from dashboard.detector.files.formats import GDAL_OPTIONS
 from dashboard.detector.models.judge import Judge
 from dashboard.detector.models.model import Model
 from dashboard.detector.scanning.judging import look
-from dashboard.detector.scanning.pieces import (
-    VALID,
-    Pieces,
-    Reading,
-    Said,
-    read,
-    standing_out,
-)
+from dashboard.detector.scanning.pieces import VALID, Pieces, Reading, read, standing_out
 from dashboard.detector.scanning.pieces import look as look_at_piece
-from dashboard.detector.scanning.store import ScanRecord, ScanStore, Scores, lock_path
+from dashboard.detector.scanning.store import LOOKING, ScanRecord, ScanStore, Scores, lock_path
 from dashboard.detector.scenes.scene import Scene
 from dashboard.detector.system.locks import PAUSE, Lock
 from dashboard.detector.system.prefetch import map_in_order, prefetch
@@ -138,23 +131,20 @@ def _score(sitting: _Sitting, scene: Scene, model: Model) -> Iterator[Progress]:
     record = store.record
     values = store.values("r+")
     surprise = store.surprise() if record.around else None
-    seen = store.seen("r+")
     runs_on = {"provider": model.provider, "device": model.device_label}
     try:
         with prefetch(_readings(record, scene, model.card.sees), READ_AHEAD) as readings:
-            for reading, said in looked(readings, scene, model):
-                _keep(values, surprise, reading, said.found, record.around)
-                if seen and said.features is not None:
-                    seen.keep(reading.piece.row, reading.piece.col, said.features * reading.chosen)
+            for reading, found in looked(readings, scene, model):
+                _keep(values, surprise, reading, found, record.around)
                 done = store.record.done + reading.piece.count
                 progress = sitting.progress(done=done, **runs_on)
                 if sitting.due():
-                    _settle(store, values, surprise, seen)
+                    _settle(store, values, surprise)
                     values = store.values("r+")  # lest what was written stay in memory
                     surprise = store.surprise() if record.around else None
                 yield progress
     finally:
-        _settle(store, values, surprise, seen)
+        _settle(store, values, surprise)
 
 
 def _look(sitting: _Sitting, scene: Scene, judge: Judge) -> Iterator[Progress]:
@@ -199,13 +189,13 @@ def _keep(
 
 def looked(
     readings: Iterable[Reading], scene: Scene, model: Model
-) -> Iterator[tuple[Reading, Said]]:
+) -> Iterator[tuple[Reading, Scores]]:
     """Readings with what the network says, in their order; each session takes its share."""
     free: queue.SimpleQueue[Model] = queue.SimpleQueue()
     for shard in model.shards:
         free.put(shard)
 
-    def work(reading: Reading) -> tuple[Reading, Said]:
+    def work(reading: Reading) -> tuple[Reading, Scores]:
         shard = free.get()
         try:
             return reading, look_at_piece(reading, scene, shard)
@@ -220,7 +210,7 @@ def looked(
 def estimate(
     scene: Scene, model: Model, stride: int | None = None, region: Region | None = None
 ) -> float:
-    """Seconds that scoring the scene would take here, from a short trial on its own tiles.
+    """Seconds that scanning the scene would take here, from a short trial on its own tiles.
 
     The trial takes about two seconds; it times reading and network together on batches from all
     over the area, after one to warm up. Tiles without ground cost as little in it as in the scan.
@@ -240,7 +230,7 @@ def estimate(
             done, began = 0, time.monotonic()
         elif time.monotonic() - began > TRIAL_SECONDS:
             break
-    total = sum(pieces[number].count for number in there)
+    total = sum(pieces[number].count for number in there) * (1 + LOOKING * bool(model.judge))
     return (time.monotonic() - began) / done * total
 
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from dashboard.detector.arrays import Floats
 from dashboard.detector.errors import OptionError
-from dashboard.detector.scanning.place_features import Seen
 from dashboard.detector.scanning.place_table import PlaceTable
 from dashboard.detector.tiling import Box, Grid
 
@@ -34,7 +33,6 @@ class ScoreMap:
     values: Floats
     grid: Grid
     window: int  # side in px of the ground a score was taken over, around its tile's centre
-    seen: Seen | None = None  # what a second look saw of its places
     places: PlaceTable | None = None  # those that a judge looked at, all of them
 
     def __post_init__(self) -> None:

@@ -2,9 +2,8 @@
 
 A scan is a folder of two files: `scan.json` says what is scanned and how far it is, `scores.npy`
 holds one float32 a position of the grid, NaN where there is no score (yet). While a scan is under
-way whose scores stand out from the surprise around them, `surprise.npy` holds that; what a second
-look sees of places is in `features.npy`. What a judge says of places is in `places.npy`, which is
-made when all scores are known.
+way whose scores stand out from the surprise around them, `surprise.npy` holds that. What a judge
+says of places is in `places.npy`, which is made when all scores are known.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,7 +26,6 @@ from dashboard.detector.errors import NoGround, OptionError, StoreError
 from dashboard.detector.models.judge import Judge
 from dashboard.detector.models.model import Model
 from dashboard.detector.scanning import peaks, place_table
-from dashboard.detector.scanning.place_features import FILE, Seen
 from dashboard.detector.scanning.place_table import PlaceTable
 from dashboard.detector.scanning.score_map import ScoreMap
 from dashboard.detector.scenes.scene import Scene
@@ -72,8 +70,6 @@ class ScanRecord:
     device: str = ""
     region: str | None = None  # the area of interest as GeoJSON in pixels; None: the whole scene
     around: int = 0  # positions: side of the square of surprise that scores stand out from; 0: none
-    bent: bool = False  # by a second look that has learned the scene: few alarms come late
-    features: int = 0  # numbers by which a second look tells places apart
     judge_path: str = ""  # of the network that looks at single places; "": none does
     judge_sha256: str = ""
     described: int = 0  # numbers by which it describes a place
@@ -109,8 +105,6 @@ class ScanRecord:
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             region=region.text if region else None,
             around=model.card.around,
-            bent=model.card.learned and model.card.looks_again,
-            features=model.features,
             **_judged_by(model.judge),
         )
         if stride > record.tile:
@@ -122,6 +116,12 @@ class ScanRecord:
         except NoGround as error:
             raise NoGround(f"{scene.name}: {error}") from error
         return record
+
+    @classmethod
+    def from_json(cls, text: str) -> ScanRecord:
+        """The record that `scan.json` holds, less what earlier versions said of other models."""
+        said, known = json.loads(text), {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in said.items() if name in known})
 
     @property
     def grid(self) -> Grid:
@@ -184,11 +184,10 @@ class ScanStore:
             StoreError: there is none, or it is damaged.
         """
         try:
-            record = ScanRecord(**json.loads((folder / "scan.json").read_text("utf-8")))
+            record = ScanRecord.from_json((folder / "scan.json").read_text("utf-8"))
             store = cls(folder, record)
             if record.around and not store.scored:
                 store.surprise()
-            store.seen()
             store.places()
             versions = record.version, record.table or place_table.VERSION
             known = versions == (VERSION, place_table.VERSION)
@@ -219,8 +218,6 @@ class ScanStore:
                 new = Path(work) / "scan"
                 new.mkdir()
                 write_array(new / "scores.npy", _shape(record), np.float32, np.nan)
-                if record.features:
-                    Seen.blank(new / FILE, _shape(record), record.features)
                 if record.around:
                     rows, cols = _shape(record)
                     shape = rows + record.lag, cols + record.lag
@@ -321,7 +318,7 @@ class ScanStore:
         values = self.values()
         known = np.asarray(values) if self.scored else np.array(values)
         places = self.places() if self.finished else None
-        return ScoreMap(known, self.record.grid, self.record.window, self.seen(), places)
+        return ScoreMap(known, self.record.grid, self.record.window, places)
 
     def delete(self) -> None:
         """Remove the stored scan."""
@@ -330,10 +327,6 @@ class ScanStore:
     def values(self, mode: Literal["r", "r+"] = "r") -> Scores:
         """The stored array `[rows, cols]`, mapped into memory; `r+` writes through."""
         return np.load(self.folder / "scores.npy", mmap_mode=mode)  # type: ignore[no-any-return]
-
-    def seen(self, mode: Literal["r", "r+"] = "r") -> Seen | None:
-        """What a second look saw of places; None where none has looked."""
-        return Seen.open(self.folder / FILE, mode) if self.record.features else None
 
     def places(self, mode: Literal["r", "r+"] = "r") -> PlaceTable | None:
         """The places to look at and what is said of them; None where there are none (yet)."""

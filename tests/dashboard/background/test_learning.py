@@ -17,16 +17,13 @@ from dashboard.__main__ import main
 from dashboard.background import learning
 from dashboard.background.jobs import Job, State, Worker
 from dashboard.background.learning import (
-    Curve,
     LearningError,
     Lesson,
     Step,
     curves,
     learn,
-    separation,
 )
 from dashboard.detector import Model, ScanSettings, ScanStore, Scene, list_scans, scan
-from dashboard.drawing import charts
 from dashboard.pages import frame
 from dashboard.session import state
 from tests.dashboard.background.test_jobs import ended
@@ -152,8 +149,8 @@ def test_learning_that_is_stopped_goes_on_where_it_was(
 def test_what_the_training_says_is_wrong_is_said(
     lesson: Lesson, stand_in: Callable[..., Path]
 ) -> None:
-    stand_in(end="print('needle: no room for two halves', file=sys.stderr); sys.exit(2)")
-    with pytest.raises(LearningError, match=r"^no room for two halves$"):
+    stand_in(end="print('needle: too little ground', file=sys.stderr); sys.exit(2)")
+    with pytest.raises(LearningError, match=r"^too little ground$"):
         learn(lesson, lambda _: None)
     assert not lesson.learned
 
@@ -173,7 +170,6 @@ def test_without_torch_the_line_that_installs_it_is_said(
     monkeypatch.setattr(learning, "NEEDED", ("no_such_package",))
     with pytest.raises(LearningError, match=r"PyTorch: make learn installs it, or pip install -r "):
         learn(lesson, lambda _: None)
-    assert not learning.lacking(Model.load("critic", "cpu"))  # its last layer needs none
 
 
 def test_the_command_line_scans_with_what_has_learned_the_scene(
@@ -270,40 +266,6 @@ def test_the_real_training_teaches_a_real_network(
     assert len(curves(job.lesson.path)[0].losses) == 4
     assert job.learning is not None
     assert job.learning.doing == "exporting"
-
-
-def test_both_halves_have_a_curve_and_a_colour(tmp_path: Path) -> None:
-    run = tmp_path / "critic-scene.run"
-    for half, loss in (("black", 2.0), ("white", 3.0)):
-        (run / half).mkdir(parents=True)
-        lines = [f"{step},0,{16 * step},{loss / step}\n" for step in (1, 2, 3)]
-        (run / half / "log.csv").write_text("step,epoch,tiles,loss\n" + "".join(lines))
-    found = curves(tmp_path / "critic-scene.onnx")
-    assert [curve.name for curve in found] == ["of black squares", "of white squares"]
-    assert found[0] == Curve("of black squares", [16, 32, 48], [3.0, 1.5, 1.0])
-    figure = charts.losses(found)
-    assert [line.name for line in figure.data if line.showlegend] == [one.name for one in found]
-    assert len({line.line.color for line in figure.data}) == 2
-    assert list(figure.data[0].y) == found[0].losses
-    assert curves(tmp_path / "nothing.onnx") == []
-
-
-def test_ground_and_things_are_shown_apart(tmp_path: Path) -> None:
-    run = tmp_path / "critic-scene.run"
-    run.mkdir()
-    lines = [f"0,{n / 10},{n / 10}\n" for n in range(40)] + [f"1,{n},{n + 6}\n" for n in range(5)]
-    (run / "separation.csv").write_text("put,before,after\n" + "".join(lines))
-    found = separation(tmp_path / "critic-scene.onnx")
-    assert found is not None
-    assert (found.ground.shape, found.things.shape) == ((40, 2), (5, 2))
-    bars = charts.separation(found).data
-    assert [bar.showlegend for bar in bars] == [True, True, False, False]
-    assert all(sum(bar.y) == pytest.approx(100) for bar in bars)
-    middles = [sum(x * y for x, y in zip(bar.x, bar.y, strict=True)) / 100 for bar in bars]
-    assert middles[2] == pytest.approx(middles[0])  # the ground stays where it was
-    assert middles[3] > middles[1] + 4
-    (run / "separation.csv").write_text("put,before\n0,1\n")
-    assert separation(tmp_path / "critic-scene.onnx") is None
 
 
 def scanned(scene: Scene, path: Path) -> ScanStore:
@@ -452,5 +414,5 @@ def test_without_torch_the_scan_page_says_how_to_get_it(
 def test_scores_that_stand_out_are_of_a_model_that_learns(tmp_path: Path) -> None:
     assert learning.can_learn(Model.load(around_model(tmp_path / "around.onnx"), "cpu"))
     assert not learning.can_learn(Model.load(plain_model(tmp_path / "plain.onnx"), "cpu"))
-    learned = around_model(tmp_path / "learned.onnx", preset="critic-adapt")
+    learned = around_model(tmp_path / "learned.onnx", preset="guarded-adapt")
     assert not learning.can_learn(Model.load(learned, "cpu"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rasterio import Affine
-from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 
 from dashboard.detector import (
@@ -20,16 +18,12 @@ from dashboard.detector import (
     PRODUCTS,
     RULES,
     RUN_RECORD,
-    DamagedScene,
-    Looks,
     Model,
     ScanStore,
     Scene,
     list_scans,
-    looks,
     scan,
     sigma_map,
-    survey,
 )
 from dashboard.detector.places import suppression as ranking
 from dashboard.session import state
@@ -96,7 +90,7 @@ def test_every_page_shows_the_open_scan_without_a_fault(name: str, store: ScanSt
     assert store.scene_name in text(app)
 
 
-@pytest.mark.parametrize(("name", "start"), [("critic", " --start eye.onnx"), ("article", "")])
+@pytest.mark.parametrize(("name", "start"), [("guarded", ""), ("article", "")])
 def test_the_recipe_of_a_model_names_what_it_began_with(name: str, start: str) -> None:
     app = page("models")
     app.segmented_control(key="card").set_value(name).run()
@@ -119,13 +113,12 @@ def test_moving_the_threshold_changes_what_is_flagged_and_scores_nothing(
     app = page("review")
     monkeypatch.setattr(scanning, "looked", lambda *_: pytest.fail("scored again"))
     shown = []
-    measured = sigma_map(store.scores(), DEFAULT_RULE, survey(store.scene()))
+    measured = sigma_map(store.scores(), DEFAULT_RULE)
     for sigma in (0.5, 3.0):
         app.slider[0].set_value(sigma).run()
         assert not app.exception
-        limits = measured.measure.limits(sigma)
         assert f"{measured.count_above(sigma):,} flagged tile" in text(app)
-        assert f"beyond {limits.min():.3f} to {limits.max():.3f}" in text(app)
+        assert f"beyond {measured.measure.limit(sigma):.3f}" in text(app)
         shown.append(measured.count_above(sigma))
     assert shown[0] > shown[1] > 0
 
@@ -162,15 +155,14 @@ def test_what_each_rule_flags_stands_side_by_side(
     assert not app.exception
     sigma, (head, *lines) = app.slider[0].value, compared(app)
     assert head == ["rule", "places", "false alarms expected"]
-    scene = store.scene()
-    maps = [sigma_map(store.scores(), rule, survey(scene), looks(scene)) for rule in RULES]
+    maps = [sigma_map(store.scores(), rule) for rule in RULES]
     known = [max(sigma, one.floor) for one in maps]
     counts = [len(one.find(at)) for one, at in zip(maps, known, strict=True)]
     over = ["over " if at > sigma else "" for at in known]
     assert ("over " in over) == (most == 200), "more positions than are ranked"
     assert [line[1] for line in lines] == [f"{a}{b:,}" for a, b in zip(over, counts, strict=True)]
     assert places(app) == counts[RULES.index(DEFAULT_RULE)], "this rule is the one chosen"
-    assert len(set(counts)) > 2, "each rule flags places of its own"
+    assert len(set(counts)) > 1, "rules flag places of their own"
     app.segmented_control[0].set_value("robust").run()
     assert not app.exception
     assert "in this scene" in text(app)
@@ -278,65 +270,6 @@ def test_a_tail_that_is_not_that_of_the_ground_is_not_to_be_relied_on(
     warned = [one.value for one in app.warning]
     assert len(warned) == bool(doubt)
     assert all(one.startswith("Do not rely on this number: ") and doubt in one for one in warned)
-
-
-@pytest.mark.parametrize(
-    ("rule", "said", "kept"),
-    [
-        ("ground", "deviation of ground as rough", "survey"),
-        ("novelty", "this model has no second look", "survey"),
-        ("alike", "looks alike", "looks"),
-    ],
-)
-def test_ground_is_judged_by_its_kind_or_look(
-    rule: str, said: str, kept: str, store: ScanStore
-) -> None:
-    app = page("review")
-    app.segmented_control[0].set_value(rule).run()
-    assert not app.exception
-    assert said in text(app)
-    assert "is flagged beyond" in text(app)
-    assert "inf" not in re.findall(r"is flagged beyond [^,]*", text(app))[0]
-    assert (store.folder / f"{kept}.npz").exists()
-
-
-def test_a_bar_shows_how_far_the_search_for_look_alikes_is(
-    store: ScanStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shown: list[str] = []
-    seen = threading.Event()
-
-    def bar(self: DeltaGenerator, part: float, words: str) -> None:
-        shown.append(words)
-        seen.set()
-
-    def slow(scene: Scene, folder: Path, watch: Callable[[float], None]) -> Looks:
-        watch(0.375)
-        assert seen.wait(SECONDS), "no bar was shown"
-        return looks(scene, folder, watch)
-
-    monkeypatch.setattr(state, "looks", slow)
-    monkeypatch.setattr(DeltaGenerator, "progress", bar)
-    app = page("review")
-    assert shown == []
-    app.segmented_control[0].set_value("alike").run()
-    assert not app.exception
-    assert shown[0] == "Looking for look-alikes: 38%"
-    assert "looks alike" in text(app)
-
-
-def test_a_search_for_look_alikes_that_failed_is_begun_anew(
-    store: ScanStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(scene: Scene, folder: Path, watch: Callable[[float], None]) -> Looks:
-        raise DamagedScene("gone")
-
-    scan = state.Opened(store, store.scene(), store.scores())
-    with monkeypatch.context() as patch:
-        patch.setattr(state, "looks", broken)
-        with pytest.raises(DamagedScene):
-            scan.measured("alike")
-    assert scan.measured("alike").measure.rule == "alike"
 
 
 def test_nothing_beyond_the_threshold_is_said(store: ScanStore) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +20,22 @@ from dashboard.detector import (
     Detection,
     Measure,
     Model,
+    Roughness,
     ScanStore,
     Scene,
     Subject,
     Verdict,
     Verdicts,
     measure,
-    roughness_of,
     scan,
     sigma_map,
     survey,
 )
-from dashboard.detector.ground.kinds import kinds_of_ground
 from dashboard.pages import explain
 from dashboard.session import desk as desks
 from tests.dashboard.pages.test_pages import page, text
 from tests.detector import rasters
-from tests.models import area_model, critic_model, second_look_model
+from tests.models import area_model, judge_model
 
 Scenes = Callable[..., Scene]
 SPOTS = 60
@@ -61,7 +59,7 @@ def store(scene_of: Scenes, tmp_path: Path) -> ScanStore:
 
 def listed(store: ScanStore, sigma: float = 3.0) -> list[Detection]:
     """What the page lists."""
-    return sigma_map(store.scores(), DEFAULT_RULE, survey(store.scene())).find(sigma)
+    return sigma_map(store.scores(), DEFAULT_RULE).find(sigma)
 
 
 def sheet(app: AppTest) -> dict[str, Any]:
@@ -103,14 +101,14 @@ def test_the_filter_goes_by_sigma_size_and_brightness(store: ScanStore) -> None:
 
 def test_the_filter_goes_by_the_roughness_of_the_ground(store: ScanStore) -> None:
     found = listed(store)
-    kinds = kinds_of_ground(store.scores(), survey(store.scene()))
+    ground = Roughness.of(store.scores(), survey(store.scene()))
     app = page("review")
     counts = []
     for wanted in (("smooth",), ("fairly smooth", "fairly rough", "rough")):
         app.session_state[desks.FILTER] = desks.Filter(ground=wanted)
         app.run()
         assert not app.exception
-        counts.append(sum(roughness_of(kinds, one.row, one.col) in wanted for one in found))
+        counts.append(sum(ground.word(one.row, one.col) in wanted for one in found))
         assert len(sheet(app)["x"]) == counts[-1]
     assert sum(counts) == len(found)
 
@@ -156,7 +154,7 @@ def test_the_address_leads_to_scan_and_threshold_and_keeps_what_the_browser_says
 
 def test_the_address_names_the_filter_and_keeps_it(store: ScanStore) -> None:
     found = listed(store)
-    kinds = kinds_of_ground(store.scores(), survey(store.scene()))
+    ground = Roughness.of(store.scores(), survey(store.scene()))
     sizes = [measured(store, one).length for one in found]
     asked = {
         "sigmas": f"{found[-5].sigma},{found[1].sigma}",
@@ -170,7 +168,7 @@ def test_the_address_names_the_filter_and_keeps_it(store: ScanStore) -> None:
         one
         for one, size in zip(found, sizes, strict=True)
         if found[-5].sigma <= one.sigma <= found[1].sigma
-        and roughness_of(kinds, one.row, one.col) in asked["ground"].split(",")
+        and ground.word(one.row, one.col) in asked["ground"].split(",")
         and size <= sorted(sizes)[-2]
         and measured(store, one).brightness >= 0.1
     ]
@@ -284,60 +282,21 @@ def test_why_says_what_hole_window_and_sigma(store: ScanStore) -> None:
     assert "the threshold is 3 σ" in words
 
 
-def test_why_says_what_a_critic_saw(store: ScanStore, tmp_path: Path) -> None:
-    assert "The critic" not in text(explained(store))
-    critic = Model.load(critic_model(tmp_path / "critic.onnx"), "cpu")
-    critics = ScanStore.for_scan(store.scene(), critic)
-    for _ in scan(critics, store.scene(), critic):
-        pass
-    words = text(explained(critics))
-    assert "The critic saw something bright, " in words
-    assert "of all there, 1.0% were" in words
-
-
-def test_why_says_what_a_second_look_did(
-    store: ScanStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dashboard.detector.rules.novelty.FEWEST", 20)
-    again = Model.load(second_look_model(tmp_path / "again.onnx"), "cpu")
-    looked = ScanStore.for_scan(store.scene(), again)
-    for _ in scan(looked, store.scene(), again):
+def test_why_says_how_surprising_a_place_is(store: ScanStore, tmp_path: Path) -> None:
+    assert "Of the places of this scene" not in text(explained(store))
+    judged = Model.load(judge_model(tmp_path / "places.onnx"), "cpu")
+    looked = ScanStore.for_scan(store.scene(), judged)
+    for _ in scan(looked, store.scene(), judged):
         pass
     words = text(explained(looked))
-    assert "The critic saw something bright, " in words
-    assert re.search(r"takes [\d.]+ off the critic's score: it looks more natural", unescape(words))
-    assert "as unlike all others" in words
+    assert re.search(r"Of the places of this scene, \S+ differ as much from what was", words)
+    assert "are as unlike all others." in words
 
 
-@pytest.mark.parametrize(
-    ("gain", "said"),
-    [
-        (1.26, "adds 1.3 to the critic's score: it looks less natural than what usually"),
-        (-0.05, "takes 0.1 off the critic's score: it looks more natural than what usually"),
-        (0.049, "leaves the critic's score as it is"),
-    ],
-)
-def test_what_a_second_look_did_is_said(gain: float, said: str) -> None:
-    assert said in explain.looked_again(gain)
-
-
-@pytest.mark.parametrize(
-    ("part", "said"),
-    [(0.5, "50% are as"), (0.0123, "1.2% are as"), (1e-5, "less than 0.1% are as")],
-)
-def test_how_unlike_others_a_place_is_is_said(part: float, said: str) -> None:
-    assert f"from this scene, {said} unlike all others" in explain.unlike(part)
-
-
-def test_what_a_critic_saw_is_said_with_polarity_shape_and_frequency() -> None:
-    dark = Measure(12.0, 6.0, 50, 0.02, -0.4, Box(0, 0, 12, 6))
-    said = explain.judged(2.0, 0.009, dark, 0.25)
-    assert "something dark, 3.0 x 1.5 m, and gives it a logit of 2.0" in said
-    assert "88% were part of something planted; of all there, 0.9% were" in said
-    said = explain.judged(-6.0, 0.009, None, None)
-    assert "something, no clear outline, and gives it a logit of -6.0" in said
-    assert "less than 1% were" in said
-    assert "more than 99% were" in explain.judged(9.8, 0.009, None, None)
+def test_how_surprising_a_place_is_is_said() -> None:
+    said = explain.surprising({"residual": 0.5, "logit": 0.0123, "novelty": 1e-5})
+    assert "50% differ as much from what was expected, 1.2% look as little like ground" in said
+    assert "fewer than 0.1% are as unlike all others" in said
 
 
 @pytest.mark.parametrize(

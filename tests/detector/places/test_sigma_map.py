@@ -10,11 +10,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from dashboard.detector import RULES, Detection, OptionError, ScoreMap, SigmaMap, sigma_map
+from dashboard.detector import (
+    RULES,
+    Detection,
+    OptionError,
+    PlaceTable,
+    ScoreMap,
+    SigmaMap,
+    sigma_map,
+)
 from dashboard.detector.places import suppression as ranking
-from dashboard.detector.rules import rules as measures
-from dashboard.detector.rules.novelty import Novelty
-from dashboard.detector.rules.rules import yardstick
 from tests.detector.scanning.test_score_map import score_map
 
 # Whole numbers: a constant can then be added, and a power of two multiplied, without rounding.
@@ -24,18 +29,19 @@ values = hnp.arrays(
     elements=st.integers(0, 30).map(float) | st.just(float("nan")),
 )
 rules = st.sampled_from(RULES)
+KINDS = {"row": "<i4", "col": "<i4", "residual": "<f4", "logit": "<f4", "novelty": "<f4"}
+LINE = np.dtype(list(KINDS.items()))  # of a table of places, less what describes them
 seeds = st.integers(0, 5)
 
 
 def measured_by(rule: str, scores: np.ndarray, seed: int) -> SigmaMap:
-    """The map by a rule; kinds of ground or look, and novelty, are drawn; three make a kind."""
+    """The map by a rule; where it goes by places, half of the positions are, their looks drawn."""
     held, rng = score_map(scores), np.random.default_rng(seed)
-    kinds = rng.integers(0, 4, scores.shape).astype(np.uint8)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measures, "FEWEST", 3)
-        rarity = rng.integers(-3, 4, 4).astype(float)
-        new = Novelty(rng.integers(0, 3, scores.shape).astype(np.uint8), np.array([0, 0.7, 3.0]))
-        return SigmaMap(held, yardstick(held, rule, kinds, rarity, new))
+    rows, cols = np.nonzero(np.isfinite(scores) & (rng.random(scores.shape) < 0.5))
+    lines = np.zeros(len(rows), LINE)
+    lines["row"], lines["col"], lines["residual"] = rows, cols, held.values[rows, cols]
+    lines["logit"], lines["novelty"] = rng.integers(0, 9, (2, len(rows)))
+    return sigma_map(replace(held, places=PlaceTable(lines)), rule)
 
 
 def clear(measured: SigmaMap, *limits: float) -> bool:
@@ -73,10 +79,11 @@ def test_no_scores_and_strata_without_scores_have_no_places(
     empty = measured_by(rule, scores, seed)
     assert empty.find(sigma) == []
     assert empty.count_above(sigma) == len(empty.flagged(sigma)) == 0
-    scores[2, 3:] = 4, 1, 2, 3  # some kinds have one score, some none
+    scores[2, 3:] = 4, 1, 2, 3
     few = measured_by(rule, scores, seed)
-    assert len(few.flagged(-99.0)) == few.count_above(-99.0) == 4
-    assert sum(one.tiles for one in few.find(-99.0)) == 4
+    every = len(few.candidates.cells) if few.measure.scale > 0 else 0  # equal scores: none
+    assert len(few.flagged(-99.0)) == few.count_above(-99.0) == every
+    assert sum(one.tiles for one in few.find(-99.0)) == every
     assert np.isfinite(few.candidates.sigmas).all()
 
 
@@ -97,8 +104,9 @@ def test_every_flagged_tile_is_counted_and_belongs_to_one_place(
 ) -> None:
     measured = measured_by(rule, scores, seed)
     tiles, measure = measured.flagged(sigma), measured.measure
-    limits = measure.limits(sigma)[0 if measure.kinds is None else measure.kinds]
-    assert len(tiles) == measured.count_above(sigma) == int((scores > limits).sum())
+    counted = measured.candidates.scores if measured.looked else scores
+    beyond = int((counted > np.float64(measure.limit(sigma))).sum())
+    assert len(tiles) == measured.count_above(sigma) == beyond
     assert sum(place.tiles for place in measured.find(sigma)) == len(tiles)
     assert [tile.sigma for tile in tiles] == sorted((t.sigma for t in tiles), reverse=True)
     assert list(tiles)[1:3] == tiles[1:3]
@@ -131,9 +139,9 @@ def test_half_of_the_scores_being_outliers_does_not_move_the_robust_sigma() -> N
     spoilt = plain.copy()
     spoilt[:6] = 90
     mean, robust = (sigma_map(score_map(spoilt), rule).measure for rule in ("mean", "robust"))
-    assert robust.centres[0] == pytest.approx(5, abs=0.4)
-    assert robust.scales[0] == pytest.approx(2, rel=0.2)
-    assert mean.scales[0] > 20
+    assert robust.centre == pytest.approx(5, abs=0.4)
+    assert robust.scale == pytest.approx(2, rel=0.2)
+    assert mean.scale > 20
 
 
 @pytest.mark.parametrize("rule", ["mean", "robust"])
@@ -147,41 +155,7 @@ def test_no_scores_and_equal_scores_have_no_places(rule: str) -> None:
     assert np.isnan(empty.highest)
 
 
-@given(values, seeds, st.floats(-1, 3), st.sampled_from([0.25, 1, 8]), st.integers(-9, 9))
-def test_kinds_without_enough_scores_are_judged_by_all_and_scaling_changes_nothing(
-    scores: np.ndarray, seed: int, sigma: float, factor: float, more: int
-) -> None:
-    kinds = np.random.default_rng(seed).integers(0, 7, scores.shape).astype(np.uint8)
-    maps = [score_map(scores), score_map(factor * scores + more)]
-    plain, other = (SigmaMap(one, yardstick(one, "ground", kinds)) for one in maps)
-    limits = plain.measure.limits(sigma)
-    np.testing.assert_allclose(limits, maps[0].at(sigma), atol=1e-6)
-    if len(plain.candidates.cells) and np.abs(plain.candidates.sigmas - sigma).min() < 1e-6:
-        return  # a score at the threshold itself: rounding decides
-    assert [one.tiles for one in plain.find(sigma)] == [one.tiles for one in other.find(sigma)]
-
-
-def test_rough_ground_is_judged_by_its_own_and_dark_places_half_way() -> None:
-    """Sigma among ground as rough counts, and half of what dark and bright places differ by."""
-    scores = np.random.default_rng(0).normal(0, 1, (100, 100))
-    rough, bright = np.indices(scores.shape) % 2
-    scores[rough == 1] *= 5
-    scores[bright == 0] += 2
-    held = score_map(scores)
-    measure = yardstick(held, "ground", (2 * rough + bright).astype(np.uint8))
-    found = measure.sigma_of(held.values, 2 * rough + bright)
-    among = held.values.astype(float)
-    for part in (rough == 0, rough == 1):
-        among[part] = (among[part] - among[part].mean()) / among[part].std()
-    expected = among.copy()
-    for part in (bright == 0, bright == 1):
-        own = (among[part] - among[part].mean()) / among[part].std()
-        expected[part] = (among[part] + own) / 2
-    np.testing.assert_allclose(found, expected, atol=1e-5)
-    assert found[bright == 0].mean() > found[bright == 1].mean() + 0.3, "half of it is left"
-
-
 def test_an_unknown_rule_is_refused() -> None:
     scores: ScoreMap = score_map(np.ones((2, 2)))
-    with pytest.raises(OptionError, match="one of mean, robust"):
+    with pytest.raises(OptionError, match="one of places, mean, robust"):
         sigma_map(scores, "median")

@@ -33,7 +33,6 @@ from dashboard.detector import (
     scan,
     write_results,
 )
-from dashboard.detector.products.finished import FEW
 from tests.detector import rasters
 
 PLACE = Affine(0.5, 0, 8_130_000, 0, -0.5, -270_000)
@@ -146,7 +145,7 @@ def test_the_record_of_a_run_holds_the_checksums_of_its_files(
     for name, digest in record["sha256"].items():
         assert hashlib.sha256((tmp_path / "out" / name).read_bytes()).hexdigest() == digest
     assert record["rule"]["name"] == "mean"
-    assert record["rule"]["thresholds"] == [record["scores"]["threshold"]]
+    assert record["rule"]["threshold"] == record["scores"]["threshold"]
     assert record["rule"]["expected_false"] == pytest.approx(2.39, abs=0.1)
     assert record["provider"] == "CPUExecutionProvider"
     assert record["tiles"]["grid"] == record["tiles"]["scored"] == 96
@@ -171,27 +170,6 @@ def test_results_that_cannot_be_written_say_so(
 def test_settings_without_meaning_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(OptionError):
         ScanSettings(**wrong)
-
-
-def test_few_false_alarms_are_said_to_be_fewer_where_a_second_look_has_learned(
-    finished: Callable[..., Finished], tmp_path: Path
-) -> None:
-    def asked(done: Finished, bent: bool, rule: str = "mean") -> Finished:
-        done.store.record = replace(done.store.record, bent=bent)
-        return replace(done, settings=replace(done.settings, rule=rule))
-
-    few, many = finished(sigma=6.0), finished(sigma=1.0)
-    assert few.expected < FEW < many.expected
-    assert asked(few, bent=True).cautious
-    sure = replace(asked(few, bent=True), doubted=())
-    assert "(fewer come: the scene is learned)" in command._summary(sure)
-    assert "(not to be relied on)" in command._summary(replace(sure, doubted=("seams",)))
-    assert write_results(tmp_path, asked(few, bent=True))
-    assert json.loads((tmp_path / "run.json").read_text())["rule"]["cautious"] is True
-    for rule in ("alike", "novelty"):
-        assert not asked(few, bent=True, rule=rule).cautious
-    assert not asked(few, bent=False).cautious
-    assert not asked(many, bent=True).cautious
 
 
 def strictly(text: str | bytes) -> Any:

@@ -104,22 +104,22 @@ def test_scores_are_read_by_each_rule_and_scanned_once(
     once = len(pieces)
     shutil.rmtree(folder / "report.parts")
     pieces.clear()
-    assert run(folder, "--rules", "mean", "ground", "alike") == 0
+    assert run(folder, "--rules", "mean", "robust", "places") == 0
     assert len(pieces) == once, "what is scanned is read three times"
     record = json.loads((folder / "report.json").read_text())
-    names = ["areas", "areas, ground", "areas, alike"]
-    names += ["tiles / 48", "tiles / 48, ground", "tiles / 48, alike"]
+    names = ["areas", "areas, robust", "areas, places"]
+    names += ["tiles / 48", "tiles / 48, robust", "tiles / 48, places"]
     assert [case["contestant"] for case in record["cases"]] == names
-    areas, by_ground = record["cases"][:2]
-    assert areas["scored"] == by_ground["scored"]
-    assert areas["objects"][0]["sigma"] != by_ground["objects"][0]["sigma"]
-    assert by_ground["objects"][0]["cost"] == 0
+    areas, robust = record["cases"][:2]
+    assert areas["scored"] == robust["scored"]
+    assert areas["objects"][0]["sigma"] != robust["objects"][0]["sigma"]
+    assert robust["objects"][0]["cost"] == 0
 
 
 def test_a_model_is_loaded_once_whatever_the_rules(folder: Path) -> None:
     """Each takes gigabytes once it has scored a scene."""
     model, scenes = (str(folder / name) for name in ("areas.onnx", "scenes"))
-    rules = ("mean", "ground", "alike")
+    rules = ("mean", "robust", "places")
     settings = EvaluateSettings((model,), (scenes,), folder / "report.json", rules, device="cpu")
     first, *others = (one for one in contestants_of(settings) if isinstance(one, Network))
     assert [one.rule for one in (first, *others)] == list(rules)

@@ -7,7 +7,6 @@ import torch
 
 from training.networks.guarded import (
     BLOCK,
-    DEEP_ROWS,
     GUARDS,
     ROWS,
     Guarded,
@@ -21,7 +20,7 @@ from training.networks.guarded import (
 HEADS = list(enumerate(GUARDS))
 
 
-@pytest.fixture(scope="module", params=[ROWS, DEEP_ROWS], ids=["shipped", "deep"])
+@pytest.fixture(scope="module", params=[ROWS], ids=["shipped"])
 def network(request: pytest.FixtureRequest) -> Guarded:
     torch.manual_seed(0)
     return Guarded(request.param).eval()

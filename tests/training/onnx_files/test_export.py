@@ -158,12 +158,6 @@ def test_no_file_is_written_where_the_two_disagree(
     assert not list(tmp_path.iterdir())
 
 
-def test_only_a_critic_can_stand_alone(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="only a critic"):
-        export(run, tmp_path / "net.onnx", alone=True)
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_run_without_a_loss_is_not_exported(run: Path, tmp_path: Path) -> None:
     (tmp_path / CHECKPOINT).write_bytes((run / CHECKPOINT).read_bytes())
     (tmp_path / "log.csv").write_text("step,epoch,tiles,loss,learning_rate,seconds\n")
