@@ -18,7 +18,6 @@ from pathlib import Path
 
 from dashboard.background.learning import Lesson, Step, learn
 from dashboard.detector import (
-    Model,
     NeedleError,
     Pin,
     Progress,
@@ -27,6 +26,7 @@ from dashboard.detector import (
     Scene,
     bound,
     ingest,
+    pool,
     scan,
     stored_scan,
 )
@@ -112,7 +112,6 @@ class Worker:
         self._there = threading.Condition()
         self._turns = itertools.count(1)
         self._served: dict[str, int] = {}  # turn in which a visitor had a job begun last
-        self._models: dict[tuple[str, str], Model] = {}
         self.jobs: dict[int, Job] = {}
         threading.Thread(target=self._work, name="needle-worker", daemon=True).start()
 
@@ -240,6 +239,7 @@ class Worker:
                 job.error = f"{job.name}: something went wrong in Needle; the log says what"
                 job.state = State.FAILED
             job.pins.close()
+            pool.rest()
             _note(job, time.monotonic() - began)
 
     def _do(self, job: Job) -> None:
@@ -260,7 +260,7 @@ class Worker:
             settings = settings and replace(settings, model=str(learned))
         if settings is None:
             return
-        model = self._model(settings.model, settings.device)
+        model = pool.get(settings.model, settings.device)
         store = stored_scan(scene, model, settings)
         job.store, job.state = store, State.SCANNING
         bound(store.folder.parent, store.folder)
@@ -278,15 +278,9 @@ class Worker:
             if job.cancelled.is_set():
                 raise _Cancelled
 
-        job.lesson = Lesson(scene, self._model(learner))
+        job.lesson = Lesson(scene, pool.get(learner))
         job.state = State.LEARNING
         return learn(job.lesson, learning)
-
-    def _model(self, name: str, device: str = "auto") -> Model:
-        key = (name, device)
-        if key not in self._models:
-            self._models[key] = Model.load(*key)
-        return self._models[key]
 
 
 def _note(job: Job, seconds: float) -> None:

@@ -23,6 +23,7 @@ from dashboard.detector.models.card import ModelCard
 from dashboard.detector.models.devices import DEVICES, Device
 from dashboard.detector.models.judge import Judge, Judgement
 from dashboard.detector.models.model import DEFAULT_MODEL, Model, find_model, list_models, read_card
+from dashboard.detector.models.pool import ModelPool, pool
 from dashboard.detector.models.triptych import Triptych, triptychs
 from dashboard.detector.places.detections import Detection, FlaggedTile
 from dashboard.detector.places.pareto_tail import Tail, false_alarms, rounded
@@ -101,6 +102,7 @@ __all__ = [
     "Model",
     "ModelCard",
     "ModelError",
+    "ModelPool",
     "NeedleError",
     "NoGround",
     "OptionError",
@@ -156,6 +158,7 @@ __all__ = [
     "needle_home",
     "on_places",
     "png",
+    "pool",
     "prune",
     "quick_checksums",
     "read_card",

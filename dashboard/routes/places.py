@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from pathlib import Path
-
 import numpy as np
 from starlette.responses import JSONResponse, Response
 
 from dashboard.detector import (
     Detection,
-    Model,
     ModelError,
     ScanStore,
     Scene,
-    find_model,
     likeness,
     measure,
+    pool,
     triptychs,
 )
 from dashboard.drawing import charts, pictures
@@ -46,7 +42,7 @@ def expected(position: Position, opened: Opened, stretched: Scene) -> Response:
     """A PNG of what the network expected at a place, and the difference, side by side."""
     store, scene = opened
     found = _place(position, store)
-    model = _model(store.record.model_path, _changed(store.record.model_path))
+    model = pool.get(store.record.model_path)
     if model.sha256 != store.record.model_sha256:
         raise ModelError(f"{store.model_name}: the model has changed since; scan again")
     (shown,) = triptychs(scene, model, [store.record.grid.at(found.row, found.col).read])
@@ -78,13 +74,3 @@ def _place(position: Position, store: ScanStore) -> Detection:
     read, window = grid.at(row, col).read, store.record.window
     box = read.grow(-((read.width - window) // 2))
     return Detection(1, 0.0, 0.0, *box.centre, box, row, col, 1)
-
-
-@lru_cache(maxsize=2)
-def _model(path: str, changed: int) -> Model:
-    return Model.load(path)
-
-
-def _changed(path: str) -> int:
-    found = Path(find_model(path))
-    return found.stat().st_mtime_ns

@@ -26,9 +26,9 @@ from dashboard.detector import (
     SigmaMap,
     Survey,
     Triptych,
-    find_model,
     list_models,
     list_scans,
+    pool,
     sigma_map,
     survey,
     triptychs,
@@ -68,15 +68,9 @@ def downloads() -> Downloads:
     return Downloads()
 
 
-@st.cache_resource(show_spinner=False, max_entries=4)
-def _model(path: str, changed: int) -> Model:
-    return Model.load(path)
-
-
 def model(name: str = DEFAULT_MODEL) -> Model:
     """A model by name or path, loaded once for all sessions and again when its file changes."""
-    path = find_model(name)
-    return _model(str(path), path.stat().st_mtime_ns)
+    return pool.get(name)
 
 
 def model_names() -> list[str]:

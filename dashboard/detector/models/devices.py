@@ -66,6 +66,15 @@ def options(sessions: int = 1) -> ort.SessionOptions:
     return made
 
 
+def shrinking(provider: str) -> ort.RunOptions | None:
+    """Options of a run after which the session hands back what it does not need; none on a GPU."""
+    if provider != CPU:
+        return None
+    made = ort.RunOptions()
+    made.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return made
+
+
 Started = tuple[ort.InferenceSession, list[ort.InferenceSession], Device]
 
 

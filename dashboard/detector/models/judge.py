@@ -16,7 +16,7 @@ import onnxruntime as ort
 from dashboard.detector.arrays import Floats
 from dashboard.detector.errors import ModelError
 from dashboard.detector.models.card import ModelCard
-from dashboard.detector.models.devices import Device, start
+from dashboard.detector.models.devices import Device, shrinking, start
 from dashboard.detector.models.graph import (
     DESCRIPTION,
     LOGIT,
@@ -81,6 +81,12 @@ class Judge:
         """One judge a session, each safe to use from a thread of its own."""
         sessions = self.beside or (self.session,)
         return [replace(self, session=session, beside=()) for session in sessions]
+
+    def shrink(self) -> None:
+        """Has the sessions on a CPU hand back the memory that they keep for the next run."""
+        windows = np.zeros((1, 1, WINDOW, WINDOW), np.float32)
+        for session in (self.session, *self.beside):
+            session.run([LOGIT], {WINDOWS: windows}, shrinking(self.device.provider))
 
     def look(self, windows: Floats) -> Judgement:
         """What it says of windows of raw DN `[N, 1, 128, 128]`, `BATCH` of them at a time."""

@@ -15,7 +15,7 @@ from dashboard.detector.arrays import Floats
 from dashboard.detector.errors import ModelError
 from dashboard.detector.models.batch_size import BATCH, best_batch
 from dashboard.detector.models.card import ModelCard
-from dashboard.detector.models.devices import CPU, Device, start
+from dashboard.detector.models.devices import CPU, Device, shrinking, start
 from dashboard.detector.models.graph import SURPRISE, card_of, content_of, cpu_session
 from dashboard.detector.models.judge import WINDOW, Judge
 from dashboard.detector.system.gdal_errors import reason
@@ -95,15 +95,14 @@ class Model:
         session, beside, found = start(content, device)
         digest = hashlib.sha256(content).hexdigest()
         model = cls(path, digest, card, found, session, tuple(beside))
-        side = 2 * card.margin + 32 if card.area else card.tile
         for one in dict.fromkeys((session, *beside)):
             try:
-                replace(model, session=one)._try(1, side)
+                replace(model, session=one)._try(1, model._side)
             except Exception as error:  # ONNX Runtime has no common error type
                 raise ModelError(f"{path}: the network does not run ({reason(error)})") from error
         if model.provider == CPU or card.area:
             return model
-        return replace(model, batch=best_batch(lambda batch: model._try(batch, side)))
+        return replace(model, batch=best_batch(lambda batch: model._try(batch, model._side)))
 
     @classmethod
     def _with_judge(cls, path: Path, device: str) -> Model:
@@ -159,10 +158,31 @@ class Model:
         scores, completion = self._run(["score", "completion"], dn, centre, scale)
         return Completed(scores, completion[:, 0])
 
-    def _try(self, batch: int, side: int) -> None:
-        self.score(np.zeros((batch, 1, side, side), np.float32), 0.0, 1.0)
+    def shrink(self) -> None:
+        """Has the sessions on a CPU hand back the memory that they keep for the next run."""
+        for model in (replace(self, beside=()), *self.shards):
+            model._try(1, self._side)
+        if self.judge:
+            self.judge.shrink()
 
-    def _run(self, outputs: list[str], dn: Floats, centre: float, scale: float) -> list[Floats]:
+    @property
+    def _side(self) -> int:
+        """Pixels along the side of the smallest input."""
+        return 2 * self.card.margin + 32 if self.card.area else self.card.tile
+
+    def _try(self, batch: int, side: int) -> None:
+        """Runs the network once, after which the session keeps no memory."""
+        dn = np.zeros((batch, 1, side, side), np.float32)
+        self._run(["score"], dn, 0.0, 1.0, shrinking(self.provider))
+
+    def _run(
+        self,
+        outputs: list[str],
+        dn: Floats,
+        centre: float,
+        scale: float,
+        how: ort.RunOptions | None = None,
+    ) -> list[Floats]:
         """Outputs of the session, its inputs put where it computes before it begins."""
         bound = self.session.io_binding()
         feed = _feed(dn, centre, scale)
@@ -170,7 +190,7 @@ class Model:
             bound.bind_cpu_input(name, np.ascontiguousarray(values))
         for name in outputs:
             bound.bind_output(name)
-        self.session.run_with_iobinding(bound)
+        self.session.run_with_iobinding(bound, how)
         return list(bound.copy_outputs_to_cpu())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,6 +26,7 @@ from dashboard.detector.system.locks import PAUSE, Lock
 from dashboard.detector.system.prefetch import map_in_order, prefetch
 
 READ_AHEAD = 2  # pieces that wait for the network; each takes some 20 MB
+RECENT = 30.0  # seconds over which a scan's rate is measured
 SETTLE_SECONDS = 1.0  # between two writes of a scan's progress
 TRIAL_SECONDS = 1.5  # of an estimate, besides the first piece, which warms up
 TRIAL_PIECES = 64  # at most
@@ -32,25 +34,19 @@ TRIAL_PIECES = 64  # at most
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a scan is; `seconds` and the rate are those of this sitting."""
+    """How far a scan is."""
 
     done: int  # tiles
     total: int
-    fresh: int  # tiles done in this sitting
-    seconds: float
+    rate: float  # tiles a second, of late; 0 until two batches came
 
     @property
     def fraction(self) -> float:
         return self.done / self.total
 
     @property
-    def rate(self) -> float:
-        """Tiles a second; 0 before the first batch."""
-        return self.fresh / self.seconds if self.seconds > 0 else 0.0
-
-    @property
     def left(self) -> float | None:
-        """Seconds left; None before the first batch."""
+        """Seconds left; None while the rate is not known."""
         return (self.total - self.done) / self.rate if self.rate > 0 else None
 
 
@@ -70,7 +66,7 @@ def scan(store: ScanStore, scene: Scene, model: Model) -> Iterator[Progress]:
         raise StoreError(f"{store.key}: the scan of another scene or model; start a new one")
     while (lock := _lock(store)) is None:
         store.reload()
-        yield Progress(store.done, store.total, 0, 0.0)
+        yield Progress(store.done, store.total, 0.0)
         time.sleep(PAUSE)
     with lock:
         store.reload()
@@ -104,15 +100,29 @@ class _Sitting:
     """What is done of a scan without a break: its progress, written from time to time."""
 
     def __init__(self, store: ScanStore) -> None:
-        self.store, self._first, self._before = store, store.done, store.record.seconds
+        self.store, self._before = store, store.record.seconds
         self._began = self._settled = time.monotonic()
+        self._came: deque[tuple[float, int]] = deque()  # when batches came, and what was done then
 
     def progress(self, **changes: Any) -> Progress:
         """Puts changes into the record of the scan, in memory; how far it is."""
-        seconds = time.monotonic() - self._began
-        store = self.store
-        store.record = replace(store.record, seconds=self._before + seconds, **changes)
-        return Progress(store.done, store.total, store.done - self._first, seconds)
+        now, store = time.monotonic(), self.store
+        seconds = self._before + now - self._began
+        store.record = replace(store.record, seconds=seconds, **changes)
+        return Progress(store.done, store.total, self._rate(now))
+
+    def _rate(self, now: float) -> float:
+        """Tiles a second over the last `RECENT` seconds.
+
+        The first batch, which starts the network, does not count; nor does what lies long ago:
+        ground takes longer than nodata.
+        """
+        came = self._came
+        came.append((now, self.store.done))
+        while len(came) > 2 and now - came[1][0] >= RECENT:
+            came.popleft()
+        (first, before), (last, after) = came[0], came[-1]
+        return (after - before) / (last - first) if last > first else 0.0
 
     def due(self) -> bool:
         """True where the progress should be written."""

@@ -23,6 +23,7 @@ from dashboard.detector import (
     list_scans,
     scan,
 )
+from dashboard.detector.scanning import scan as scanning
 from tests.detector import rasters
 from tests.models import plain_model
 
@@ -63,7 +64,7 @@ def test_a_scan_that_was_cut_off_goes_on_and_ends_in_the_same_numbers(
     reopened = ScanStore.for_scan(scene, model, 16)
     assert 0 < reopened.done == seen[-1].done < reopened.total
     rest = list(scan(reopened, scene, model))
-    assert rest[0].done - rest[0].fresh == seen[-1].done
+    assert rest[0].done > seen[-1].done
     assert reopened.finished
     np.testing.assert_array_equal(reopened.values(), undisturbed)
 
@@ -160,4 +161,17 @@ def test_progress_tells_rate_and_time_left(scene_of: Scenes, model: Model) -> No
     assert [step.done for step in steps] == sorted({step.done for step in steps})
     assert steps[-1].fraction == 1.0
     assert steps[-1].left == 0.0
-    assert all(step.rate > 0 for step in steps)
+    assert steps[0].left is None  # one batch, which starts the network, tells nothing
+    assert all(step.rate > 0 for step in steps[1:])
+
+
+def test_time_left_follows_what_a_scan_does_of_late(
+    scene_of: Scenes, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = scene_of()
+    store = ScanStore.for_scan(scene, model, 16)
+    clock = iter([0.0, 100.0, *(100.0 + 10.0 * n for n in range(1, 1000))])  # a slow start
+    monkeypatch.setattr("dashboard.detector.scanning.scan.time.monotonic", lambda: next(clock))
+    sitting = scanning._Sitting(store)
+    batches = [sitting.progress(done=8 * n) for n in range(1, 8)]
+    assert [step.rate for step in batches[1:]] == pytest.approx([0.8] * 6)

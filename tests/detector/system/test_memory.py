@@ -8,8 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from dashboard.detector import Model
 from dashboard.detector.files.formats import CACHE_BYTES
 from dashboard.detector.system.memory import give_back
 
@@ -45,3 +47,17 @@ def test_gdal_keeps_few_blocks_wherever_scenes_are_read() -> None:
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert int(done.stdout) == CACHE_BYTES
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators need no asking")
+def test_a_network_at_rest_keeps_little_of_what_it_computed_with() -> None:
+    model = Model.load("guarded", "cpu")
+    side = 2 * model.card.margin + 512
+    dn = np.random.default_rng(0).normal(100, 10, (1, 1, side, side)).astype(np.float32)
+    give_back()
+    before = held()
+    model.score(dn, 100.0, 10.0)
+    full = held()
+    model.shrink()
+    give_back()
+    assert held() - before < (full - before) / 2
