@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import time
@@ -277,12 +278,15 @@ def test_nothing_beyond_the_threshold_is_said(store: ScanStore) -> None:
     app.slider[0].set_value(app.slider[0].max).run()
     assert not app.exception
     assert "0 places" in text(app)
-    assert "Nothing beyond this threshold" in text(app)
+    (sheet,) = app.get("bidi_component")
+    assert "Nothing lies beyond this threshold" in sheet.proto.json
 
 
 def test_a_model_that_is_gone_is_said_and_the_scores_stay(store: ScanStore, model: Model) -> None:
     Path(store.record.model_path).unlink()
-    app = page("review")
+    (sheet,) = page("review").get("bidi_component")
+    shown = json.loads(sheet.proto.json)
+    app = page("review", review_why=(shown["x"][0], shown["y"][0]))
     assert not app.exception
     assert len(app.error) >= 1
     assert "flagged tile" in text(app)
