@@ -52,7 +52,7 @@ from dashboard.detector.review.decisions import (
 from dashboard.detector.review.import_csv import Returned, harmless, read_verdicts
 from dashboard.detector.review.kinds import Kind, directions, first_looks, kinds, likeness
 from dashboard.detector.review.verdicts import By, Verdicts
-from dashboard.detector.rules.rules import DEFAULT_RULE, RULES
+from dashboard.detector.rules import ARTICLE, DEFAULT_RULE, RULES
 from dashboard.detector.run import check_folder, run, stored_scan
 from dashboard.detector.scanning.coverage import Coverage, Rings
 from dashboard.detector.scanning.judging import describe
@@ -70,6 +70,7 @@ from dashboard.detector.system.whole_file import whole_file
 from dashboard.detector.tiling import Box, Grid, Tile
 
 __all__ = [
+    "ARTICLE",
     "BEGINNING",
     "CREDIT",
     "DEFAULT_MODEL",

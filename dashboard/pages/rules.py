@@ -6,18 +6,10 @@ import html
 
 import streamlit as st
 
-from dashboard.detector import SigmaMap, rounded
+from dashboard.detector import RULES, SigmaMap, rounded
 from dashboard.pages import frame
 from dashboard.session import state
 
-SAID = {
-    "places": (
-        "places",
-        "How surprising a place is: by what was expected of it, by its look, and by how new it is.",
-    ),
-    "mean": ("mean/std", "Standard deviations above the mean of all scores, as in the article."),
-    "robust": ("robust", "1.4826 MAD above the median, which the objects sought do not inflate."),
-}
 UNSEEN = "As by mean/std: this model looks at no single place."
 HEAD = ("rule", "places", "false alarms expected")
 
@@ -26,17 +18,17 @@ def choose(scan: state.Opened) -> str:
     """The rule that the user chooses; kept for the other pages."""
     rule = st.segmented_control(
         "Rule",
-        list(SAID),
+        list(RULES),
         default=state.rule(),
-        format_func=lambda name: SAID[name][0],
+        format_func=lambda name: RULES[name].label,
         required=True,
         key=f"rule-{scan.store.key}",
         label_visibility="collapsed",
         width="stretch",
     )
     state.set_rule(rule)
-    blind = rule == "places" and scan.scores.places is None
-    frame.quiet(UNSEEN if blind else SAID[rule][1])
+    blind = RULES[rule].of_places and scan.scores.places is None
+    frame.quiet(UNSEEN if blind else RULES[rule].says)
     return rule
 
 
@@ -45,7 +37,7 @@ def compare(scan: state.Opened, sigma: float) -> None:
     if not st.toggle("Compare the rules", key="compare_rules"):
         return
     with st.spinner("Measuring by every rule"):
-        lines = [_line(scan, rule, sigma) for rule in SAID]
+        lines = [_line(scan, rule, sigma) for rule in RULES]
     cells = "".join(f"<span>{html.escape(cell)}</span>" for line in (HEAD, *lines) for cell in line)
     st.html(f'<div class="needle-rules">{cells}</div>')
     frame.quiet(f"Beyond {sigma:.1f} σ by each, likely artefacts included.")
@@ -56,7 +48,7 @@ def _line(scan: state.Opened, rule: str, sigma: float) -> tuple[str, str, str]:
     known = max(sigma, measured.floor)
     over = "over " if known > sigma else ""  # below the floor not all places are known
     expected = float(measured.tail.expected(known))
-    return SAID[rule][0], f"{over}{_beyond(measured, known):,}", f"{over}{rounded(expected)}"
+    return RULES[rule].label, f"{over}{_beyond(measured, known):,}", f"{over}{rounded(expected)}"
 
 
 def _beyond(measured: SigmaMap, sigma: float) -> int:

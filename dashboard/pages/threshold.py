@@ -142,8 +142,8 @@ def _or(value: float, otherwise: float) -> float:
 def _means(sigmas: SigmaMap, sigma: float, unit: str) -> str:
     """What the threshold is in scores, in words."""
     measure = sigmas.measure
-    names = ("Mean", "deviation") if measure.rule == "mean" else ("Median", "robust deviation")
+    centre, scale = measure.by.words
     return (
-        f"{names[0]} {measure.centre:.3f}, {names[1]} {measure.scale:.3f}; "
+        f"{centre} {measure.centre:.3f}, {scale} {measure.scale:.3f}; "
         f"a {sigmas.unit or unit} is flagged beyond {measure.limit(sigma):.3f}."
     )

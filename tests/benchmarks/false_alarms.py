@@ -33,7 +33,6 @@ from dashboard.detector import (
     scan,
     sigma_map,
 )
-from dashboard.detector.places.sigma_map import by_places
 from training.scene_adaptation.adapt import adapt
 
 PROMISES = (1, 10, 100)
@@ -90,7 +89,9 @@ def attempt(crop: ScoreMap, rule: str) -> Trial:
     """Fits on one half of a crop and counts on the other."""
     white, black = halves(crop)
     learned = sigma_map(white, rule)
-    judged = by_places(black, learned) if learned.looked else SigmaMap(black, learned.measure)
+    judged = (
+        sigma_map(black, "places", learned) if learned.looked else SigmaMap(black, learned.measure)
+    )
     share = white.scored / black.scored
     limits = [learned.tail.sigma_of(promise * share) for promise in PROMISES]
     counted = tuple(int((judged.places >= limit).sum()) for limit in limits)
@@ -139,7 +140,7 @@ def main() -> None:
     parser.add_argument("--model", default="guarded")
     parser.add_argument("--crops", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0, help="of the crops")
-    parser.add_argument("--rules", nargs="+", choices=RULES, default=RULES)
+    parser.add_argument("--rules", nargs="+", choices=RULES, default=list(RULES))
     parser.add_argument("--learn", action="store_true", help="learn each scene first")
     given = parser.parse_args()
     everything: dict[str, list[Trial]] = {rule: [] for rule in given.rules}

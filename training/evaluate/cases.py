@@ -14,6 +14,7 @@ from typing import Any
 from PIL import Image
 
 from dashboard.detector import (
+    ARTICLE,
     Box,
     Scene,
     ScoreMap,
@@ -24,7 +25,7 @@ from dashboard.detector import (
     sigma_map,
     whole_file,
 )
-from training.evaluate.contestants import ARTICLE, Contestant
+from training.evaluate.contestants import Contestant
 from training.evaluate.measures import EVERY, SIGMA, Outcome, judge
 from training.truth import Truth
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from dashboard import __version__
-from dashboard.detector import RULES, NeedleError, NoGround, OptionError, SceneError
+from dashboard.detector import ARTICLE, RULES, NeedleError, NoGround, OptionError, SceneError
 from training.evaluate import story
 from training.evaluate.adapted import Adapted
 from training.evaluate.cases import Case, Cases, case_of, write
-from training.evaluate.contestants import ARTICLE, Contestant, Network
+from training.evaluate.contestants import Contestant, Network
 from training.evaluate.peers import peers
 from training.evaluate.planted import CONTRASTS, HARD, series
 from training.evaluate.report import page

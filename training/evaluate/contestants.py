@@ -7,10 +7,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from dashboard.detector import Model, ScanStore, Scene, ScoreMap, list_models, read_card, scan
+from dashboard.detector import (
+    ARTICLE,
+    Model,
+    ScanStore,
+    Scene,
+    ScoreMap,
+    list_models,
+    read_card,
+    scan,
+)
 
 IN_SAMPLE, OUT_OF_SAMPLE, OWN_GROUND = "in", "out", "own"
-ARTICLE = "mean"  # the article's rule
 
 
 @dataclass(frozen=True)

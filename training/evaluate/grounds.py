@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dashboard.detector import Box, Scene, ScoreMap
-from training.evaluate.contestants import ARTICLE, IN_SAMPLE, OUT_OF_SAMPLE, Network, Scored
+from dashboard.detector import ARTICLE, Box, Scene, ScoreMap
+from training.evaluate.contestants import IN_SAMPLE, OUT_OF_SAMPLE, Network, Scored
 
 KINDS = 4  # of ground that the tiles of a scene are sorted into
 FEWEST = 100  # tiles of a kind that is judged by its own scores

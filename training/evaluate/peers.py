@@ -16,8 +16,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dashboard.detector import Box, Grid, NoGround, Scene, SceneTooLarge, ScoreMap
-from training.evaluate.contestants import ARTICLE, OWN_GROUND, Contestant, Scored
+from dashboard.detector import ARTICLE, Box, Grid, NoGround, Scene, SceneTooLarge, ScoreMap
+from training.evaluate.contestants import OWN_GROUND, Contestant, Scored
 
 VERSION = 1  # of the peers; a change makes stored cases stale
 STRIDE, TILE, WINDOW = 4, 128, 28  # px, as `guarded`

@@ -13,8 +13,8 @@ from dashboard.detector.errors import OptionError
 from dashboard.detector.places.detections import Detection, FlaggedTiles, detections
 from dashboard.detector.places.pareto_tail import Tail, fit
 from dashboard.detector.places.suppression import Candidates, beyond, candidates
-from dashboard.detector.rules.places import OrdinaryPlaces, Surprises, centre_and_scale
-from dashboard.detector.rules.rules import MEAN, PLACES, Yardstick, known, of_positions
+from dashboard.detector.rules import ARTICLE, RULES, Scale, rule_named
+from dashboard.detector.rules.base import OrdinaryPlaces, Surprises, centre_and_scale
 from dashboard.detector.scanning.place_table import PlaceTable
 from dashboard.detector.scanning.score_map import Histogram, ScoreMap
 from dashboard.detector.scenes.scene import Scene
@@ -33,9 +33,7 @@ class Looked:
     candidates: Candidates
 
     @classmethod
-    def of(
-        cls, table: PlaceTable, ordinary: OrdinaryPlaces, measure: Yardstick, cols: int
-    ) -> Looked:
+    def of(cls, table: PlaceTable, ordinary: OrdinaryPlaces, measure: Scale, cols: int) -> Looked:
         """The places of a table, each of one position, on a grid of so many columns."""
         surprises = ordinary.surprises(table)
         total = surprises.total.astype(np.float32)
@@ -51,7 +49,7 @@ class SigmaMap:
     """A score map and what it is measured by; what was ranked once serves every threshold."""
 
     scores: ScoreMap
-    measure: Yardstick
+    measure: Scale
     looked: Looked | None = None  # places that are measured one by one; else every position is
 
     @cached_property
@@ -195,32 +193,24 @@ class SigmaMap:
         return Histogram((found.edges - measure.centre) / (measure.scale or 1.0), found.counts)
 
 
-def sigma_map(scores: ScoreMap, rule: str = MEAN) -> SigmaMap:
-    """The map in sigma by one of the `RULES`.
+def sigma_map(scores: ScoreMap, rule: str = ARTICLE, like: SigmaMap | None = None) -> SigmaMap:
+    """The map in sigma by one of the `RULES`; by the article's where no place was looked at.
+
+    Args:
+        like: a map of other ground by whose places these are measured; by their own otherwise.
 
     Raises:
         OptionError: there is no such rule.
     """
-    if known(rule) == PLACES:
-        return by_places(scores)
-    return SigmaMap(scores, of_positions(scores, rule))
-
-
-def by_places(scores: ScoreMap, like: SigmaMap | None = None) -> SigmaMap:
-    """The map by how surprising its places are; by the article's rule where nobody looked.
-
-    Args:
-        like: a map of other ground by whose places these are measured; by their own otherwise.
-    """
-    table = scores.places
-    if table is None:
-        return SigmaMap(scores, of_positions(scores))
+    by, table = rule_named(rule), scores.places
+    if by.of_places is None or table is None:
+        by = by if by.of_positions else RULES[ARTICLE]
+        return SigmaMap(scores, by.scale_of(scores))
     if like and like.looked:
         ordinary, measure = like.looked.ordinary, like.measure
     else:
-        ordinary = OrdinaryPlaces.of(table)
-        centre, scale = centre_and_scale(ordinary.surprises(table).total)
-        measure = Yardstick(PLACES, centre, scale)
+        ordinary = by.of_places(table)
+        measure = Scale(by, *centre_and_scale(ordinary.surprises(table).total))
     return SigmaMap(scores, measure, Looked.of(table, ordinary, measure, scores.grid.cols))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.detector.arrays import Doubles, Floats, Mask
-from dashboard.detector.rules.rules import Yardstick
+from dashboard.detector.rules import Scale
 from dashboard.detector.scanning.score_map import ScoreMap
 
 MOST = 2_000_000  # positions ranked at a time; a whole scene has 73 million, of which few matter
@@ -48,7 +48,7 @@ class Candidates:
 
 
 def candidates(
-    scores: ScoreMap, measure: Yardstick, floor: float | None = None, limit: int | None = None
+    scores: ScoreMap, measure: Scale, floor: float | None = None, limit: int | None = None
 ) -> Candidates:
     """The candidates of a score map.
 
@@ -72,7 +72,7 @@ def candidates(
     return Candidates(floor, cells, values[order], sigmas[order], owners, peaks)
 
 
-def _floor(scores: ScoreMap, measure: Yardstick) -> float:
+def _floor(scores: ScoreMap, measure: Scale) -> float:
     """The sigma above which about two million positions lie; minus infinity for small maps."""
     if scores.scored <= MOST:
         return -np.inf
@@ -84,7 +84,7 @@ def _floor(scores: ScoreMap, measure: Yardstick) -> float:
     return float(np.quantile(sigmas, 1 - MOST / scores.scored))
 
 
-def _cells_above(scores: ScoreMap, measure: Yardstick, floor: float) -> Ints:
+def _cells_above(scores: ScoreMap, measure: Scale, floor: float) -> Ints:
     """Flat indices of the positions above the floor, row by row."""
     limit = measure.limit(floor) if np.isfinite(floor) else floor
     found = [np.zeros(0, np.intp)]

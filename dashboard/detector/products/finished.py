@@ -32,7 +32,7 @@ from dashboard.detector.places.detections import Detection, FlaggedTile
 from dashboard.detector.places.sigma_map import SigmaMap, sigma_map
 from dashboard.detector.review.decisions import Decision, Place, Verdict, on_places
 from dashboard.detector.review.import_csv import harmless
-from dashboard.detector.rules.rules import DEFAULT_RULE, known
+from dashboard.detector.rules import DEFAULT_RULE, rule_named
 from dashboard.detector.scanning.coverage import Coverage
 from dashboard.detector.scanning.score_map import ScoreMap
 from dashboard.detector.scanning.store import ScanStore
@@ -70,7 +70,7 @@ class ScanSettings:
             given_nodata(self.nodata)
         if self.top is not None and self.top < 1:
             raise OptionError(f"top is {self.top}; it must be at least 1")
-        known(self.rule)
+        rule_named(self.rule)
 
 
 @dataclass(frozen=True)

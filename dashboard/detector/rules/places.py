@@ -10,12 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-
 from dashboard.detector.arrays import Doubles
+from dashboard.detector.rules.base import Rule
 from dashboard.detector.rules.ordinary import Ordinary
 from dashboard.detector.scanning.place_table import PlaceTable
-from dashboard.detector.scenes.dn_statistics import MAD_TO_SIGMA
 
 RESIDUAL, LOGIT, NOVELTY = 0.5, 1.0, 1.0  # what each surprise weighs (tests/benchmarks/places.md)
 
@@ -57,14 +55,10 @@ class OrdinaryPlaces:
         )
 
 
-def centre_and_scale(totals: Doubles) -> tuple[float, float]:
-    """Median and 1.4826 MAD of the scores of places; NaN without any.
-
-    The objects sought do not inflate them. Where half of the scores are equal the scale is their
-    standard deviation.
-    """
-    if not len(totals):
-        return float("nan"), float("nan")
-    centre = float(np.median(totals))
-    scale = MAD_TO_SIGMA * float(np.median(np.abs(totals - centre)))
-    return centre, scale or float(totals.std())
+PLACES = Rule(
+    "places",
+    "places",
+    "How surprising a place is: by what was expected of it, by its look, and by how new it is.",
+    ("Median", "robust deviation"),
+    of_places=OrdinaryPlaces.of,
+)

@@ -162,7 +162,7 @@ def test_what_each_rule_flags_stands_side_by_side(
     over = ["over " if at > sigma else "" for at in known]
     assert ("over " in over) == (most == 200), "more positions than are ranked"
     assert [line[1] for line in lines] == [f"{a}{b:,}" for a, b in zip(over, counts, strict=True)]
-    assert places(app) == counts[RULES.index(DEFAULT_RULE)], "this rule is the one chosen"
+    assert places(app) == counts[list(RULES).index(DEFAULT_RULE)], "this rule is the one chosen"
     assert len(set(counts)) > 1, "rules flag places of their own"
     app.segmented_control[0].set_value("robust").run()
     assert not app.exception

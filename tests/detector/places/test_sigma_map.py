@@ -28,7 +28,7 @@ values = hnp.arrays(
     st.tuples(st.integers(1, 9), st.integers(1, 9)),
     elements=st.integers(0, 30).map(float) | st.just(float("nan")),
 )
-rules = st.sampled_from(RULES)
+rules = st.sampled_from(list(RULES))
 KINDS = {"row": "<i4", "col": "<i4", "residual": "<f4", "logit": "<f4", "novelty": "<f4"}
 LINE = np.dtype(list(KINDS.items()))  # of a table of places, less what describes them
 seeds = st.integers(0, 5)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from dashboard.detector import Grid, PlaceTable, ScoreMap, SigmaMap, sigma_map
-from dashboard.detector.places.sigma_map import by_places
 from dashboard.detector.rules.places import LOGIT, NOVELTY, RESIDUAL
 
 ROWS, COLS, STEP = 300, 400, 10  # a place every ten positions
@@ -77,11 +76,11 @@ def test_flagged_are_the_places_beyond_the_threshold(tmp_path: Path) -> None:
 
 def test_places_can_be_measured_by_those_of_other_ground(tmp_path: Path) -> None:
     here = sigma_map(score_map(tmp_path, 1), "places")
-    there = by_places(score_map(tmp_path, 2, logit=20.0), like=here)
+    there = sigma_map(score_map(tmp_path, 2, logit=20.0), "places", here)
     assert there.measure is here.measure
     assert there.candidates.cells[0] == 5 * COLS + 5
     np.testing.assert_allclose(np.median(there.places), 0.0, atol=0.15)
-    same = by_places(here.scores, like=here)
+    same = sigma_map(here.scores, "places", here)
     np.testing.assert_array_equal(same.places, here.places)
 
 
