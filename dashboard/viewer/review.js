@@ -19,7 +19,7 @@ const BODY_OF_REVIEW = `
 <section class="close" aria-label="The chosen place"></section>
 <dialog class="name"><form method="dialog"><p>Who reviews? The name is kept with each verdict.</p>
   <input name="who" maxlength="80" required aria-label="Your name" autocomplete="name">
-  <menu><button value="" formnovalidate>Cancel</button><button value="ok" class="first">Keep</button></menu></form></dialog>
+  <menu><button value="ok" class="first">Keep</button><button value="" formnovalidate>Cancel</button></menu></form></dialog>
 <dialog class="keys"><h2>Keys</h2><dl></dl><form method="dialog"><button>Close</button></form></dialog>`;
 
 class Review extends Keyed {

@@ -20,6 +20,8 @@ class Sheet {
     this.at = -1; // the cursor's place in the order
     box.addEventListener("scroll", () => this.paint(), { passive: true });
     new ResizeObserver(() => this.measure()).observe(box);
+    // A press moves the focus, and the cursor with it, before it is a click.
+    this.field.addEventListener("pointerdown", () => { this.from = this.at; });
     this.field.addEventListener("click", (event) => this.click(event));
     this.field.addEventListener("focusin", (event) => this.focused(event));
   }
@@ -159,7 +161,7 @@ class Sheet {
   click(event) {
     const card = event.target.closest("[role=option]");
     if (!card) return;
-    const at = Number(card.dataset.at), from = this.at;
+    const at = Number(card.dataset.at), from = this.from ?? this.at;
     this.go(at);
     if (event.shiftKey) this.on.select(this.order.slice(Math.min(from, at), Math.max(from, at) + 1), true);
     else if (event.ctrlKey || event.metaKey) this.on.select([this.order[at]], false);
