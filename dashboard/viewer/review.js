@@ -191,7 +191,7 @@ class Review extends Keyed {
     return {
       index, x: data.x[index], y: data.y[index], row: data.row[index], col: data.col[index],
       rank: data.rank[index], rank_words: `Rank ${data.rank[index]} of ${of}${this.alike(index)}`,
-      lines: [`${data.sigma[index].toFixed(1)} σ`, ...(data.may[index] ? [`may be ${data.may[index]}`] : []), position],
+      lines: [...(data.may[index] ? [`may be ${data.may[index]}`] : []), position],
     };
   }
 
@@ -199,7 +199,7 @@ class Review extends Keyed {
   alike(index) {
     const kind = this.data.kinds.find(({ members }) => members.includes(index));
     if (kind) return `; one of ${kind.members.length} that look alike`;
-    return this.data.kinds.length ? "; hardly another here looks like it" : "";
+    return this.data.kinds.length ? "; few here look like it" : "";
   }
 
   // Keeps the place in the address, so that it can be sent to a colleague.
