@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import count
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -147,8 +149,20 @@ def _here(jobs: Jobs, settings: ScanSettings) -> Iterator[Outcome]:
     Each has a process of its own, so that one that dies takes no other with it.
     """
     for scene, folder in jobs:
-        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        with ProcessPoolExecutor(1, get_context("spawn"), _end_with_parent) as pool:
             yield _outcome(pool.submit(one, scene, str(folder), settings).result, scene, folder)
+
+
+def _end_with_parent() -> None:
+    """Has this process end with the one that began it, which can be killed before it says so."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, name="needle-parent", daemon=True).start()
 
 
 def _by_dask(jobs: Jobs, settings: ScanSettings, scheduler: str | None) -> Iterator[Outcome]:
