@@ -102,7 +102,9 @@ def _bring_back(finished: Finished) -> None:
         try:
             returned = read_verdicts(given.getvalue(), everything.detections)
             subject = Subject.of(finished.store)
-            fresh = Verdicts().decide(subject, returned.changes, reviewer.strip())
+            verdicts = Verdicts()
+            changes = returned.new_to(verdicts.current(subject))
+            fresh = verdicts.decide(subject, changes, reviewer.strip())
         except NeedleError as error:
             frame.trouble(error)
             return

@@ -149,6 +149,8 @@ def chip(page: Page, which: str) -> Locator:
 
 def open_drawer(page: Page) -> None:
     """Opens the threshold and what else decides which places are listed."""
+    expect(chip(page, "")).to_be_visible()  # keys are heard when there is a sheet
+    rest(page)
     page.keyboard.press("t")
     expect(page.get_by_role("slider", name="Threshold")).to_be_visible()
     rest(page)

@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 DESKTOP, TABLET = {"width": 1280, "height": 800}, {"width": 820, "height": 1180}
 CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
+FADES = 30  # tenths of a second at most until what opens can be read
 CUT_OFF = """() => [...document.querySelectorAll(
   "button p, button p *, [role=tab] p, [role=radio], h2, h3")]
   .filter((one) => one.checkVisibility())
@@ -23,6 +24,11 @@ CUT_OFF = """() => [...document.querySelectorAll(
 def expect_readable(page: Page) -> None:
     """Every word stands out from what is behind it."""
     faint: list[dict[str, Any]] = page.evaluate(CONTRAST)
+    for _ in range(FADES):
+        if not faint:
+            return
+        page.wait_for_timeout(100)  # what opens fades in
+        faint = page.evaluate(CONTRAST)
     assert not faint, "\n".join(f"{one['ratio']:.2f} {one}" for one in faint)
 
 

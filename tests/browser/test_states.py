@@ -29,7 +29,7 @@ BAR = """() => {
         ("", "Scene", ""),
         ("scan?sigma=4", "Scene", "?sigma=4"),
         ("no-such-page", "Scene", ""),
-        ("review?scene=a.png&model=b", "Nothing scanned yet", None),
+        ("review?scene=a.png&model=b", "This scan is not here", None),
         ("results", "Nothing scanned yet", None),
         ("models", "Completions, good and bad", None),
     ],

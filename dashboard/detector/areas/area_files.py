@@ -137,8 +137,9 @@ def _polygons(record: Any) -> Iterator[Polygon]:
 
 def _checked(polygon: list[Any]) -> Polygon:
     rings = [[(float(point[0]), float(point[1])) for point in ring] for ring in polygon]
-    finite = all(abs(value) < FARTHEST for ring in rings for point in ring for value in point)
-    if not (rings and finite and all(len(ring) >= 4 for ring in rings)):
+    if not all(abs(value) < FARTHEST for ring in rings for point in ring for value in point):
+        raise ValueError("its coordinates are no degrees, and too large for metres")
+    if not (rings and all(len(ring) >= 4 for ring in rings)):
         raise ValueError("a polygon needs rings of four points and more")
     return rings
 

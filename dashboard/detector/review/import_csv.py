@@ -6,12 +6,12 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dashboard.detector.errors import OptionError
 from dashboard.detector.places.detections import Detection
-from dashboard.detector.review.decisions import Change, Place, Verdict
+from dashboard.detector.review.decisions import Change, Decision, Place, Verdict
 
 PLACED = ("x", "y")
 SAID = ("verdict", "name", "note")  # one of them at least
@@ -31,6 +31,14 @@ class Returned:
 
     changes: list[tuple[Place, Change]]
     strangers: int  # rows with a verdict on a place that is not among the detections
+
+    def new_to(self, known: Mapping[Place, Decision]) -> list[tuple[Place, Change]]:
+        """What of the changes is not decided already, so that who files a table signs only that."""
+        changes = []
+        for place, change in self.changes:
+            now = known.get(place, Decision(place))
+            changes.append((place, change.without(now.note, now.name, now.verdict)))
+        return [(place, change) for place, change in changes if change != Change()]
 
 
 def read_verdicts(content: bytes, detections: Sequence[Detection]) -> Returned:

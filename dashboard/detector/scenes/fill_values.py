@@ -27,6 +27,8 @@ KNOWN: dict[str, tuple[float, ...]] = {
     "uint16": (65535, 65534),
     "int16": (*ISIS_INT16, -9999, 32767),
 }
+# The largest DN of cameras of 10 to 14 bits: ground that is too bright for them, more likely.
+SATURATED = tuple(2**bits - 1 for bits in range(10, 15))
 KNOWN_ELSEWHERE = (*ISIS_INT16, -9999, -99999, -2147483648, 2147483647, 4294967295, 65535)
 
 
@@ -178,6 +180,6 @@ def _certain(one: Suspect, area: int, ground: Ground) -> bool:
         known = {255.0}  # HIS and HRS; NULL, LRS and LIS are 0
     if one.value in known and one.gap >= CLOSE:
         return True
-    if ground.declares or one.gap < 1 or area < LEAST:
+    if ground.declares or one.gap < 1 or area < LEAST or one.value in SATURATED:
         return False
     return one.high or ground.dtype != "uint8"  # a shadow may have one DN, too

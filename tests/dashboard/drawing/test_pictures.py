@@ -93,11 +93,6 @@ def test_a_triptych_shows_ground_completion_and_difference(scene_of: Scenes, mod
     assert len(marks) > 8
 
 
-def test_a_close_up_is_twice_the_ground(scene_of: Scenes) -> None:
-    shown = decoded(pictures.close_up(scene_of(), Box(272, 172, 528, 428), Box(376, 276, 424, 324)))
-    assert shown.shape == (512, 512, 3)
-
-
 def test_a_url_holds_the_picture_itself() -> None:
     pixels = np.arange(300, dtype=np.uint8).reshape(10, 10, 3)
     kind, content = pictures.data_url(pixels).split(",")

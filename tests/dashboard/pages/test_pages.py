@@ -167,7 +167,7 @@ def test_what_each_rule_flags_stands_side_by_side(
     app.segmented_control[0].set_value("robust").run()
     assert not app.exception
     assert "in this scene" in text(app)
-    robust = compared(app)[1 + RULES.index("robust")]
+    robust = compared(app)[1 + list(RULES).index("robust")]
     assert robust[0] == "robust"
     assert f"Expect about {robust[2]} false alarms" in text(app)
 

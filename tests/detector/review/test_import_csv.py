@@ -122,9 +122,9 @@ def test_a_table_without_notes_signs_nothing_anew() -> None:
     place = PLACES[0].place
     filed.decide(subject, [(place, Change(Verdict.HARDWARE, "a note", "a name"))], "ann")
     text = b"x;y;verdict\n404,5;308;hardware\n"
-    assert filed.decide(subject, read_verdicts(text, PLACES).changes, "bob") == []
-    kept = filed.current(subject)[place]
-    assert (kept.note, kept.name, kept.reviewer) == ("a note", "a name", "ann")
+    assert read_verdicts(text, PLACES).new_to(filed.current(subject)) == []
+    other = read_verdicts(text.replace(b"hardware", b"natural"), PLACES)
+    assert other.new_to(filed.current(subject)) == [(place, Change(Verdict.NATURAL))]
 
 
 @pytest.mark.parametrize(

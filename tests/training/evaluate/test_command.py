@@ -199,7 +199,10 @@ def test_a_stored_case_is_read_as_it_was_and_a_damaged_one_is_not(
         (["--scenes", "scenes", "--out", "report.json"], "name a model"),
         (["absent.onnx", "--scenes", "scenes", "--out", "report.json"], "no such model"),
         (["areas.onnx", "--scenes", "absent", "--out", "report.json"], "no such picture"),
-        (["areas.onnx", "--rules", "median", "--out", "report.json"], "one of mean, robust"),
+        (
+            ["areas.onnx", "--rules", "median", "--out", "report.json"],
+            "of places, mean, robust",
+        ),
         (["areas.onnx", "--scenes", "scenes/unlabelled.png", "--out", "report.json"], "no picture"),
     ],
 )
