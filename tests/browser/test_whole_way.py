@@ -55,8 +55,8 @@ def turn_to(page: Page, name: str) -> None:
 
 
 def flagged(page: Page) -> int:
-    """How many tiles the review page says are flagged."""
-    words = page.locator("text=/flagged tiles? of/").first.inner_text()
+    """How many tiles or positions the review page says are flagged."""
+    words = page.locator("text=/flagged (tiles?|positions?) of/").first.inner_text()
     return int(words.split(" in ")[1].split(" flagged")[0].replace(",", ""))
 
 
@@ -64,7 +64,7 @@ def download(page: Page, file: str) -> bytes:
     row = page.get_by_test_id("stDownloadButton")
     with page.expect_download() as waiting:
         page.locator(f".st-key-download-{file.replace('.', '-')}").get_by_role("button").click()
-    assert row.count() == len(PRODUCTS)
+    assert row.count() == len(PRODUCTS) + 1  # and the record of the run
     assert waiting.value.suggested_filename == f"crop-{file}"
     return Path(waiting.value.path()).read_bytes()
 

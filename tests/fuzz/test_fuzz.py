@@ -62,7 +62,7 @@ def test_what_once_did_harm_does_none(path: Path, home: Path) -> None:
     ],
 )
 def test_harm_is_seen(harm: str, what: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.fuzz.children.SECONDS", 4.0)
+    monkeypatch.setattr("tests.fuzz.children.SECONDS", 15.0)
     found = outcome(Case("harm", harm.encode()), home)
     assert found.what == what
     assert found.fault

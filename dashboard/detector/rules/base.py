@@ -69,11 +69,9 @@ class Scale:
         return above / self.scale if self.scale > 0 else 0.0 * above
 
     def limit(self, sigma: float) -> float:
-        """The score that lies `sigma` above the centre."""
+        """The score that lies `sigma` above the centre; the centre where all scores are equal."""
         if not np.isfinite(sigma):
             raise OptionError(f"sigma is {sigma}; it must be a finite number")
-        if self.scale == 0:  # all scores lie at sigma 0
-            return self.centre if sigma >= 0 else -np.inf
         return self.centre + sigma * self.scale
 
 
