@@ -26,7 +26,6 @@ from training.simulation.camera import noise_of
 from training.synthetic_anomalies.canvas import FINE, Floats, Rng, even_in_logarithm
 from training.synthetic_anomalies.compose import (
     COVERED,
-    DOUBTFUL,
     OBJECTS,
     STAINED,
     free,
@@ -42,7 +41,7 @@ from training.windows import Source, Windows
 SIDE = 256  # px of the windows in which places are looked for
 PICTURE = 144  # px around a place that are kept: what is looked at, and room to move
 SEES = 208  # px around a window that `guarded`'s surprise depends on
-PEAK = 7  # blocks: side of the square in which one place is the strongest
+PEAKS = (7, 15)  # blocks: side of the square in which one place is the strongest; a scan's is 15
 EDGE = 8  # blocks at a window's border without places: beyond it all is mirrored
 THINGS, STRONG, OTHERS = 3, 3, 2  # places of a window that are taken, at most
 PLACES = THINGS + STRONG + OTHERS
@@ -52,6 +51,8 @@ FACTORS = (0.4, 2.5)  # how much windows are enlarged or reduced, evenly in the 
 MIRRORED = 1.2  # a window may be larger than its picture by this, mirrored outward
 SIZES = (1.5, 64.0)  # px across of things as they are seen, evenly in the logarithm
 DRAWN = (1.2, 60.0)  # px across of things as they are drawn
+BESIDE, FURTHEST = 0.6, 20.0  # how far beside a thing, in its sizes, a place is its own; px at most
+DOUBTFUL = 24  # px around a thing where no other place counts as ground
 SOFT, SOFTEST = 0.3, 1.6  # odds of a window blurred; px, the largest standard deviation of it
 GROUND, THING, NONE = 0, 1, -1  # what a place is: natural, on a thing, or not there
 
@@ -63,6 +64,7 @@ class Laid:
     at: tuple[int, int]
     covered: Floats
     stained: Floats
+    size: float  # px across in the resized window
 
 
 class Candidates(Windows):
@@ -146,7 +148,7 @@ def planted(dn: Floats, scale: float, rng: Rng) -> tuple[Floats, NDArray[np.int8
             if counts:
                 side = len(sheet.x) // FINE
                 stain = (np.abs(sheet.stain) > STAINED).reshape(side, FINE, side, FINE)
-                laid.append(Laid(at, covered, stain.mean((1, 3), dtype=np.float32)))
+                laid.append(Laid(at, covered, stain.mean((1, 3), dtype=np.float32), size * factor))
     label = labelled(laid, dn.shape)
     dn = resized(dn, rng)
     spoil(dn, ends, noise, rng)
@@ -164,16 +166,27 @@ def resized(dn: Floats, rng: Rng) -> Floats:
 
 
 def labelled(laid: Sequence[Laid], shape: tuple[int, ...]) -> NDArray[np.int8]:
-    """What the blocks of a window are, `[64, 64]`: ground, on a thing, or neither for sure."""
+    """What the blocks of a window are, `[64, 64]`: ground, a thing's, or neither for sure.
+
+    Where `guarded` is surprised most by a large thing need not be on it, but beside it.
+    """
     label = np.zeros((SIDE // BLOCK,) * 2, np.int8)
     inside = np.zeros(label.shape, bool)
     for one in laid:
         share, stained = (_shares(one.at, part, shape) for part in (one.covered, one.stained))
-        near = ndimage.binary_dilation(share > 0.02, iterations=DOUBTFUL) | (stained > 0.5)
-        label[near] = NONE
-        inside |= share >= max(0.02, min(COVERED, 0.6 * float(share.max())))
+        near = _within(share > 0.02, DOUBTFUL / BLOCK)
+        label[near | (stained > 0.5)] = NONE
+        on = share >= max(0.02, min(COVERED, 0.6 * float(share.max())))
+        inside |= _within(on, min(FURTHEST, BESIDE * one.size) / BLOCK)
     label[inside] = THING
     return label
+
+
+def _within(blocks: NDArray[np.bool_], distance: float) -> NDArray[np.bool_]:
+    """The blocks that lie within a distance, in blocks, of some."""
+    if not blocks.any():  # scipy has no distance to nothing
+        return blocks
+    return np.asarray(ndimage.distance_transform_edt(~blocks) <= distance)
 
 
 def _shares(at: tuple[int, int], part: Floats, shape: tuple[int, ...]) -> Floats:
@@ -197,7 +210,7 @@ def chosen(
 
     On things the strongest, of ground the strongest and some others at random.
     """
-    top = surprise == ndimage.maximum_filter(surprise, PEAK)
+    top = surprise == ndimage.maximum_filter(surprise, int(rng.choice(PEAKS)))
     top[:EDGE] = top[-EDGE:] = top[:, :EDGE] = top[:, -EDGE:] = False
     cells, kinds = list[int](), list[int]()
     for kind, strong, others in ((THING, THINGS, 0), (GROUND, STRONG, OTHERS)):

@@ -23,7 +23,7 @@ KEPT = {THING: 1_500, GROUND: 4_000}  # places in memory
 DRAWN = {THING: 16, GROUND: 32}  # places of each batch
 ALIKE, WARMTH = 0.1, 0.2  # the weight of likeness in the loss, and its temperature
 RESAMPLED = 0.5  # odds of a view that is turned and zoomed by any amount
-TURNED, ZOOMED, MOVED = math.radians(20), 0.14, 2.0  # at most; zoomed in the logarithm, moved in px
+TURNED, ZOOMED, MOVED = math.radians(20), 0.14, 4.0  # at most; zoomed in the logarithm, moved in px
 BENT, NOISY, ROUNDED = 0.2, 0.2, 0.15  # odds of another gamma, of noise, of few grey levels
 
 

@@ -11,7 +11,7 @@ from dashboard.detector.errors import ModelError
 from dashboard.detector.models.card import ModelCard
 from training.model_files import graph_of, model_file
 
-PLACE = "network."  # where an exported scorer holds its network
+PLACE = "network."  # where an exported scorer holds its network; other networks are exported bare
 
 
 def weights_of(path: Path) -> tuple[ModelCard, dict[str, Tensor]]:
@@ -21,10 +21,12 @@ def weights_of(path: Path) -> tuple[ModelCard, dict[str, Tensor]]:
         ModelError: it is none of Needle's.
     """
     graph, card = graph_of(path)
+    named = {weight.name: weight for weight in graph.graph.initializer}
+    place = PLACE if any(name.startswith(PLACE) for name in named) else ""
     weights = {
-        weight.name.removeprefix(PLACE): from_numpy(numpy_helper.to_array(weight).copy())
-        for weight in graph.graph.initializer
-        if weight.name.startswith(PLACE)
+        name.removeprefix(place): from_numpy(numpy_helper.to_array(weight).copy())
+        for name, weight in named.items()
+        if name.startswith(place) and name.endswith((".weight", ".bias"))
     }
     return card, weights
 

@@ -13,15 +13,27 @@ from torch.nn import functional as F
 
 from dashboard.detector.models.judge import Judge
 from tests.detector import rasters
-from training.kinds.candidates import GROUND, NONE, PICTURE, PLACES, THING, Candidates, planted
+from training.kinds.candidates import (
+    GROUND,
+    NONE,
+    PICTURE,
+    PLACES,
+    THING,
+    Candidates,
+    Laid,
+    labelled,
+    planted,
+)
 from training.kinds.place_learner import Memory, PlacesLearner, unlikeness, view_of
+from training.model_files import EXPORTED
 from training.networks.places import CLIPPED, Places, Trunk, contrast, pretrained
 from training.onnx_files.export import AREA_TOLERANCE, export
+from training.onnx_files.weights import start_of
 from training.presets import PRESETS
 from training.simulation.terrain import Sun
 from training.synthetic_anomalies.oddities import SHAPES, oddity
 from training.trainer.processes import Team
-from training.trainer.trainer import CHECKPOINT, Trainer, TrainSettings, read_checkpoint
+from training.trainer.trainer import CHECKPOINT, Trainer, TrainSettings, begin_with, read_checkpoint
 from training.windows import gather
 
 
@@ -100,6 +112,21 @@ def test_what_is_put_on_a_window_is_marked_where_it_is_after_resizing(
             found += 1
             assert blocks[label == THING].mean() > 1.5 * blocks[label == GROUND].mean()
     assert found >= 4
+
+
+def test_a_place_beside_a_thing_is_its_own_and_none_near_it_is_ground() -> None:
+    whole = np.ones((16, 16), np.float32)
+    large, small = (Laid((120, 120), whole, 0 * whole, size) for size in (16.0, 2.0))
+    label = labelled([large], (256, 256))
+    assert label.shape == (64, 64)
+    row = label[31].tolist()
+    assert row[30:34] == [THING] * 4, "on it"
+    assert row[28:30] == row[34:36] == [THING] * 2, "within 0.6 of its size beside it"
+    assert row[24:28] == row[36:40] == [NONE] * 4, "not sure of what is within 24 px"
+    assert row[:24] == row[40:] == [GROUND] * 24
+    assert labelled([small], (256, 256))[31].tolist()[29:35] == [NONE] + [THING] * 4 + [NONE]
+    nothing = Laid((120, 120), 0 * whole, 0 * whole, 2.0)
+    assert (labelled([nothing], (256, 256)) == GROUND).sum() == 64 * 64
 
 
 @pytest.mark.parametrize("size", [3.0, 12.0, 40.0])
@@ -193,3 +220,13 @@ def test_an_average_of_weights_lags_behind_them(
     trainer.step = 99
     trainer._average()
     assert float(trainer.average["last.bias"] - before) == pytest.approx(0.5)
+
+
+def test_a_run_can_begin_with_the_shipped_weights() -> None:
+    network = Places()
+    begin_with(network, start_of("places", "places"))
+    shipped = Judge.load(EXPORTED / "places.onnx", "cpu")
+    windows = np.random.default_rng(0).normal(100, 9, (2, 1, 128, 128)).astype(np.float32)
+    with torch.no_grad():
+        logits, _ = network.eval()(torch.from_numpy(windows))
+    np.testing.assert_allclose(logits.numpy(), shipped.look(windows).logits, atol=AREA_TOLERANCE)
