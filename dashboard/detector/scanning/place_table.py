@@ -14,7 +14,7 @@ from dashboard.detector.arrays import Floats
 from dashboard.detector.scanning.nearest import novelty
 
 FILE = "places.npy"
-VERSION = 1  # of the file
+VERSION = 2  # of the file
 
 Ints = NDArray[np.intp]
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from dashboard.detector.scanning import nearest
-from dashboard.detector.scanning.nearest import novelty, standardised
+from dashboard.detector.scanning.nearest import novelty, standardised, whitened
 
 
 def crowd(count: int, seed: int = 0) -> np.ndarray:
@@ -16,7 +16,8 @@ def crowd(count: int, seed: int = 0) -> np.ndarray:
 
 def test_it_is_the_distance_to_the_tenth_other_place() -> None:
     places = crowd(700)
-    expected = cKDTree(standardised(places)).query(standardised(places), [11])[0][:, 0]
+    apart = whitened(standardised(places))
+    expected = cKDTree(apart).query(apart, [11])[0][:, 0]
     np.testing.assert_allclose(novelty(places), expected, rtol=1e-4)
 
 
@@ -35,6 +36,17 @@ def test_of_many_places_a_sample_tells_nearly_the_same(monkeypatch: pytest.Monke
     assert (some >= exact - 1e-4).all(), "of fewer the tenth is further"
 
 
+def test_axes_that_say_the_same_count_once() -> None:
+    places = crowd(2_000)
+    many = np.concatenate([places, np.repeat(places[:, :1], 30, axis=1)], axis=1)
+    alone = np.zeros((2, 46), np.float32)
+    alone[0, 1], alone[1, [0, *range(16, 46)]] = 4.0, 4.0
+    with_both = novelty(np.concatenate([many, alone]))[-2:]
+    assert abs(with_both[0] - with_both[1]) < 0.2 * with_both[0]
+    few = whitened(standardised(crowd(20)))
+    assert few.var(axis=0).max() < 1, "of few places no axis is trusted"
+
+
 def test_units_of_the_numbers_do_not_matter() -> None:
     places = crowd(300)
     scaled = places * np.linspace(0.1, 9.0, 16, dtype=np.float32) + 3.0
@@ -48,7 +60,7 @@ def test_few_places_are_compared_with_all_there_are(count: int) -> None:
     assert found.shape == (count,)
     assert np.isfinite(found).all()
     if 1 < count <= 11:
-        apart = standardised(places)
+        apart = whitened(standardised(places))
         furthest = np.linalg.norm(apart[:, None] - apart, axis=2).max(axis=1)
         np.testing.assert_allclose(found, furthest, rtol=1e-3)
 
