@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.command(options)
     except NeedleError as error:
-        print(f"needle: {error}", file=sys.stderr)
+        print(one_line(f"needle: {error}"), file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         print("needle: stopped; the same command goes on where it was", file=sys.stderr)
@@ -59,6 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has enough
     return 0
+
+
+def one_line(text: str) -> str:
+    """The text without what breaks a line or steers a terminal: names of files hold anything."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _joined(arguments: Sequence[str]) -> list[str]:
@@ -166,7 +171,7 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> Any:
         """Leave with one line on standard error."""
-        self.exit(BAD_INPUT, f"needle: {message}; see {self.prog} --help\n")
+        self.exit(BAD_INPUT, one_line(f"needle: {message}; see {self.prog} --help") + "\n")
 
 
 def serve(options: argparse.Namespace) -> None:
@@ -202,7 +207,7 @@ def run_scan(options: argparse.Namespace) -> None:
             lambda part: _advance(reading, round(100 * part)),
             scored,
         )
-    print(f"{finished.scene.name}: {_summary(finished)}")
+    print(one_line(f"{finished.scene.name}: {_summary(finished)}"))
     print(options.out / "detections.csv")
 
 
@@ -243,7 +248,7 @@ def run_batch(options: argparse.Namespace) -> None:
             failed += bool(outcome.error)
             bar.update()
             bar.clear()
-            print(outcome.error or f"{outcome.scene}: {outcome.detections} detections")
+            print(one_line(outcome.error or f"{outcome.scene}: {outcome.detections} detections"))
     print(options.out / SUMMARY)
     if failed:
         raise SceneError(f"{failed} of {len(options.scenes)} scenes failed; {SUMMARY} says why")

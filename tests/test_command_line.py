@@ -254,10 +254,20 @@ def test_a_folder_without_a_name_is_refused(capsys: pytest.CaptureFixture[str]) 
 
 @pytest.mark.parametrize(
     ("encoding", "name"),
-    [("utf-8", "latin1_\udce9.png"), ("cp1252", "火星.png"), ("ascii", "é.png")],
+    [
+        ("utf-8", "latin1_\udce9.png"),
+        ("cp1252", "火星.png"),
+        ("ascii", "é.png"),
+        ("utf-8", "two\n.png"),
+        ("utf-8", "red \x1b.png"),
+    ],
 )
 def test_a_name_that_a_terminal_cannot_print_is_printed_with_other_letters(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str, name: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    encoding: str,
+    name: str,
 ) -> None:
     picture = rasters.write(tmp_path / "scene.png", rasters.ground(400, 500))
     picture = picture.rename(tmp_path / name)
@@ -268,10 +278,15 @@ def test_a_name_that_a_terminal_cannot_print_is_printed_with_other_letters(
     command = ["--out", str(tmp_path / "out"), "--model", model, "--device", "cpu"]
     assert main(["scan", str(picture), *command]) == 0
     assert b"?.png: " in printed.getvalue()
+    assert printed.getvalue().count(b"\n") == 2
     for file in (tmp_path / "out").glob("*.*json"):
         assert json.loads(file.read_bytes())["needle"]
     assert main(["batch", str(picture), *command]) == 0
+    assert b"?.png: 0 detections\n" in printed.getvalue()
     assert main(["info", str(picture)]) == 0
+    picture.write_bytes(b"no picture")
+    assert main(["info", str(picture)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_a_scan_carries_what_this_home_knows_of_the_scene(tmp_path: Path) -> None:
