@@ -1,8 +1,9 @@
 """Strips of a JPEG 2000 of one tile, decoded by OpenJPEG itself where the system has it.
 
 GDAL shows such a picture, which every HiRISE product is, in blocks of 1,024 px and reads the whole
-file again for each. OpenJPEG decodes a strip from border to border at once, and so reads it once a
-strip: a quarter of the time at full size (`tests/benchmarks/speed.md`).
+file again for each. OpenJPEG decodes a strip from border to border at once, and is asked for one
+strip after the other without beginning anew: it keeps the one tile's bytes, and reads them once
+(`tests/benchmarks/speed.md`).
 
 The library is given the codestream alone; nobody parses the boxes around it (`codestream.py`).
 Glymur finds the library and names its functions.
@@ -13,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import os
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -50,6 +52,7 @@ class OpenJpeg:
         """
         self._path = path
         self._found = found = codestream(path)
+        self._decoder: _Decoder | None = None
         kinds = {_dtype(one.bits, one.signed) for one in found.components}
         if len(kinds) > 1 or found.subsampled:
             raise ValueError("its components differ in depth or size")
@@ -63,16 +66,18 @@ class OpenJpeg:
             OSError, RuntimeError, ValueError: the file is damaged or cut off.
         """
         left, top = self._found.x0, self._found.y0
-        with self._path.open("rb") as file, _decoder(_Source(file, self._found)) as (stream, codec):
-            image = openjp2.read_header(stream, codec)
-            try:
-                area = (box.x_min + left, box.y_min + top, box.x_max + left, box.y_max + top)
-                openjp2.set_decode_area(codec, image, *area)
-                openjp2.decode(codec, stream, image)
-                openjp2.end_decompress(codec, stream)
-                return self._pixels(image.contents, box)
-            finally:
-                openjp2.image_destroy(image)
+        area = (box.x_min + left, box.y_min + top, box.x_max + left, box.y_max + top)
+        decoder, self._decoder = self._decoder or _Decoder(self._path, self._found), None
+        try:
+            found = self._pixels(decoder.decode(area), box)
+        except BaseException:
+            decoder.close()
+            raise
+        if self._found.one_tile:
+            self._decoder = decoder
+        else:
+            decoder.close()  # it goes through the tiles of a file once
+        return found
 
     def _pixels(self, image: openjp2.ImageType, box: Box) -> NDArray[Any]:
         """The decoded components as one array, checked before memory of the library is read."""
@@ -116,27 +121,64 @@ class _Source:
         return 1
 
 
+class _Decoder:
+    """OpenJPEG at work on a codestream. Of one tile any number of areas may be asked for."""
+
+    def __init__(self, path: Path, found: Codestream) -> None:
+        """Reads the header.
+
+        Raises:
+            OSError, RuntimeError: the file is damaged.
+        """
+        with ExitStack() as stack:
+            source = _Source(stack.enter_context(path.open("rb")), found)
+            self._stream = stack.enter_context(_stream(source))
+            self._codec = stack.enter_context(_codec())
+            self._image = openjp2.read_header(self._stream, self._codec)
+            stack.callback(openjp2.image_destroy, self._image)
+            # Its memory is the library's, which knows nothing of who forgets this object.
+            self.close = weakref.finalize(self, stack.pop_all().close)
+
+    def decode(self, area: tuple[int, int, int, int]) -> openjp2.ImageType:
+        """The components of an area of the reference grid: left, top, right, bottom.
+
+        Their memory is good until the next is asked for.
+        """
+        openjp2.set_decode_area(self._codec, self._image, *area)
+        openjp2.decode(self._codec, self._stream, self._image)
+        return self._image.contents
+
+
 @contextmanager
-def _decoder(source: _Source) -> Iterator[tuple[Any, Any]]:
-    """A stream over a codestream, and a codec set up to read it."""
+def _stream(source: _Source) -> Iterator[Any]:
+    """A stream over a codestream."""
     calls = READ(source.read), SKIP(source.skip), SEEK(source.seek)  # must outlive the stream
-    with ExitStack() as stack:
-        stream = _call("opj_stream_create", ctypes.c_void_p)(ctypes.c_size_t(CHUNK), 1)
-        if not stream:
-            raise MemoryError("no room for a stream")
-        stack.callback(openjp2.stream_destroy, stream)
+    stream = _call("opj_stream_create", ctypes.c_void_p)(ctypes.c_size_t(CHUNK), 1)
+    if not stream:
+        raise MemoryError("no room for a stream")
+    try:
         for name, call in zip(("read", "skip", "seek"), calls, strict=True):
             _call(f"opj_stream_set_{name}_function", None)(ctypes.c_void_p(stream), call)
         length = ctypes.c_uint64(source.length)
         _call("opj_stream_set_user_data_length", None)(ctypes.c_void_p(stream), length)
-        codec = openjp2.create_decompress(CODESTREAM)
-        stack.callback(openjp2.destroy_codec, codec)
+        yield stream
+    finally:
+        openjp2.stream_destroy(stream)
+
+
+@contextmanager
+def _codec() -> Iterator[Any]:
+    """A codec set up to read a codestream by all processors."""
+    codec = openjp2.create_decompress(CODESTREAM)
+    try:
         openjp2.set_error_handler(codec, openjp2._ERROR_CALLBACK)
         openjp2.set_warning_handler(codec, None)
         openjp2.set_info_handler(codec, None)
         openjp2.setup_decoder(codec, openjp2.set_default_decoder_parameters())
         openjp2.codec_set_threads(codec, os.cpu_count() or 1)
-        yield stream, codec
+        yield codec
+    finally:
+        openjp2.destroy_codec(codec)
 
 
 def _call(name: str, gives: Any) -> Callable[..., Any]:

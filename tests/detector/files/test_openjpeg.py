@@ -79,3 +79,25 @@ def test_bytes_gone_wrong_end_in_a_clear_error_or_a_picture(tmp_path: Path) -> N
             assert "\n" not in str(error)
         else:
             assert (scene.width, scene.height) == (1200, 1500)
+
+
+@needs_openjpeg
+def test_the_bytes_of_one_tile_are_read_once_for_all_strips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = rasters.ground(1500, 600)
+    path = rasters.write(tmp_path / "scene.jp2", pixels)
+    copied: list[int] = []
+    read = openjpeg._Source.read
+
+    def counted(self: openjpeg._Source, target: int, count: int, given: object) -> int:
+        found = read(self, target, count, given)
+        copied.append(0 if found == openjpeg.ENDED else found)
+        return found
+
+    monkeypatch.setattr(openjpeg._Source, "read", counted)
+    picture = openjpeg.OpenJpeg(path)
+    for top in (1000, 0, 500):
+        strip = picture.read(Box(0, top, 600, top + 500))
+        np.testing.assert_array_equal(strip[0], pixels[top : top + 500])
+    assert sum(copied) <= path.stat().st_size
