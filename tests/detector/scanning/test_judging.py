@@ -233,9 +233,6 @@ def test_a_run_records_both_files(busy: Scene, judged: Model, tmp_path: Path) ->
     assert record["judge"]["card"]["kind"] == "places"
     table = {"found": len(table_of(finished.store)), "table": place_table.VERSION}
     assert record["places"] == table
-        "found": len(table_of(finished.store)),
-        "table": place_table.VERSION,
-    }
     alone = run(picture, tmp_path / "alone", replace(settings, model=str(judged.path)))
     record = json.loads((tmp_path / "alone" / "run.json").read_text())
     assert alone.store.model_name == "guarded"
