@@ -11,6 +11,7 @@ from dashboard.detector import ModelCard
 
 CARD = ModelCard(
     kind="article",
+    scores="tiles",
     title="A plain model for tests: it expects the scene's median everywhere",
     tile=256,
     hole=64,
@@ -19,7 +20,6 @@ CARD = ModelCard(
     strides=(16, 48, 256),
     margin=104,
     around=0,
-    square=0,
     input_range="any DN",
     bands=1,
     score_unit="mean absolute difference from the median, in 4 robust sigma",
@@ -33,7 +33,6 @@ CARD = ModelCard(
     loss=0.0,
     scenes=("none",),
     polluted=False,
-    planted=None,
     date="2026-01-01",
     git_revision="none",
     opset=18,
@@ -67,6 +66,7 @@ plain (float[N,1,256,256] dn, float[1] centre, float[1] scale)
 AREA_CARD = replace(
     CARD,
     kind="guarded",
+    scores="areas",
     title="A plain model for tests that scores areas",
     tile=64,
     hole=12,
@@ -96,7 +96,9 @@ plain (float[N,1,H,W] dn, float[1] centre, float[1] scale)
 
 # A judge of places: the logit is what the middle 16 px have above the mean of the window, in DN;
 # the description the means of its 64 squares of 16 px
-JUDGE_CARD = replace(CARD, kind="places", title="A plain judge for tests", tile=128, margin=0)
+JUDGE_CARD = replace(
+    CARD, kind="places", scores="windows", title="A plain judge for tests", tile=128, margin=0
+)
 JUDGE_GRAPH = """
 <ir_version: 9, opset_import: ["" : 18]>
 judge (float[N,1,128,128] windows) => (float[N] logit, float[N,64] description) {

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dashboard.detector.errors import NeedleError, OptionError
-from training.presets import PRESETS
+from training.presets import GUARDED, PRESETS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
 
     adapt = commands.add_parser("adapt", help="let a model learn the scene's own ground")
     adapt.add_argument("scene", type=Path)
-    adapt.add_argument("--model", default="guarded", help="a name in exported/, or a file")
+    adapt.add_argument("--model", default=GUARDED.name, help="a name in exported/, or a file")
     adapt.add_argument("--out", required=True, type=Path, metavar="NAME.onnx")
     adapt.add_argument("--epochs", type=int, help="of 4,800 windows (default 1: a minute or two)")
     adapt.add_argument(
@@ -97,7 +97,7 @@ def run_train(options: argparse.Namespace) -> None:
         seed=options.seed,
         start=Path(start).stem if start else None,
     )
-    weights = start_of(start, settings.recipe.network) if start else None
+    weights = start_of(start, settings.recipe.kind) if start else None
     checkpoint = train(
         options.out, settings, lambda: gather(options.scenes, options.polluted, tracked), weights
     )

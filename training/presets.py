@@ -18,9 +18,10 @@ class Preset:
     warm_up: int  # steps
     weight_decay: float = 1e-4
     turns: bool = True  # windows turned and mirrored at random: eight times the ground
-    network: str = "article"  # or "guarded", "places"
+    kind: str = "article"  # of network, a row of `kinds/`
     clip: float | None = None  # largest norm of the gradient
     averaged: float = 0.0  # what an average of weights keeps of itself a step; 0: there is none
+    learns_a_scene: bool = False  # it goes on from a model's weights, on one scene
 
 
 ARTICLE = Preset("article", 1.0, 200, 10_000, batch=64, learning_rate=1e-3, warm_up=1_000)
@@ -32,7 +33,7 @@ GUARDED = Preset(
     batch=16,
     learning_rate=3e-3,
     warm_up=100,
-    network="guarded",
+    kind="guarded",
     clip=1.0,
 )
 PLACES = Preset(
@@ -44,7 +45,7 @@ PLACES = Preset(
     learning_rate=5e-4,
     warm_up=100,
     weight_decay=1e-2,
-    network="places",
+    kind="places",
     clip=2.0,
     averaged=0.998,
 )
@@ -76,6 +77,7 @@ PRESETS = {
         replace(
             GUARDED,
             name="guarded-adapt",
+            learns_a_scene=True,
             epochs=1,
             windows=4_800,
             learning_rate=2e-3,
@@ -91,3 +93,9 @@ PRESETS = {
         replace(PLACES, name="smoke-places", epochs=1, windows=4, batch=2, warm_up=1),
     )
 }
+
+
+def adaptation_of(kind: str) -> Preset | None:
+    """The recipe by which a network of a kind learns one scene; None where it cannot."""
+    recipes = (preset for preset in PRESETS.values() if preset.learns_a_scene)
+    return next((preset for preset in recipes if preset.kind == kind), None)

@@ -24,7 +24,6 @@ from pathlib import Path
 
 import onnx
 import onnxruntime
-import torch
 
 from dashboard.detector import Model, Scene, ingest
 from dashboard.detector.models.devices import threads
@@ -32,8 +31,9 @@ from dashboard.detector.scanning.pieces import Pieces, read
 from dashboard.detector.scanning.scan import looked
 from dashboard.detector.scanning.store import ScanRecord
 from training.evaluate.peers import Ground, local_rx
-from training.networks.article import TILE, Article
-from training.onnx_files.export import Scorer, to_onnx
+from training.kinds.article import plan
+from training.networks.article import Article
+from training.onnx_files.export import to_onnx
 
 FINE = 16  # px, the article's second stride
 TILES = 128  # of `article` in a round, at least
@@ -61,8 +61,7 @@ def scanning(model: Model, scene: Scene) -> Work:
 
 def whole_article(shipped: Model, path: Path) -> Model:
     """The article's network at its own width, untrained, under the shipped network's card."""
-    example = torch.rand(2, 1, TILE, TILE) * 255
-    graph = to_onnx(Scorer(Article(1.0)).eval(), example, {0: torch.export.Dim("batch", min=1)})
+    graph = to_onnx(plan(Article(1.0).eval(), {}))
     onnx.helper.set_model_props(graph, shipped.card.to_metadata())
     onnx.save(graph, path)
     return Model.load(str(path), "cpu")

@@ -23,8 +23,9 @@ import onnxruntime
 import torch
 
 from dashboard.detector.models.devices import options, threads
-from training.networks.article import TILE, Article
-from training.onnx_files.export import Scorer, to_onnx
+from training.kinds.article import plan
+from training.networks.article import TILE, Article, Scorer
+from training.onnx_files.export import to_onnx
 
 BATCH = 16  # as a scan sends them
 
@@ -42,8 +43,7 @@ def compare(width: float, pairs: int) -> dict[str, float | list[float]]:
     """Tiles a second of the three, and their paired ratios, for a network of this width."""
     torch.manual_seed(0)
     scorer = Scorer(Article(width).eval()).eval()
-    example = torch.rand(2, 1, TILE, TILE) * 255
-    graph = to_onnx(scorer, example, {0: torch.export.Dim("batch", min=1)}).SerializeToString()
+    graph = to_onnx(plan(scorer.network, {})).SerializeToString()
     session = onnxruntime.InferenceSession(graph, options(), providers=["CPUExecutionProvider"])
     dn = np.random.default_rng(0).integers(1, 255, (BATCH, 1, TILE, TILE)).astype(np.float32)
     feed = {"dn": dn, "centre": np.array([120], "f4"), "scale": np.array([30], "f4")}

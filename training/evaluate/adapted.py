@@ -8,8 +8,8 @@ from pathlib import Path
 
 from dashboard.detector import ModelError, Scene
 from training.evaluate.contestants import OWN_GROUND, Network, Scored
-from training.presets import PRESETS
-from training.scene_adaptation.adapt import RECIPES, adapt
+from training.presets import adaptation_of
+from training.scene_adaptation.adapt import adapt
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Adapted:
 
     def __post_init__(self) -> None:
         kind = self.network.model.card.kind
-        if kind not in RECIPES:
+        if adaptation_of(kind) is None:
             raise ModelError(
                 f"{self.network.name}: a network of kind {kind} cannot learn a scene; "
                 "leave out --adapt"
@@ -37,7 +37,8 @@ class Adapted:
 
     @property
     def key(self) -> str:
-        recipe = PRESETS[RECIPES[self.network.model.card.kind]]
+        recipe = adaptation_of(self.network.model.card.kind)
+        assert recipe
         return f"{self.network.key} {astuple(recipe)}"
 
     @property

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from training.kinds.base import Learner, Precision
 from training.kinds.candidates import GROUND, PICTURE, THING, Candidates
-from training.kinds.learners import Learner, Precision
 from training.networks import places
 from training.windows import Source
 

@@ -141,3 +141,19 @@ def score(tiles: Tensor, completion: Tensor) -> Tensor:
     rim = (SIDE - SCORED) // 2
     residual = (tiles - completion)[:, :, rim:-rim, rim:-rim]
     return residual.abs().mean(dim=(1, 2, 3))
+
+
+class Scorer(nn.Module):
+    """The exported graph: raw DN in, score and completion (DN) out."""
+
+    def __init__(self, network: Article) -> None:
+        super().__init__()
+        self.network = network
+        self.mask: Tensor
+        self.register_buffer("mask", hole())
+
+    def forward(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """`score [N]` and `completion [N, 1, 128, 128]` (DN) of `dn [N, 1, 256, 256]`."""
+        tiles = query(dn, centre, scale)
+        completion = self.network(hide(tiles, self.mask))
+        return score(tiles, completion), completion * (SPAN * scale) + centre

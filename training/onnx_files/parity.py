@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import onnxruntime
 import torch
-from torch import nn
 
+from training.kinds.base import Plan
 from training.networks import article
 
-INPUTS = ("dn", "centre", "scale")
-COMPLETION = "completion"
-OUTPUTS = ("score", COMPLETION)
+COMPLETION = "completion"  # in DN; other outputs have units of their own
 PARITY = ((1, 8), (3, 10), (5, 16))  # (batch, bits of the DN) of the inputs compared
 
 
@@ -28,17 +25,10 @@ class Sample:
     centre: float
     scale: float
 
-    def feed(self) -> dict[str, np.ndarray]:
-        centre, scale = (np.array([value], np.float32) for value in (self.centre, self.scale))
-        return dict(zip(INPUTS, (self.dn, centre, scale), strict=True))
-
-
-@dataclass(frozen=True)
-class WindowSample(Sample):
-    """One input of the parity check of a network that takes windows of DN alone."""
-
-    def feed(self) -> dict[str, np.ndarray]:
-        return {"windows": self.dn}
+    def feed(self, inputs: Sequence[str]) -> dict[str, np.ndarray]:
+        """Values by the names of a graph's inputs; one that takes DN alone gets DN alone."""
+        facts = (np.array([value], np.float32) for value in (self.centre, self.scale))
+        return dict(zip(inputs, (self.dn, *facts), strict=False))
 
 
 def parity_samples(sizes: Sequence[tuple[int, int]], seed: int = 0) -> list[Sample]:
@@ -57,32 +47,25 @@ def parity_samples(sizes: Sequence[tuple[int, int]], seed: int = 0) -> list[Samp
     return samples
 
 
-def parity(
-    scorer: nn.Module,
-    graph: bytes,
-    samples: list[Sample],
-    outputs: tuple[str, ...] = OUTPUTS,
-    fixed: Mapping[str, Any] | None = None,
-) -> float:
+def parity(plan: Plan, graph: bytes, samples: Sequence[Sample]) -> float:
     """Largest absolute difference of ONNX Runtime from PyTorch over all samples and outputs.
 
-    Of scores in their own units, of completions in units of 4 robust sigma. `fixed` are inputs that
-    the graph alone takes.
+    Of scores in their own units, of completions in units of 4 robust sigma.
     """
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     worst = 0.0
     for sample in samples:
-        feed = sample.feed()
-        theirs = session.run(list(outputs), feed | dict(fixed or {}))
+        feed = sample.feed(plan.inputs)
+        theirs = session.run(list(plan.outputs), feed)
         with torch.inference_mode():
-            ours = scorer(*(torch.from_numpy(part) for part in feed.values()))
-        units = (article.SPAN * sample.scale if name == COMPLETION else 1.0 for name in outputs)
-        for unit, mine, other in zip(units, ours, theirs, strict=True):
+            ours = plan.scorer(*(torch.from_numpy(part) for part in feed.values()))
+        for name, mine, other in zip(plan.outputs, ours, theirs, strict=True):
+            unit = article.SPAN * sample.scale if name == COMPLETION else 1.0
             worst = max(worst, float(np.abs(mine.numpy() - other).max()) / unit)
     return worst
 
 
-def checksum(samples: list[Sample]) -> str:
+def checksum(samples: Sequence[Sample]) -> str:
     """SHA-256 over the parity samples' pixels."""
     digest = hashlib.sha256()
     for sample in samples:

@@ -31,14 +31,14 @@ def weights_of(path: Path) -> tuple[ModelCard, dict[str, Tensor]]:
     return card, weights
 
 
-def start_of(model: str, network: str) -> dict[str, Tensor]:
-    """What a model gives a network of a kind to begin with: all its weights.
+def start_of(model: str, kind: str) -> dict[str, Tensor]:
+    """The weights that a model gives a network of a kind to begin with: all of its own.
 
     Raises:
         ModelError: there is no such model, or it is of another kind.
     """
     path = model_file(model)
     card, weights = weights_of(path)
-    if card.kind != network:
-        raise ModelError(f"{path.name}: a network of kind {card.kind}; needed is {network}")
+    if card.kind != kind:
+        raise ModelError(f"{path.name}: a network of kind {card.kind}; needed is {kind}")
     return weights

@@ -19,10 +19,8 @@ from dashboard.detector.scenes.ingest import ingest
 from dashboard.detector.scenes.scene import Scene
 from dashboard.detector.system.locks import alone
 from training.model_files import graph_of, model_file
-from training.presets import PRESETS
+from training.presets import adaptation_of
 from training.progress import Report, nobody
-
-RECIPES = {"guarded": "guarded-adapt"}  # presets, by the kind of the model
 
 
 def adapt(
@@ -51,7 +49,8 @@ def adapt(
     """
     path = model_file(model)
     _, card = graph_of(path)
-    if card.kind not in RECIPES:
+    preset = adaptation_of(card.kind)
+    if preset is None:
         raise ModelError(f"{path.name}: a network of kind {card.kind} cannot learn a scene")
     if card.learned:
         raise ModelError(f"{path.name}: has learned a scene already; give the model it was before")
@@ -66,9 +65,8 @@ def adapt(
         # Not above: it needs PyTorch, whose loading takes seconds.
         from training.scene_adaptation.fine_tune import fine_tune
 
-        preset = PRESETS[RECIPES[card.kind]]
-        preset = replace(preset, epochs=epochs or preset.epochs)
-        return fine_tune(scene, path, preset, target, report)
+        recipe = replace(preset, epochs=epochs or preset.epochs)
+        return fine_tune(scene, path, recipe, target, report)
 
 
 def _scene_of(picture: Path) -> Scene:

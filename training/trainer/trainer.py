@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, default_collate
 from tqdm import tqdm
 
 from dashboard.detector.errors import OptionError, StoreError
-from training.kinds.learners import learner_of
+from training.kinds import learner_of
 from training.presets import PRESETS, Preset
 from training.progress import Report, nobody
 from training.trainer.log import Figures, Log

@@ -2,7 +2,7 @@
 
 This is the only place that knows the keys. They are written by `ModelCard.to_metadata` and read by
 `ModelCard.from_metadata`; an unknown or a missing key is an error, so that a file from another
-time is refused instead of misread.
+time is refused instead of misread. Nothing here depends on the kinds of network that training has.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ from typing import Any
 from dashboard.detector.errors import ModelError
 
 PREFIX = "needle."
-LENGTHS = ("tile", "hole", "score_window", "stride", "margin", "around", "square", "bands")
+LENGTHS = ("tile", "hole", "score_window", "stride", "margin", "around", "bands")
 LONGEST = 1 << 14  # px; the memory for what a network looks at grows with the square
-KINDS = ("article", "guarded", "places")
+TILES, AREAS, WINDOWS = "tiles", "areas", "windows"  # what a network may score
+GONE = {"square", "planted"}  # keys of earlier cards, which said nothing
 
 
 @dataclass(frozen=True)
 class ModelCard:
     """What a network is and what it was made from; lengths in pixels of the scene."""
 
-    kind: str  # the family: what its outputs mean
+    kind: str  # the family of networks: what it can go on from
+    scores: str  # tiles, areas, or windows around places that another network has found
     title: str
     tile: int  # side of what a position needs, in its middle what is scored
     hole: int  # side of what is hidden
@@ -33,7 +35,6 @@ class ModelCard:
     strides: tuple[int, ...]  # strides worth offering
     margin: int  # context beyond the scored window, or beyond an area, that is read, each way
     around: int  # positions: side of the square of surprise a score stands out from; 0: of none
-    square: int  # always 0
     input_range: str  # what DN may be
     bands: int
     score_unit: str
@@ -47,7 +48,6 @@ class ModelCard:
     loss: float  # of the last tenth of the training
     scenes: tuple[str, ...]  # trained on
     polluted: bool  # False: known objects were left out of the training
-    planted: float | None  # always None
     date: str  # ISO 8601
     git_revision: str
     opset: int
@@ -56,20 +56,18 @@ class ModelCard:
     parity_checksum: str  # of the samples it was measured on
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ModelError(
-                f"the model is of kind {self.kind!r}; this version knows {', '.join(KINDS)}"
-            )
+        if self.scores not in (TILES, AREAS, WINDOWS):
+            raise ModelError(f"the model scores {self.scores!r}, which this version does not know")
 
     @property
     def area(self) -> bool:
         """True where one run scores every position of an area, less its margin."""
-        return self.kind == "guarded"
+        return self.scores == AREAS
 
     @property
     def judges_places(self) -> bool:
         """True where it looks at single places, which another network has found."""
-        return self.kind == "places"
+        return self.scores == WINDOWS
 
     @property
     def learned(self) -> bool:
@@ -92,23 +90,35 @@ class ModelCard:
         Raises:
             ModelError: a key is missing, unknown, or does not read as what it should be.
         """
-        given = {key.removeprefix(PREFIX) for key in metadata if key.startswith(PREFIX)}
-        wanted = {field.name for field in fields(cls)}
-        if given != wanted:
-            raise ModelError(_difference(given, wanted))
-        values: dict[str, Any] = {}
-        for field in fields(cls):
-            try:
-                value: Any = json.loads(metadata[PREFIX + field.name])
-            except (ValueError, RecursionError) as error:
-                why = f"the model card's {field.name} is not readable: {error}"
-                raise ModelError(why) from error
-            if isinstance(value, list):
-                value = tuple(value)
-            if not _fits(value, str(field.type)) or (field.name in LENGTHS and value > LONGEST):
-                raise ModelError(f"the model card's {field.name} is not a sensible {field.type}")
-            values[field.name] = value
+        given = {key.removeprefix(PREFIX) for key in metadata if key.startswith(PREFIX)} - GONE
+        wanted = {field.name: str(field.type) for field in fields(cls)}
+        older = bool(given) and "scores" not in given
+        if given | ({"scores"} if older else set()) != set(wanted):
+            raise ModelError(_difference(given, set(wanted)))
+        values = {name: _value(metadata[PREFIX + name], name, wanted[name]) for name in given}
+        if older:
+            values["scores"] = _scores_of(values)
         return cls(**values)
+
+
+def _value(text: str, name: str, kind: str) -> Any:
+    """A value of a card's key, of a type as it is written in the card's fields."""
+    try:
+        value: Any = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"the model card's {name} is not readable: {error}") from error
+    if isinstance(value, list):
+        value = tuple(value)
+    if not _fits(value, kind) or (name in LENGTHS and value > LONGEST):
+        raise ModelError(f"the model card's {name} is not a sensible {kind}")
+    return value
+
+
+def _scores_of(card: Mapping[str, Any]) -> str:
+    """What the network of a card from before `scores` scores: judges of places hide nothing."""
+    if card["around"]:
+        return AREAS
+    return TILES if card["hole"] else WINDOWS
 
 
 def _fits(value: object, kind: str) -> bool:

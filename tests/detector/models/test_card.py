@@ -18,7 +18,9 @@ def test_a_card_survives_the_round_trip() -> None:
     assert ModelCard.from_metadata(metadata | {"other.tool": "x"}) == CARD
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(ModelCard)])
+@pytest.mark.parametrize(
+    "name", [field.name for field in fields(ModelCard) if field.name != "scores"]
+)
 def test_every_key_counts(name: str) -> None:
     metadata = CARD.to_metadata()
     del metadata[PREFIX + name]
@@ -34,6 +36,22 @@ def test_what_is_unknown_broken_or_absent_is_refused() -> None:
         ModelCard.from_metadata(metadata | {PREFIX + "tile": "{"})
     with pytest.raises(ModelError, match="no model card; export it"):
         ModelCard.from_metadata({"producer": "somebody"})
+
+
+@pytest.mark.parametrize(
+    ("around", "hole", "scores"), [(0, 64, "tiles"), (65, 12, "areas"), (0, 0, "windows")]
+)
+def test_a_card_of_an_earlier_version_is_read(around: int, hole: int, scores: str) -> None:
+    card = replace(CARD, around=around, hole=hole, scores=scores)
+    metadata = card.to_metadata() | {f"{PREFIX}square": "0", f"{PREFIX}planted": "null"}
+    del metadata[f"{PREFIX}scores"]
+    assert ModelCard.from_metadata(metadata) == card
+
+
+def test_the_kind_of_network_is_nothing_to_the_detector_but_what_it_scores_is() -> None:
+    assert not replace(CARD, kind="new").area
+    with pytest.raises(ModelError, match="scores 'seas', which this version does not know"):
+        replace(CARD, scores="seas")
 
 
 def test_text_keeps_its_letters() -> None:

@@ -25,9 +25,10 @@ from training.kinds.candidates import (
     planted,
 )
 from training.kinds.place_learner import Memory, PlacesLearner, unlikeness, view_of
+from training.kinds.places import TOLERANCE
 from training.model_files import EXPORTED
 from training.networks.places import CLIPPED, Places, Trunk, contrast, pretrained
-from training.onnx_files.export import AREA_TOLERANCE, export
+from training.onnx_files.export import export
 from training.onnx_files.weights import start_of
 from training.presets import PRESETS
 from training.simulation.terrain import Sun
@@ -195,7 +196,7 @@ def test_it_is_trained_exported_and_judges_places(
     assert not torch.equal(state["network"]["trunk." + name], begun.state_dict()[name])
     card = export(tmp_path / "run", tmp_path / "places.onnx")
     assert card.kind == "places"
-    assert card.parity <= AREA_TOLERANCE
+    assert card.parity <= TOLERANCE
     judge = Judge.load(tmp_path / "places.onnx", "cpu")
     windows = np.random.default_rng(0).normal(90, 8, (5, 1, 128, 128)).astype(np.float32)
     said = judge.look(windows)
@@ -203,8 +204,8 @@ def test_it_is_trained_exported_and_judges_places(
     network.load_state_dict(state["network"])
     with torch.no_grad():
         logits, described = network(torch.from_numpy(windows))
-    assert np.abs(said.logits - logits.numpy()).max() < AREA_TOLERANCE
-    assert np.abs(said.descriptions - described.numpy()).max() < AREA_TOLERANCE
+    assert np.abs(said.logits - logits.numpy()).max() < TOLERANCE
+    assert np.abs(said.descriptions - described.numpy()).max() < TOLERANCE
 
 
 def test_an_average_of_weights_lags_behind_them(
@@ -229,4 +230,4 @@ def test_a_run_can_begin_with_the_shipped_weights() -> None:
     windows = np.random.default_rng(0).normal(100, 9, (2, 1, 128, 128)).astype(np.float32)
     with torch.no_grad():
         logits, _ = network.eval()(torch.from_numpy(windows))
-    np.testing.assert_allclose(logits.numpy(), shipped.look(windows).logits, atol=AREA_TOLERANCE)
+    np.testing.assert_allclose(logits.numpy(), shipped.look(windows).logits, atol=TOLERANCE)

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.kinds.losses import weighted_l1
+from training.kinds.article import weighted_l1
 from training.networks.article import (
     HIDDEN,
     ROWS,

@@ -12,8 +12,10 @@ import torch
 from dashboard.detector import Model, ModelError, StoreError
 from tests.detector import rasters
 from training.kinds import calibration
+from training.kinds.article import TOLERANCE
+from training.kinds.guarded import TOLERANCE as AREA_TOLERANCE
 from training.networks import article
-from training.onnx_files.export import AREA_TOLERANCE, TOLERANCE, Scorer, export
+from training.onnx_files.export import export
 from training.onnx_files.parity import parity_samples
 from training.trainer.trainer import CHECKPOINT, TrainSettings, read_checkpoint, train
 from training.windows import gather
@@ -36,10 +38,10 @@ def exported(run: Path) -> Path:
     return run / "out" / "net.onnx"
 
 
-def scorer_of(run: Path) -> Scorer:
+def scorer_of(run: Path) -> article.Scorer:
     network = article.Article(0.125)
     network.load_state_dict(read_checkpoint(run / CHECKPOINT)["network"])
-    return Scorer(network.eval())
+    return article.Scorer(network.eval())
 
 
 @pytest.mark.parametrize("batch", [1, 4, 7])

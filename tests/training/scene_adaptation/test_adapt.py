@@ -28,11 +28,11 @@ from training.model_files import model_file
 from training.onnx_files.export import export
 from training.onnx_files.weights import start_of, weights_of
 from training.presets import PRESETS
-from training.scene_adaptation.adapt import RECIPES, adapt
+from training.scene_adaptation.adapt import adapt
 from training.trainer.trainer import CHECKPOINT, TrainSettings, read_checkpoint, train
 from training.windows import gather
 
-PRESET = RECIPES["guarded"]
+PRESET = "guarded-adapt"
 ROOT = Path(__file__).resolve().parents[3]
 # The command line with a recipe of a hundred small steps.
 SMALL = f"""
