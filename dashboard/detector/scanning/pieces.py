@@ -130,6 +130,7 @@ class Reading:
     piece: Piece
     chosen: Mask  # [rows, cols]: where there is enough ground
     dn: Scores  # [n, 1, T, T] of the chosen tiles, or [1, 1, H, W] of an area with its margin
+    seen: tuple[slice, slice]  # the part of what is fresh that the area lies under
 
     @property
     def empty(self) -> bool:
@@ -142,7 +143,7 @@ def read(record: ScanRecord, piece: Piece, scene: Scene, margin: int) -> Reading
     follows = piece.with_what_follows(record.grid)
     if record.region and not Region(record.region).touches(record.grid, follows.part):
         chosen = np.zeros((piece.rows, piece.cols), bool)
-        return Reading(piece, chosen, np.zeros((0, 1, 0, 0), np.float32))
+        return Reading(piece, chosen, np.zeros((0, 1, 0, 0), np.float32), piece.fresh)
     if record.area:
         return _area(record, piece, scene, margin)
     return _tiles(record, piece, scene)
@@ -158,11 +159,18 @@ def look(reading: Reading, scene: Scene, model: Model) -> Floats:
         if reading.empty:
             return np.zeros(0, np.float32)
         return model.score(reading.dn, scene.centre, scene.scale)
-    rows, cols = (part.stop - part.start for part in reading.piece.fresh)
-    if reading.empty:
-        return np.zeros((rows, cols), np.float32)
-    say = model.surprise if model.card.around else model.score
-    return say(reading.dn, scene.centre, scene.scale)[0, :rows, :cols]
+    fresh = reading.piece.fresh
+    found = np.zeros([part.stop - part.start for part in fresh], np.float32)
+    if not reading.empty:
+        say = model.surprise if model.card.around else model.score
+        said = say(reading.dn, scene.centre, scene.scale)[0]
+        where = tuple(
+            slice(part.start - all_of.start, part.stop - all_of.start)
+            for part, all_of in zip(reading.seen, fresh, strict=True)
+        )
+        high, wide = found[where].shape
+        found[where] = said[:high, :wide]
+    return found
 
 
 def standing_out(surprise: Scores, around: int) -> Scores:
@@ -185,7 +193,8 @@ def _tiles(record: ScanRecord, piece: Piece, scene: Scene) -> Reading:
     observed = _cut(patch.valid & ~patch.hole, grid)[:, inner, inner]
     chosen = (valid >= VALID) & (observed.mean(axis=(1, 2)) >= OBSERVED)
     chosen &= _wanted(record, piece)[0]
-    return Reading(piece, chosen[None], np.ascontiguousarray(_cut(patch.dn, grid)[chosen][:, None]))
+    tiles = np.ascontiguousarray(_cut(patch.dn, grid)[chosen][:, None])
+    return Reading(piece, chosen[None], tiles, piece.fresh)
 
 
 def _read(grid: Grid, piece: Piece) -> Box:
@@ -201,7 +210,42 @@ def _cut(strip: NDArray[Any], grid: Grid) -> NDArray[Any]:
 
 
 def _area(record: ScanRecord, piece: Piece, scene: Scene, margin: int) -> Reading:
-    """A square of positions with its margin.
+    """A square of positions with its margin, less its sides that no scored position depends on."""
+    grid, follows = record.grid, piece.with_what_follows(record.grid)
+    tiles, box = _read(grid, follows), _ground(record, piece.fresh, margin)
+    there = box.clipped(scene.width, scene.height).spanning(tiles)
+    patch = scene.read(there)
+    enough = _enough(record, patch.part(tiles.moved(-there.x_min, -there.y_min)))
+    asked = enough & _wanted(record, follows)
+    chosen = asked[: piece.rows, : piece.cols]
+    if not asked.any():
+        return Reading(piece, chosen, np.zeros((1, 1, 0, 0), np.float32), piece.fresh)
+    # What is seen does not depend on the area of interest, lest a score should.
+    seen = _needed(record, piece, enough)
+    box = _ground(record, seen, margin)
+    inner = box.clipped(scene.width, scene.height)
+    part = patch.part(inner.moved(-there.x_min, -there.y_min))
+    return Reading(piece, chosen, continued(part.dn, inner, box)[None, None], seen)
+
+
+def _needed(record: ScanRecord, piece: Piece, enough: Mask) -> tuple[slice, slice]:
+    """The part of what is fresh that scores are made of, given where there is enough ground.
+
+    Its ground lies within that of all that is fresh. `enough` is that of all positions whose scores
+    depend on it; one at least is True.
+    """
+    step, found = STEP // math.gcd(STEP, record.grid.stride), []
+    for axis, (first, fresh) in enumerate(zip((piece.row, piece.col), piece.fresh, strict=True)):
+        (there,) = np.nonzero(enough.any(axis=1 - axis))
+        begins = min(first + int(there[0]), fresh.stop - record.around) - fresh.start
+        ends = first + int(there[-1]) + piece.lag + 1
+        begins = fresh.start + max(0, begins) // step * step
+        found.append(slice(begins, min(fresh.stop, ends)))
+    return found[0], found[1]
+
+
+def _ground(record: ScanRecord, part: tuple[slice, slice], margin: int) -> Box:
+    """The ground that the network must see to say something of a part of the array of surprise.
 
     A position is the middle `stride` px of its tile. Beyond the scene's border the ground goes on
     as it ends there; H and W are multiples of STEP plus the margins, and hold a place with its
@@ -209,23 +253,13 @@ def _area(record: ScanRecord, piece: Piece, scene: Scene, margin: int) -> Readin
     """
     grid = record.grid
     rim = (grid.tile - grid.stride) // 2 - record.around // 2 * grid.stride
-    rows, cols = piece.fresh
+    rows, cols = part
     x, y = cols.start * grid.stride + rim, rows.start * grid.stride + rim
     width, height = (
-        -(-max(part.stop - part.start, record.around) * grid.stride // STEP) * STEP
-        for part in (cols, rows)
+        -(-max(span.stop - span.start, record.around) * grid.stride // STEP) * STEP
+        for span in (cols, rows)
     )
-    box = Box(x - margin, y - margin, x + width + margin, y + height + margin)
-    follows = piece.with_what_follows(grid)
-    tiles = _read(grid, follows)
-    there = box.clipped(scene.width, scene.height).spanning(tiles)
-    patch = scene.read(there)
-    asked = _enough(record, patch.part(tiles.moved(-there.x_min, -there.y_min)))
-    asked &= _wanted(record, follows)
-    chosen = asked[: piece.rows, : piece.cols]
-    if not asked.any():
-        return Reading(piece, chosen, np.zeros((1, 1, 0, 0), np.float32))
-    return Reading(piece, chosen, continued(patch.dn, there, box)[None, None])
+    return Box(x - margin, y - margin, x + width + margin, y + height + margin)
 
 
 def _wanted(record: ScanRecord, piece: Piece) -> Mask:

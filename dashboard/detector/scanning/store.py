@@ -35,9 +35,9 @@ from dashboard.detector.system.locks import alone
 from dashboard.detector.system.whole_file import whole_file
 from dashboard.detector.tiling import Grid
 
-# Positions along a side of the square that a network for areas looks at at a time. Its margin is
-# looked at with it: the larger, the less is looked at twice, and the more memory is taken.
-SIDE = 384
+# Positions along a side of the square that a network for areas looks at at a time. `guarded` sees
+# its margin at reduced resolution alone: larger squares are no faster, and take more memory.
+SIDE = 256
 VERSION = 2  # of the stored files
 LOOKING = 0.4  # of the time that scoring takes, for looking at places: what progress reckons with
 SURPRISE = "surprise.npy"

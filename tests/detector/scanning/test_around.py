@@ -14,6 +14,7 @@ import pytest
 
 from dashboard.detector import Box, Model, ModelError, Region, ScanStore, Scene, list_scans, scan
 from dashboard.detector.models.devices import start
+from dashboard.detector.scanning import pieces
 from dashboard.detector.scanning import store as stores
 from dashboard.detector.scanning.pieces import standing_out
 from tests.detector import rasters
@@ -103,7 +104,7 @@ def test_a_resumed_scan_looks_at_nothing_twice_and_ends_in_the_same_numbers(
     model = replace(model, beside=tuple(beside) if sessions > 1 else ())
     scene = scene_of(rasters.ground(400, 500))
     undisturbed = whole(scene, model).values().copy()
-    pieces = len(looks)
+    count = len(looks)
     looks.clear()
     list_scans()[0].delete()
     cuts = (1, 4, 7)
@@ -113,7 +114,7 @@ def test_a_resumed_scan_looks_at_nothing_twice_and_ends_in_the_same_numbers(
     store = ScanStore.for_scan(scene, model)
     assert 0 < store.done < store.total
     list(scan(store, scene, model))
-    assert pieces <= len(looks) <= pieces + len(cuts) * (sessions + 1) * (sessions > 1)
+    assert count <= len(looks) <= count + len(cuts) * (sessions + 1) * (sessions > 1)
     np.testing.assert_array_equal(store.values(), undisturbed)
 
 
@@ -187,3 +188,26 @@ def test_a_network_without_the_surprise_its_card_speaks_of_is_refused(tmp_path: 
     assert "surprise" not in {out.name for out in onnx.load(path).graph.output}
     with pytest.raises(ModelError, match="gives no surprise"):
         Model.load(path, "cpu")
+
+
+@pytest.mark.parametrize("side", [16, 24, 70])
+def test_ground_that_no_score_depends_on_is_not_looked_at(
+    scene_of: Scenes,
+    model: Model,
+    looks: list[tuple[int, ...]],
+    side: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stores, "SIDE", side)
+    pixels = rasters.ground(500, 450)
+    pixels[np.add.outer(np.arange(500), -np.arange(450)) > 260] = 0
+    pixels[:, 380:] = 0
+    scene = scene_of(pixels)
+    trimmed = whole(scene, model).values().copy()
+    some = sum(int(np.prod(shape)) for shape in looks)
+    list_scans()[0].delete()
+    looks.clear()
+    monkeypatch.setattr(pieces, "_needed", lambda record, piece, enough: piece.fresh)
+    np.testing.assert_allclose(trimmed, whole(scene, model).values(), atol=1e-6)
+    assert 0 < np.isfinite(trimmed).sum() < trimmed.size
+    assert some < 0.95 * sum(int(np.prod(shape)) for shape in looks)
