@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ THIN = 12
 # A 4-connected area below 1,024 px surrounded by ground is at most 22 px deep, and one in a
 # corner of the scene 43 px, so that a hole never looks further than this for its neighbours.
 HALO = 64
+APART = 64  # empty columns between spans of a mask that are gone through one by one
 CHUNK = 512  # px; holes are filled in chunks, so that large areas of nodata cost nothing
 
 Labels = NDArray[np.int32]
@@ -105,7 +107,10 @@ class Areas:
         verdict = sizes >= self.minimum
         verdict[0] = False
         verdict[seam.labels] = self._large[seam.first : seam.first + len(seam.labels)]
-        return np.asarray(verdict[labels])
+        found = np.zeros_like(strip)
+        for span in _spans(strip):
+            found[:, span] = verdict[labels[:, span]]
+        return found
 
     def _join(self, above: NDArray[np.int64], below: NDArray[np.int64]) -> None:
         both = (above >= 0) & (below >= 0)
@@ -115,9 +120,24 @@ class Areas:
 
 def thick(mask: Mask, thin: int = THIN) -> Mask:
     """The mask without what is narrower than `thin` px across or down; it goes on at its border."""
-    if not mask.any() or mask.all():
-        return mask
-    return _in_runs(mask, thin) & _in_runs(mask.T, thin).T
+    found = np.zeros_like(mask)
+    for span in _spans(mask):
+        part = mask[:, span]
+        found[:, span] = _in_runs(part, thin) & _in_runs(part.T, thin).T
+    return found
+
+
+def _spans(mask: Mask) -> Iterator[slice]:
+    """The columns between which a mask is True somewhere, and the empty ones beside them.
+
+    No area goes on from one span to another.
+    """
+    there = np.flatnonzero(mask.any(axis=0))
+    if len(there):
+        (gaps,) = np.nonzero(np.diff(there) > APART)
+        firsts, lasts = there[np.append(0, gaps + 1)], there[np.append(gaps, len(there) - 1)]
+        for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True):
+            yield slice(max(0, first - 1), last + 2)
 
 
 def _in_runs(mask: Mask, least: int) -> Mask:
@@ -139,11 +159,14 @@ def _joined(mask: Mask, count: int, how: np.ufunc) -> Mask:
 
 def _label(strip: Mask) -> tuple[Labels, NDArray[np.int64]]:
     """Labels `[lines, length]` of the 4-connected areas, 0 elsewhere, and the size of each."""
-    if not strip.any():
-        return np.zeros(strip.shape, np.int32), np.zeros(1, np.int64)
-    labels = np.zeros(strip.shape, np.int32)
-    count = ndimage.label(strip, output=labels)
-    return labels, _count(labels, int(count) + 1)
+    labels, sizes, count = np.zeros(strip.shape, np.int32), [np.zeros(1, np.int64)], 0
+    for span in _spans(strip):
+        part = np.zeros(strip[:, span].shape, np.int32)
+        more = int(ndimage.label(strip[:, span], output=part))
+        sizes.append(_count(part, more + 1)[1:])
+        labels[:, span] = np.where(part > 0, part + count, 0)
+        count += more
+    return labels, np.concatenate(sizes)
 
 
 def _count(labels: Labels, length: int) -> NDArray[np.int64]:

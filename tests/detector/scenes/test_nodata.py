@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from rasterio import Affine
 from scipy import ndimage
 
 from dashboard.detector import Box, NoGround, Scene, ingest
+from dashboard.detector.scenes import nodata
 from dashboard.detector.scenes.nodata import AREA, Areas, as_dn, fill_holes
 from tests.detector import rasters
 
@@ -34,22 +36,30 @@ def large_areas(mask: np.ndarray, minimum: int) -> np.ndarray:
     mask=hnp.arrays(bool, st.tuples(st.integers(1, 24), st.integers(1, 12))),
     cuts=st.sets(st.integers(1, 23), max_size=8),
     minimum=st.integers(1, 12),
+    apart=st.sampled_from([1, nodata.APART]),
 )
 def test_areas_are_those_of_the_whole_mask_however_it_is_cut(
-    mask: np.ndarray, cuts: set[int], minimum: int
+    mask: np.ndarray, cuts: set[int], minimum: int, apart: int
 ) -> None:
+    with mock.patch.object(nodata, "APART", apart):
+        found = areas_of(mask, cuts, minimum)
+    np.testing.assert_array_equal(found, large_areas(mask, minimum))
+
+
+def areas_of(mask: np.ndarray, cuts: set[int], minimum: int) -> np.ndarray:
+    """The large areas of a mask that arrives in strips."""
     edges = [0, *sorted(cut for cut in cuts if cut < len(mask)), len(mask)]
     strips = [mask[start:end] for start, end in pairwise(edges)]
     areas = Areas(minimum, thin=1)
     for strip in strips:
         areas.add(strip)
     areas.settle()
-    found = np.concatenate(
+    return np.concatenate(
         [areas.large(index, strip, 0, len(strip)) for index, strip in enumerate(strips)]
     )
-    np.testing.assert_array_equal(found, large_areas(mask, minimum))
 
 
+@mock.patch.object(nodata, "APART", 1)
 @given(
     blocks=hnp.arrays(bool, st.tuples(st.integers(4, 9), st.integers(1, 5)), fill=st.nothing()),
     lines=st.sets(st.integers(0, 40), max_size=3),
