@@ -20,12 +20,11 @@ from dashboard.detector.files.hirise_archive import fetch
 from dashboard.detector.ground.kinds import ROUGHNESS, Roughness
 from dashboard.detector.ground.survey import Survey, survey
 from dashboard.detector.models.card import ModelCard
-from dashboard.detector.models.devices import DEVICES, Device
-from dashboard.detector.models.judge import Judge, Judgement
+from dashboard.detector.models.devices import DEVICES
 from dashboard.detector.models.model import DEFAULT_MODEL, Model, find_model, list_models, read_card
-from dashboard.detector.models.pool import ModelPool, pool
+from dashboard.detector.models.pool import pool
 from dashboard.detector.models.triptych import Triptych, triptychs
-from dashboard.detector.places.detections import Detection, FlaggedTile
+from dashboard.detector.places.detections import Detection
 from dashboard.detector.places.pareto_tail import Tail, false_alarms, rounded
 from dashboard.detector.places.sigma_map import SigmaMap, find, flagged, sigma_map
 from dashboard.detector.places.size import Measure, measure
@@ -49,7 +48,7 @@ from dashboard.detector.review.decisions import (
     Verdict,
     on_places,
 )
-from dashboard.detector.review.import_csv import Returned, harmless, read_verdicts
+from dashboard.detector.review.import_csv import harmless, read_verdicts
 from dashboard.detector.review.kinds import Kind, directions, first_looks, kinds, likeness
 from dashboard.detector.review.verdicts import By, Verdicts
 from dashboard.detector.rules import ARTICLE, DEFAULT_RULE, RULES
@@ -64,10 +63,10 @@ from dashboard.detector.scenes.grey import grey, png
 from dashboard.detector.scenes.ingest import ingest
 from dashboard.detector.scenes.scene import Patch, Scene
 from dashboard.detector.system.home import needle_home
-from dashboard.detector.system.housekeeping import Holding, bound, holdings, prune
+from dashboard.detector.system.housekeeping import bound, holdings, prune
 from dashboard.detector.system.locks import Pin
 from dashboard.detector.system.whole_file import whole_file
-from dashboard.detector.tiling import Box, Grid, Tile
+from dashboard.detector.tiling import Box, Grid
 
 __all__ = [
     "ARTICLE",
@@ -87,23 +86,17 @@ __all__ = [
     "DamagedScene",
     "Decision",
     "Detection",
-    "Device",
     "DeviceError",
     "Entry",
     "FetchError",
     "Finished",
-    "FlaggedTile",
     "Grid",
     "Histogram",
-    "Holding",
-    "Judge",
-    "Judgement",
     "Kind",
     "Measure",
     "Model",
     "ModelCard",
     "ModelError",
-    "ModelPool",
     "NeedleError",
     "NoGround",
     "OptionError",
@@ -114,7 +107,6 @@ __all__ = [
     "Product",
     "Progress",
     "Region",
-    "Returned",
     "Rings",
     "Roughness",
     "ScanSettings",
@@ -129,7 +121,6 @@ __all__ = [
     "Subject",
     "Survey",
     "Tail",
-    "Tile",
     "Triptych",
     "UnknownFormat",
     "Verdict",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -236,8 +234,3 @@ def jpeg(pixels: Bytes, quality: int = 88) -> bytes:
     memory = io.BytesIO()
     Image.fromarray(pixels[..., 0]).save(memory, format="JPEG", quality=quality)
     return memory.getvalue()
-
-
-def data_url(pixels: NDArray[Any]) -> str:
-    """The picture as a URL that needs no server."""
-    return "data:image/png;base64," + base64.b64encode(png(pixels)).decode()

@@ -17,7 +17,6 @@ from training.networks.guarded import (
     OCTAVES,
     SPAN,
     Guarded,
-    Prediction,
     blocks_of,
     ground_of,
     reach,
@@ -60,13 +59,6 @@ class Scorer(nn.Module):
         """Pixels around an area that its measures depend on, each way."""
         return self._margin(max(OCTAVES))
 
-    @property
-    def rim(self) -> int:
-        """Blocks around an area with `sees` that need no prediction in full resolution."""
-        return (
-            self.sees - self._margin(0) + reach(self.network.rows, self.network.guards)
-        ) // BLOCK
-
     def calibrate(self, measured: Mapping[str, Tensor]) -> None:
         """Puts the measures on the scale of `ordinary` and `rare` ones, `[measures]` each."""
         self.ordinary.copy_(measured["ordinary"])
@@ -85,25 +77,18 @@ class Scorer(nn.Module):
         surprise, completion = self.surprise(dn, centre, scale)
         return standing_out(surprise), without(completion, self.margin - self.sees), surprise
 
-    def surprise(
-        self, dn: Tensor, centre: Tensor, scale: Tensor, known: Prediction | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """How surprising ground is by itself `[N, h, w]`, and completion, of DN with `sees`.
-
-        `known` is the prediction in full resolution without `rim`, where a caller has it already.
-        """
-        measures, completion = self.measures(dn, centre, scale, known)
+    def surprise(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """How surprising ground is by itself `[N, h, w]`, and completion, of DN with `sees`."""
+        measures, completion = self.measures(dn, centre, scale)
         low, high = (part.reshape(1, -1, 1, 1) for part in (self.ordinary, self.rare))
         placed = TAIL * (measures - low) / (high - low)
         octaves = [part.mean(dim=1) for part in placed.chunk(len(OCTAVES), dim=1)]
         return torch.stack(octaves).amax(dim=0), completion
 
-    def measures(
-        self, dn: Tensor, centre: Tensor, scale: Tensor, known: Prediction | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def measures(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
         """Logarithms of all mean residuals `[N, measures, h, w]`, and the completion in DN.
 
-        Of `dn [N, 1, 4 h + 2 sees, 4 w + 2 sees]`; `known` as for `surprise`.
+        Of `dn [N, 1, 4 h + 2 sees, 4 w + 2 sees]`.
         """
         found = []
         completion = dn
@@ -113,10 +98,7 @@ class Scorer(nn.Module):
             ground = ground_of(area, centre, scale, octave)
             sees = reach(self.network.rows, self.network.guards) // BLOCK
             blocks = blocks_of(ground)
-            if known and octave == 0:
-                expected, log_scale = known
-            else:
-                expected, log_scale = self.network.predict(blocks, sees)
+            expected, log_scale = self.network.predict(blocks, sees)
             residual = (without(blocks, sees)[:, None] - expected) * torch.exp(-log_scale)
             small = self._averages(residual.abs().mean(dim=2))
             found.append(F.interpolate(small, scale_factor=2**octave) if octave else small)

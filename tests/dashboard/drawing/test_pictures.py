@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Callable
 
@@ -91,10 +90,3 @@ def test_a_triptych_shows_ground_completion_and_difference(scene_of: Scenes, mod
     assert completion[middle].mean() < 200, "which the plain model does not expect"
     marks = np.argwhere(query[..., 0] == 205)
     assert len(marks) > 8
-
-
-def test_a_url_holds_the_picture_itself() -> None:
-    pixels = np.arange(300, dtype=np.uint8).reshape(10, 10, 3)
-    kind, content = pictures.data_url(pixels).split(",")
-    assert kind == "data:image/png;base64"
-    np.testing.assert_array_equal(decoded(base64.b64decode(content)), pixels)
