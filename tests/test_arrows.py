@@ -153,6 +153,7 @@ def strays(root: Path) -> list[str]:
 
 def test_the_detector_loads_no_torch_no_streamlit_and_nothing_of_training() -> None:
     loaded = loaded_by("dashboard.detector")
+    assert "scipy.stats" not in loaded  # half a second of every command
     assert forbidden(loaded, UI | LEARNING | {"training", "dashboard.pages"}) == set()
 
 

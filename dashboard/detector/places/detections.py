@@ -14,6 +14,8 @@ from dashboard.detector.scanning.score_map import ScoreMap
 from dashboard.detector.scenes.scene import Scene
 from dashboard.detector.tiling import Box
 
+AT_ONCE = 1 << 16  # tiles whose places are worked out together
+
 
 @dataclass(frozen=True, slots=True)
 class FlaggedTile:
@@ -71,13 +73,19 @@ class FlaggedTiles(Sequence[FlaggedTile]):
         return self._at(wanted) if isinstance(wanted, int) else [self._at(one) for one in wanted]
 
     def __iter__(self) -> Iterator[FlaggedTile]:
-        return (self._at(index) for index in range(self._count))
+        for start in range(0, self._count, AT_ONCE):
+            yield from self._some(slice(start, min(start + AT_ONCE, self._count)))
 
     def _at(self, index: int) -> FlaggedTile:
-        ranked = self._ranked
-        row, col = divmod(int(ranked.cells[index]), self._scores.values.shape[1])
-        box = self._scores.grid.at(row, col).read
-        return FlaggedTile(row, col, box, float(ranked.scores[index]), float(ranked.sigmas[index]))
+        (found,) = self._some(slice(index, index + 1))
+        return found
+
+    def _some(self, part: slice) -> Iterator[FlaggedTile]:
+        ranked, grid = self._ranked, self._scores.grid
+        rows, cols = (found.tolist() for found in np.divmod(ranked.cells[part], grid.cols))
+        measures = ranked.scores[part].tolist(), ranked.sigmas[part].tolist()
+        for row, col, score, sigma in zip(rows, cols, *measures, strict=True):
+            yield FlaggedTile(row, col, grid.at(row, col).read, score, sigma)
 
 
 def detections(

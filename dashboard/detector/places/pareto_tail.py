@@ -15,9 +15,10 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import optimize
 
 from dashboard.detector.arrays import Doubles
+from dashboard.detector.places import generalised_pareto as pareto
 
 SHARE, MOST = 0.35, 400  # of the places, and at most so many, make the tail
 FEWEST = 40  # places that a tail can be fitted to
@@ -86,7 +87,7 @@ class Tail:
         if self.beyond == 0:
             return np.asarray(counted, np.float64)
         excess = np.maximum(sigma - self.start, 0.0)
-        fitted = self.beyond * stats.genpareto.sf(excess, self.shape, scale=self.scale)
+        fitted = self.beyond * pareto.survival(excess, self.shape, self.scale)
         return np.where(sigma < self.start, np.maximum(counted, self.beyond), fitted)
 
     def p(self, sigma: Doubles | float) -> Doubles:
@@ -105,13 +106,13 @@ class Tail:
             return np.zeros(0)
         # The procedure multiplies by the number of tests, of which the weaker ones are not here.
         chances = np.minimum(self.expected(sigmas) / len(sigmas), 1.0)
-        return np.asarray(stats.false_discovery_control(chances))
+        return pareto.false_discoveries(chances)
 
     def sigma_of(self, expected: float) -> float:
         """The lowest threshold that promises at most so many false places."""
         if expected < self.beyond:
             part = expected / self.beyond
-            return self.start + float(stats.genpareto.isf(part, self.shape, scale=self.scale))
+            return self.start + float(pareto.exceeded(part, self.shape, self.scale))
         index = len(self.levels) - int(expected) - 1
         return float(np.nextafter(self.levels[index], np.inf)) if index >= 0 else -np.inf
 
@@ -122,22 +123,21 @@ class Tail:
             return 1.0
         excesses = self._excesses[: self.beyond - self.censored]
         ceiling = self._cdf(self._excesses[self.beyond - self.censored])
-        test = stats.kstest(excesses, lambda x: np.minimum(self._cdf(x) / ceiling, 1.0))
-        return float(test.pvalue)
+        return pareto.misfit(excesses, lambda x: np.minimum(self._cdf(x) / ceiling, 1.0))
 
     @property
     def _excesses(self) -> Doubles:
         return self.levels[len(self.levels) - self.beyond :] - self.start
 
     def _cdf(self, excess: Doubles) -> Doubles:
-        return np.asarray(stats.genpareto.cdf(excess, self.shape, scale=self.scale))
+        return 1.0 - pareto.survival(excess, self.shape, self.scale)
 
     @property
     def quantiles(self) -> tuple[Doubles, Doubles]:
         """Sigma of the tail's places, ascending: as the fit expects them, and as they are."""
         ranks = (np.arange(self.beyond) + 0.5) / max(self.beyond, 1)
-        fitted = stats.genpareto.ppf(ranks, self.shape, scale=self.scale)
-        return self.start + np.asarray(fitted), self.start + self._excesses
+        fitted = pareto.exceeded(1.0 - ranks, self.shape, self.scale)
+        return self.start + fitted, self.start + self._excesses
 
 
 def fit(sigmas: Doubles, windows: float, halves: NDArray[np.bool_] | None = None) -> Tail:
@@ -178,9 +178,9 @@ def _pareto(excesses: Doubles, censored: int) -> tuple[float, float]:
     known = excesses[: len(excesses) - censored] / unit
 
     def cost(given: Doubles) -> float:
-        shape, scale = given[0], np.exp(given[1])
-        seen = stats.genpareto.logpdf(known, shape, scale=scale).sum()
-        hidden = stats.genpareto.logsf(known[-1], shape, scale=scale) * censored
+        shape, scale = float(given[0]), float(np.exp(given[1]))
+        seen = pareto.log_density(known, shape, scale).sum()
+        hidden = pareto.log_survival(known[-1], shape, scale) * censored
         return float((shape / SHAPE_SPREAD) ** 2 / 2 - seen - hidden)
 
     bounds = [SHAPES, (-5.0, 5.0)]

@@ -224,10 +224,10 @@ def detections_geojson(finished: Finished, origin: Mapping[str, Any]) -> str:
     named = lonlat_crs(scene.crs) if scene.crs is not None else None
     if named:
         collection["crs"] = {"type": "name", "properties": {"name": named}}
-    return (
-        json.dumps(collection | {"needle": origin, "features": features}, indent=1, allow_nan=False)
-        + "\n"
-    )
+    head = json.dumps(collection | {"needle": origin}, indent=1, allow_nan=False)
+    # A line each: with indents Python writes JSON ten times as slowly.
+    lines = ",\n".join(json.dumps(feature, allow_nan=False) for feature in features)
+    return head.removesuffix("\n}") + f',\n "features": [\n{lines}\n ]\n}}\n'
 
 
 def scores_cog(scores: ScoreMap, scene: Scene, origin: Mapping[str, Any]) -> bytes:
@@ -256,7 +256,8 @@ def scores_cog(scores: ScoreMap, scene: Scene, origin: Mapping[str, Any]) -> byt
                 TIFFTAG_COPYRIGHT=origin["credit"],
                 TIFFTAG_SOFTWARE=f"Needle {origin['needle']}",
             )
-        raster_copy(plain, cog, driver="COG", compress="deflate", predictor="yes")
+        packed = {"compress": "deflate", "level": 1, "predictor": "yes", "num_threads": "all_cpus"}
+        raster_copy(plain, cog, driver="COG", **packed)
         return cog.read_bytes()
 
 

@@ -10,6 +10,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 
 from dashboard import __version__
 from dashboard.detector.errors import ModelError, StoreError
+from dashboard.detector.models.card import ModelCard
 from dashboard.detector.models.model import read_card
 from dashboard.detector.places.detections import FlaggedTile
 from dashboard.detector.products.coverage_geojson import coverage_geojson
@@ -125,9 +127,15 @@ def _card(path: str, sha256: str) -> dict[str, Any] | None:
     try:
         if hashlib.sha256(Path(path).read_bytes()).hexdigest() != sha256:
             return None
-        return asdict(read_card(Path(path)))
+        return asdict(_card_of(path, sha256))
     except (OSError, ModelError):
         return None
+
+
+@lru_cache(maxsize=8)
+def _card_of(path: str, _sha256: str) -> ModelCard:
+    """The card of a file of this content: all products name it, and reading takes a session."""
+    return read_card(Path(path))
 
 
 def _judge(record: ScanRecord) -> dict[str, Any] | None:
