@@ -114,7 +114,7 @@ def run_export(options: argparse.Namespace) -> None:
 
 def run_adapt(options: argparse.Namespace) -> None:
     """`adapt`: a model that has learned the scene's own ground."""
-    from training.progress import nobody
+    from training.progress import silent
     from training.scene_adaptation.adapt import adapt
 
     def say(doing: str, part: float) -> None:
@@ -123,7 +123,7 @@ def run_adapt(options: argparse.Namespace) -> None:
         except BrokenPipeError as error:  # who asked for it is gone
             raise KeyboardInterrupt from error
 
-    report = say if options.report else nobody
+    report = say if options.report else silent
     if options.report:
         _end_with_asker()
     card = adapt(options.scene, options.model, options.out, options.epochs, report)

@@ -1,4 +1,4 @@
-"""What long work tells of how far it is."""
+"""Progress of long work, reported as it goes on."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ Report = Callable[[str, float], None]  # what is done now, and which part of it 
 LEARNING, MEASURING, EXPORTING = "learning", "measuring", "exporting"
 
 
-def nobody(doing: str, part: float) -> None:
-    """A report that nobody asked for."""
+def silent(doing: str, part: float) -> None:
+    """Reports nothing."""

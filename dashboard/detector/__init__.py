@@ -26,7 +26,7 @@ from dashboard.detector.models.pool import pool
 from dashboard.detector.models.triptych import Triptych, triptychs
 from dashboard.detector.places.detections import Detection
 from dashboard.detector.places.pareto_tail import Tail, false_alarms, rounded
-from dashboard.detector.places.sigma_map import SigmaMap, find, flagged, sigma_map
+from dashboard.detector.places.sigma_map import SigmaMap, find, sigma_map
 from dashboard.detector.places.size import Measure, measure
 from dashboard.detector.products.finished import Finished, ScanSettings
 from dashboard.detector.products.products import (
@@ -136,7 +136,6 @@ __all__ = [
     "find",
     "find_model",
     "first_looks",
-    "flagged",
     "format_of",
     "grey",
     "harmless",

@@ -19,7 +19,6 @@ AS_BEFORE = {"marker": {"opacity": 1}}  # a click chooses a find; it dims no bar
 # Streamlit takes #000004, where magma begins, for a colour of its theme; it knows no rgb().
 HEAT = [f"rgb{tuple(colour)}" for colour in MAGMA[np.linspace(0, 255, 16).astype(int)].tolist()]
 HISTOGRAM, CURVES = 260, 200  # px, their heights
-APART = 60  # bars of what is told apart
 SMOOTH = 3.0  # logged losses: deviation of the Gaussian they are smoothed with
 CONFIG = {"displaylogo": False, "displayModeBar": False}
 

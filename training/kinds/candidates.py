@@ -23,19 +23,19 @@ from scipy import ndimage
 from training.model_files import graph_of, model_file
 from training.networks import BLOCK
 from training.simulation.camera import noise_of
+from training.synthetic_anomalies.anomalies import anomaly
 from training.synthetic_anomalies.canvas import FINE, Floats, Rng, even_in_logarithm
-from training.synthetic_anomalies.compose import (
+from training.synthetic_anomalies.distractors import distractor
+from training.synthetic_anomalies.odd_shapes import odd_shape
+from training.synthetic_anomalies.paste import (
     COVERED,
     OBJECTS,
     STAINED,
-    free,
-    press,
-    spoil,
-    sun_over,
+    degrade,
+    estimate_sun,
+    free_spot,
+    paste,
 )
-from training.synthetic_anomalies.distractors import lookalike
-from training.synthetic_anomalies.oddities import oddity
-from training.synthetic_anomalies.things import thing
 from training.windows import Source, Windows
 
 SIDE = 256  # px of the windows in which places are looked for
@@ -132,26 +132,26 @@ def planted(dn: Floats, scale: float, rng: Rng) -> tuple[Floats, NDArray[np.int8
     """
     dn = dn.astype(np.float32, copy=True)
     factor = SIDE / len(dn)
-    noise, sun = noise_of(dn), sun_over(dn, rng)
+    noise, sun = noise_of(dn), estimate_sun(dn, rng)
     ends = float(dn.min()), float(dn.max())
     taken, laid = np.zeros(dn.shape, bool), list[Laid]()
     sizes = max(DRAWN[0], SIZES[0] / factor), min(DRAWN[1], SIZES[1] / factor)
     for odds, counts in ((NATURAL, False), (OBJECTS, True)):
         for _ in range(int(rng.choice(len(odds), p=odds))):
             size = even_in_logarithm(sizes, rng)
-            draw = (oddity if rng.random() < ODD else thing) if counts else lookalike
+            draw = (odd_shape if rng.random() < ODD else anomaly) if counts else distractor
             sheet = draw(size, sun, rng)
-            at = free(taken, len(sheet.x) // FINE, rng)
+            at = free_spot(taken, len(sheet.x) // FINE, rng)
             if at is None:
                 continue
-            covered = press(dn, sheet, at, (scale, noise), rng)
+            covered = paste(dn, sheet, at, (scale, noise), rng)
             if counts:
                 side = len(sheet.x) // FINE
                 stain = (np.abs(sheet.stain) > STAINED).reshape(side, FINE, side, FINE)
                 laid.append(Laid(at, covered, stain.mean((1, 3), dtype=np.float32), size * factor))
     label = labelled(laid, dn.shape)
     dn = resized(dn, rng)
-    spoil(dn, ends, noise, rng)
+    degrade(dn, ends, noise, rng)
     return dn, label
 
 

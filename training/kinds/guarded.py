@@ -87,7 +87,7 @@ def facts(scorer: residuals.Scorer) -> dict[str, object]:
         "stride": BLOCK,
         "strides": (BLOCK,),
         "margin": scorer.margin,
-        "around": residuals.AROUND,
+        "around": residuals.LOCAL_MEAN,
         "score_unit": f"standardised residual, the mean over {len(residuals.WINDOWS)} windows and "
         f"{len(guards)} holes, the largest of {max(guarded.OCTAVES) + 1} octaves, "
         "less its mean around; 0 is ordinary ground",

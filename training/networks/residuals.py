@@ -1,7 +1,7 @@
-"""From a guarded network's residuals to scores: what ground is harder to foresee than ordinary.
+"""From a guarded network's residuals to scores: which ground is harder to predict than ordinary.
 
 Residuals are standardised, averaged over windows of several sizes in three resolutions, put on one
-scale, and compared with what is around. It takes raw DN, so that it is exported as it stands.
+scale, and less their local mean. It takes raw DN, so that it is exported as it stands.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from training.networks.guarded import (
 )
 
 WINDOWS = (3, 5)  # blocks: sides of the windows over which residuals are averaged
-AROUND = 65  # blocks: side of the square a place has to stand out from
+LOCAL_MEAN = 65  # blocks: side of the square whose mean is subtracted
 TAIL = 3.09  # standard deviations beyond which one of a thousand normal values lies
 LEAST = 1e-4  # of a mean residual, before its logarithm is taken
 
@@ -52,7 +52,7 @@ class Scorer(nn.Module):
     @property
     def margin(self) -> int:
         """Pixels around an area that its scores depend on, each way."""
-        return self.sees + AROUND // 2 * BLOCK
+        return self.sees + LOCAL_MEAN // 2 * BLOCK
 
     @property
     def sees(self) -> int:
@@ -75,7 +75,7 @@ class Scorer(nn.Module):
         surprise reaches as far beyond the scores as they look around.
         """
         surprise, completion = self.surprise(dn, centre, scale)
-        return standing_out(surprise), without(completion, self.margin - self.sees), surprise
+        return minus_local_mean(surprise), without(completion, self.margin - self.sees), surprise
 
     def surprise(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
         """How surprising ground is by itself `[N, h, w]`, and completion, of DN with `sees`."""
@@ -120,11 +120,11 @@ class Scorer(nn.Module):
         )
 
 
-def standing_out(surprise: Tensor) -> Tensor:
-    """How far each place stands out from the mean around it, `[N, H - 64, W - 64]` of `[N, H, W]`.
+def minus_local_mean(surprise: Tensor) -> Tensor:
+    """The surprise less its local mean, `[N, H - 64, W - 64]` of `[N, H, W]`.
 
-    The square of `AROUND` is averaged row by row, then column by column.
+    The square of `LOCAL_MEAN` is averaged row by row, then column by column.
     """
-    rows = F.avg_pool2d(surprise[:, None], (1, AROUND), 1)
-    around = F.avg_pool2d(rows, (AROUND, 1), 1)
-    return (without(surprise[:, None], AROUND // 2) - around)[:, 0]
+    rows = F.avg_pool2d(surprise[:, None], (1, LOCAL_MEAN), 1)
+    local_mean = F.avg_pool2d(rows, (LOCAL_MEAN, 1), 1)
+    return (without(surprise[:, None], LOCAL_MEAN // 2) - local_mean)[:, 0]

@@ -20,7 +20,7 @@ from dashboard.detector.scenes.scene import Scene
 from dashboard.detector.system.locks import alone
 from training.model_files import graph_of, model_file
 from training.presets import adaptation_of
-from training.progress import Report, nobody
+from training.progress import Report, silent
 
 
 def adapt(
@@ -28,7 +28,7 @@ def adapt(
     model: str,
     target: Path,
     epochs: int | None = None,
-    report: Report = nobody,
+    report: Report = silent,
 ) -> ModelCard:
     """Writes to `target` the model after it has learned the picture's own ground; its card.
 

@@ -1,4 +1,4 @@
-"""Natural things that completion cannot foresee either, and that must not count."""
+"""Distractors: natural features that completion cannot foresee either, and that must not count."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from training.synthetic_anomalies.canvas import (
 )
 
 
-def lookalike(size: float, sun: Sun, rng: Rng) -> Sheet:
-    """Something natural that completion cannot foresee either."""
+def distractor(size: float, sun: Sun, rng: Rng) -> Sheet:
+    """A crater, boulders, ripples, a streak or a patch, `size` px across."""
     draw = (_crater, _boulders, _ripples, _streak, _patch)[int(rng.integers(5))]
     return draw(size, sun, rng)
 

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from dashboard.detector.errors import OptionError, StoreError
 from training.kinds import learner_of
 from training.presets import PRESETS, Preset
-from training.progress import Report, nobody
+from training.progress import Report, silent
 from training.trainer.log import Figures, Log
 from training.trainer.preview import save_preview
 from training.trainer.processes import Team, asked_to_stop
@@ -75,7 +75,7 @@ class Trainer:
         settings: TrainSettings,
         team: Team,
         start: Mapping[str, Tensor] | None = None,
-        report: Report = nobody,
+        report: Report = silent,
     ) -> None:
         self.folder, self.settings, self.team = folder, settings, team
         self.report = report
@@ -287,7 +287,7 @@ def train(
     settings: TrainSettings,
     sources: Callable[[], Sequence[Source]],
     start: Mapping[str, Tensor] | None = None,
-    report: Report = nobody,
+    report: Report = silent,
 ) -> Path:
     """Run a recipe, or go on with it, in `folder`; the path of the checkpoint.
 

@@ -229,8 +229,3 @@ def find(
     if len(ranked.peaks) < top and np.isfinite(ranked.floor):
         ranked = candidates(scores, measured.measure, -np.inf, top)
     return detections(scores, ranked, len(ranked.cells), scene=scene)
-
-
-def flagged(scores: ScoreMap, sigma: float) -> FlaggedTiles:
-    """The tiles beyond `sigma` standard deviations above the mean, strongest first."""
-    return sigma_map(scores).flagged(sigma)

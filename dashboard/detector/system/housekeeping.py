@@ -15,7 +15,6 @@ from dashboard.detector.system.locks import Lock, in_use
 
 DAY = 24 * 3600.0  # s
 UNUSED_DAYS = 30.0  # after which `--prune` removes what can be made or had again
-LEFT = ".*"  # names of what is under way; a day old, a crash has left it
 
 
 @dataclass(frozen=True)

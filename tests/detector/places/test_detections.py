@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from dashboard.detector import OptionError, ScoreMap, find, flagged
+from dashboard.detector import OptionError, ScoreMap, find, sigma_map
 from tests.detector.scanning.test_score_map import score_map
 
 
@@ -46,7 +46,7 @@ def test_groups_are_those_of_a_brute_force_loop(
     expected = brute_force(scores, scores.at(sigma))
     assert [(one.row, one.col, one.tiles) for one in found] == expected
     assert [one.rank for one in found] == list(range(1, len(found) + 1))
-    assert sum(one.tiles for one in found) == len(flagged(scores, sigma))
+    assert sum(one.tiles for one in found) == len(sigma_map(scores).flagged(sigma))
     for one in found:
         assert one.box == scores.scored_box(one.row, one.col)
         assert (one.x, one.y) == one.box.centre
@@ -65,7 +65,7 @@ def test_top_gives_the_strongest_whatever_their_sigma(values: np.ndarray, top: i
 def test_flagged_tiles_come_strongest_first() -> None:
     values = np.zeros((4, 5))
     values[1, 2], values[3, 0], values[0, 4] = 5, 9, 7
-    tiles = flagged(score_map(values), 1)
+    tiles = sigma_map(score_map(values)).flagged(1)
     assert [(tile.row, tile.col) for tile in tiles] == [(3, 0), (0, 4), (1, 2)]
     assert tiles[0].box == score_map(values).grid.at(3, 0).read
 

@@ -19,9 +19,9 @@ from dashboard.detector import (
     StoreError,
     estimate,
     find,
-    flagged,
     list_scans,
     scan,
+    sigma_map,
 )
 from dashboard.detector.scanning import scan as scanning
 from tests.detector import rasters
@@ -81,7 +81,7 @@ def test_moving_the_threshold_never_rescores(
 ) -> None:
     scores = whole(scene_of(), model).scores()
     monkeypatch.setattr(Model, "score", lambda *_: pytest.fail("rescored"))
-    counts = [len(flagged(scores, sigma)) for sigma in (0, 1, 2, 3, 5)]
+    counts = [len(sigma_map(scores).flagged(sigma)) for sigma in (0, 1, 2, 3, 5)]
     assert counts == sorted(counts, reverse=True)
     assert counts == [scores.count_above(sigma) for sigma in (0, 1, 2, 3, 5)]
 

@@ -32,7 +32,7 @@ from training.onnx_files.export import export
 from training.onnx_files.weights import start_of
 from training.presets import PRESETS
 from training.simulation.terrain import Sun
-from training.synthetic_anomalies.oddities import SHAPES, oddity
+from training.synthetic_anomalies.odd_shapes import SHAPES, odd_shape
 from training.trainer.processes import Team
 from training.trainer.trainer import CHECKPOINT, Trainer, TrainSettings, begin_with, read_checkpoint
 from training.windows import gather
@@ -101,7 +101,7 @@ def test_what_is_put_on_a_window_is_marked_where_it_is_after_resizing(
 ) -> None:
     monkeypatch.setattr("training.kinds.candidates.NATURAL", (1.0,))
     monkeypatch.setattr("training.kinds.candidates.OBJECTS", (0.0, 1.0))
-    monkeypatch.setattr("training.kinds.candidates.spoil", lambda *_: None)
+    monkeypatch.setattr("training.kinds.candidates.degrade", lambda *_: None)
     monkeypatch.setattr("training.kinds.candidates.SOFT", 0.0)
     flat = np.random.default_rng(0).normal(100, 1, (side, side)).astype(np.float32)
     found = 0
@@ -133,7 +133,7 @@ def test_a_place_beside_a_thing_is_its_own_and_none_near_it_is_ground() -> None:
 @pytest.mark.parametrize("size", [3.0, 12.0, 40.0])
 def test_odd_things_lie_within_their_sheet(size: float) -> None:
     for seed in range(2 * len(SHAPES)):
-        sheet = oddity(size, Sun(), np.random.default_rng(seed))
+        sheet = odd_shape(size, Sun(), np.random.default_rng(seed))
         edge = np.ones_like(sheet.alpha, bool)
         edge[3:-3, 3:-3] = False
         assert sheet.alpha.any(), seed

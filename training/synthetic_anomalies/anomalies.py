@@ -1,4 +1,4 @@
-"""Things that might have been put on the ground: bodies, what they threw about and blew off."""
+"""Synthetic anomalies: bodies that might have been put on the ground, and what they did to it."""
 
 from __future__ import annotations
 
@@ -20,22 +20,19 @@ from training.synthetic_anomalies.canvas import (
 )
 
 CONTRASTS = (0.8, 14.0)  # units of the window's roughness, drawn evenly in the logarithm
-FAINTEST = 5.0  # px times units: the smallest things need more contrast to be seen at all
-BRIGHT = 0.6  # odds of a thing brighter than the ground; a heat shield need not be
-BLAST, BLASTED = 0.15, 8.0  # odds of ground blown off with a thing; px across from which it can be
+FAINTEST = 5.0  # px times units: the smallest anomalies need more contrast to be seen at all
+BRIGHT = 0.6  # odds of a body brighter than the ground; a heat shield need not be
+BLAST, BLASTED = 0.15, 8.0  # odds of ground blown off with a body; px across from which it can be
 BLOWN = 0.45  # of a blast's depth, from which on the ground counts as the object
 
 
-def thing(size: float, sun: Sun, rng: Rng, least: float = CONTRASTS[0]) -> Sheet:
-    """Something put there: one body or some, with what it did to the ground around it.
-
-    `least` is the contrast of the faintest large things, in units of roughness.
-    """
+def anomaly(size: float, sun: Sun, rng: Rng) -> Sheet:
+    """One body or some, `size` px across, with what they did to the ground around them."""
     if size >= BLASTED and rng.random() < BLAST:
-        return _blast(size, sun, rng, least)
+        return _blast(size, sun, rng)
     sheet = Sheet.blank(side_of(size * 2.6), sun)
     sign = 1.0 if rng.random() < BRIGHT else -1.0
-    contrast = sign * even_in_logarithm((least + FAINTEST / size, CONTRASTS[1]), rng)
+    contrast = sign * even_in_logarithm((CONTRASTS[0] + FAINTEST / size, CONTRASTS[1]), rng)
     if rng.random() < 0.45:
         _halo(sheet, size, rng)
     bodies = 1 if rng.random() < 0.6 or size < 6 else int(rng.integers(2, 5))
@@ -108,7 +105,7 @@ def _halo(sheet: Sheet, size: float, rng: Rng) -> None:
     sheet.stain += (amount * shade * mottle).astype(np.float32)
 
 
-def _blast(size: float, sun: Sun, rng: Rng, least: float) -> Sheet:
+def _blast(size: float, sun: Sun, rng: Rng) -> Sheet:
     """Ground blown off in streaks from a middle, where little is left of what fell."""
     sheet = Sheet.blank(side_of(size * 2.4), sun)
     angle, r = np.arctan2(sheet.y, sheet.x), np.hypot(sheet.x, sheet.y)
@@ -117,7 +114,7 @@ def _blast(size: float, sun: Sun, rng: Rng, least: float) -> Sheet:
     streaks = 1 + np.clip(2.5 * r / size, 0, 1) * (lobed(angle, rays, 6.0, rng) - 1)
     mottle = 1 + 0.3 * roughness(r.shape, FINE * max(1.0, size / 15), rng)
     shade = np.exp(-((r / reach) ** rng.uniform(1.2, 3.0)))
-    amount = even_in_logarithm((min(least, 2.0), 7.0), rng) * (-1 if rng.random() < 0.8 else 1)
+    amount = even_in_logarithm((CONTRASTS[0], 7.0), rng) * (-1 if rng.random() < 0.8 else 1)
     sheet.stain += (amount * shade * np.clip(streaks * mottle, 0, 2)).astype(np.float32)
     sheet.changed[shade > BLOWN] = 1.0
     _strew(sheet, 0.5 * size, even_in_logarithm(CONTRASTS, rng), rng)

@@ -1,4 +1,4 @@
-"""Odd things: shapes that nature does not draw, so that no shape need look like another.
+"""Synthetic anomalies of odd shape, which nature does not draw, none like another.
 
 Thin slack lines, hoops and patches of other texture are left out on purpose: they are what
 `tests.benchmarks.odd_shapes` asks for, as shapes that nobody has drawn for learning.
@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from training.simulation.terrain import Sun
+from training.synthetic_anomalies.anomalies import FAINTEST
 from training.synthetic_anomalies.canvas import (
     FINE,
     Floats,
@@ -22,15 +23,14 @@ from training.synthetic_anomalies.canvas import (
     roughness,
     side_of,
 )
-from training.synthetic_anomalies.things import FAINTEST
 
 CONTRASTS = (1.2, 20.0)  # units of the window's roughness, drawn evenly in the logarithm
 BLACK = (3.0, 15.0)  # the same of a deep shadow
-BRIGHT = 0.6  # odds of an odd thing brighter than the ground
+BRIGHT = 0.6  # odds of a shape brighter than the ground
 
 
-def oddity(size: float, sun: Sun, rng: Rng) -> Sheet:
-    """Something odd put there, one shape with its shadow, `size` px across."""
+def odd_shape(size: float, sun: Sun, rng: Rng) -> Sheet:
+    """One odd shape with its shadow, `size` px across."""
     sheet = Sheet.blank(side_of(size * 2.2), sun)
     sign = 1.0 if rng.random() < BRIGHT else -1.0
     least = CONTRASTS[0] + FAINTEST / size
