@@ -16,8 +16,11 @@ GDAL_READS = 4096  # bytes at a time: it may see what stands behind a label's EN
 
 CONVERT_PRODUCT = "convert the one to scan: gdal_translate IN.LBL OUT.tif"
 
-_POINTER = re.compile(r"^\s*\^\s*(\w+)\s*=\s*\(?\s*(\"[^\"]*\"|'[^']*'|[^\s,()<]+)", re.MULTILINE)
-_END = re.compile(r"^\s*END\s*$", re.MULTILINE | re.IGNORECASE)
+# No part of these gives back what it has taken: a label may be a megabyte of blanks.
+_POINTER = re.compile(
+    r"^\^\s*+(\w++)\s*+=\s*+\(?+\s*+(\"[^\"]*\"|'[^']*'|[^\s,()<]++)", re.MULTILINE
+)
+_END = re.compile(r"^END$", re.MULTILINE | re.IGNORECASE)
 _COMPRESSED = re.compile(r"\b(UN)?COMPRESSED_FILE\b", re.IGNORECASE)
 
 
@@ -57,13 +60,15 @@ def check_cube(path: Path, name: str) -> None:
 
 
 def label_text(path: Path, name: str) -> str:
-    """A label as text, from its beginning to its END.
+    """A label as text, from its beginning to its END, without blank lines and indents.
 
     Raises:
         UnknownFormat: it does not end.
     """
     with path.open("rb") as file:
-        text = re.sub("[\r\0]", "\n", file.read(LABEL_BYTES).decode("latin-1"))
+        content = file.read(LABEL_BYTES).decode("latin-1").replace("\0", "\n")
+    lines = (line.strip() for line in content.splitlines())
+    text = "\n".join(line for line in lines if line)
     end = _END.search(text)
     if end is None:
         raise UnknownFormat(f"{name}: its label does not end; it is damaged, or no such product")

@@ -28,6 +28,7 @@ from dashboard.detector.errors import (
 )
 from dashboard.detector.files.codestream import codestream
 from dashboard.detector.files.detached_label import check_cube, pixels_of
+from dashboard.detector.files.pds3_label import Pds3Label
 from dashboard.detector.system.gdal_errors import GDAL_ERRORS, reason
 
 MAX_GIGABYTES = 16.0  # real scenes have 2 to 8; a 7 MB TIFF can declare 40
@@ -215,6 +216,11 @@ def check_readable(path: Path, known: Format, name: str, has_driver: bool) -> No
             raise UnknownFormat(
                 f"{name}: a label whose pixels lie in {named[:80]!r}; give its path on the command "
                 f"line, with that file beside it, or convert it: {CONVERT}"
+            )
+        if Pds3Label.read(path, name).interleaved:
+            raise UnknownFormat(
+                f"{name}: other bytes lie between its bands; convert it with ISIS: "
+                "pds2isis from=IN.IMG to=OUT.cub"
             )
     if known.driver == "JP2OpenJPEG":
         _check_sampling(path, name)

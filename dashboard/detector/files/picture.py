@@ -14,7 +14,9 @@ from dashboard.detector.arrays import Mask, Pixels
 from dashboard.detector.errors import DamagedScene, OptionError
 from dashboard.detector.files import openjpeg
 from dashboard.detector.files.codestream import codestream
+from dashboard.detector.files.detached_label import pixels_of
 from dashboard.detector.files.formats import Layout, damaged, layout_of, one_tile
+from dashboard.detector.files.pds3_label import Pds3Label
 from dashboard.detector.tiling import Box
 
 NONE = "none"  # of nodata: every DN is ground
@@ -68,14 +70,17 @@ class Picture:
         self.layout = layout_of(source, name)
         self.dtype = storage_dtype(source.dtypes[0])
         self.given = nodata
-        self.declared = source.nodata if nodata is None else given_nodata(nodata)
+        path = Path(source.name)
+        self.label = Pds3Label.read(path, name) if source.driver == "PDS" else None
+        self._lines = self.label.lines() if self.label else None
+        self.declared = self._told() if nodata is None else given_nodata(nodata)
         flags = source.mask_flag_enums[0]
         self.masked = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
         self.whole = one_tile(source)
         self._name = name
         self._palette = self._read_palette() if self.layout is Layout.PALETTE else None
         # GDAL 3.10 cannot read tiles of a picture that does not begin where its grid does.
-        ours = self.whole or (source.driver == "JP2OpenJPEG" and _offset(Path(source.name)))
+        ours = self.whole or (source.driver == "JP2OpenJPEG" and _offset(path))
         self._openjpeg = self._by_openjpeg() if ours else None
         self.declares = self._declares()
 
@@ -134,6 +139,11 @@ class Picture:
                 return self._openjpeg.read(box)
             except (OSError, RuntimeError, ValueError) as error:
                 raise DamagedScene(damaged(self._name, "JPEG 2000", error)) from error
+        if self._lines:
+            try:
+                return self._lines.read(self._pixels, self.source.shape, self.source.dtypes[0], box)
+            except (OSError, ValueError) as error:
+                raise DamagedScene(damaged(self._name, "PDS3", error)) from error
         if not self.whole:
             return np.asarray(self.source.read(bands, window=window_of(box)))
         high, wide = self.source.block_shapes[0]
@@ -168,7 +178,7 @@ class Picture:
             raw = luma[raw]
         with np.errstate(over="ignore"):
             dn = raw.astype(self.dtype, copy=False)
-        missing |= _infinite(dn) | np.isin(raw, self._special())
+        missing |= _infinite(dn)
         return dn, missing if self.declares else missing | (dn == 0)
 
     def _luminance(self, raw: Pixels) -> tuple[Pixels, Mask]:
@@ -186,17 +196,35 @@ class Picture:
         return np.rint(luma).astype(self.dtype), missing
 
     def _declared_in(self, raw: Pixels) -> Mask:
-        if self.declared is None or np.isnan(self.declared):
-            return np.zeros(raw.shape, bool)
-        if np.issubdtype(raw.dtype, np.floating):
-            return np.asarray(raw == raw.dtype.type(self.declared))
-        return np.asarray(raw == self.declared)
+        """True where a DN is one that the file, or else the user, calls nodata."""
+        found = np.zeros(raw.shape, bool)
+        for value in (self.declared, *self._special()):
+            if value is not None and not np.isnan(value):
+                real = np.issubdtype(raw.dtype, np.floating)
+                found |= raw == (raw.dtype.type(value) if real else value)
+        return found
 
-    def _special(self) -> tuple[int, ...]:
-        """The DN that are no measurements in every file of its format."""
-        if self.source.driver != "ISIS3":
+    def _told(self) -> float | None:
+        """The nodata that the file tells. What GDAL takes for that of a PDS3 product is a guess."""
+        if self.label is None:
+            return self.source.nodata  # type: ignore[no-any-return]
+        return next(iter(self._special()), None)
+
+    @property
+    def _pixels(self) -> Path:
+        """The file that holds the pixels of a PDS3 product."""
+        path = Path(self.source.name)
+        named = pixels_of(path, self._name)
+        return path if named is None else path.parent / named
+
+    def _special(self) -> tuple[float, ...]:
+        """The DN that are no measurements by the file's format or label; the user knows better."""
+        kind = self.source.dtypes[0]
+        if self.given is not None:
             return ()
-        return SPECIAL.get(self.source.dtypes[0], ())
+        if self.label:
+            return self.label.constants(kind)
+        return SPECIAL.get(kind, ()) if self.source.driver == "ISIS3" else ()
 
     def _declares(self) -> bool:
         """True where the file itself says which pixels are nodata, so that DN 0 is a DN."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import rasterio
 
 from dashboard.detector.georeference.geography import Affine6
+from dashboard.detector.georeference.label_bounds import by_bounds
 
 MARS_RADII = (3_396_190.0, 3_376_200.0)  # metres, equatorial and polar: IAU 2000 and later
 SAME_RADIUS = 0.5  # metres; the local radius changes by 12 m a degree at 1 degree, by 350 m at 45
@@ -30,8 +32,14 @@ class Placement:
     notes: tuple[str, ...]  # sentences on what was read otherwise than the label says, or left out
 
 
-def placement_of(source: rasterio.DatasetReader) -> Placement:
-    """Where an open picture lies, by what is in its file."""
+def placement_of(
+    source: rasterio.DatasetReader, label: Mapping[str, float] | None = None
+) -> Placement:
+    """Where an open picture lies, by what is in its file.
+
+    Args:
+        label: the numbers of a PDS3 label's map, by their keywords.
+    """
     notes = []
     transform: Affine6 | None = None
     if not source.transform.is_identity:
@@ -47,7 +55,11 @@ def placement_of(source: rasterio.DatasetReader) -> Placement:
     if transform is None or not source.crs:
         return Placement(None, transform, tuple(notes))
     crs, note = meant_crs(source.crs.to_wkt())
-    return Placement(crs, transform, (*notes, note) if note else tuple(notes))
+    notes += [note] if note else []
+    if label:
+        transform, note = by_bounds(transform, (source.width, source.height), crs, label)
+        notes += [note] if note else []
+    return Placement(crs, transform, tuple(notes))
 
 
 def _leads_back(transform: Affine6) -> bool:

@@ -17,7 +17,7 @@ from dashboard.detector.scenes.fill_values import Fills
 def facts_of_source(picture: Picture, name: str, digest: str) -> dict[str, Any]:
     """What the source alone tells of the scene."""
     source = picture.source
-    place = placement_of(source)
+    place = placement_of(source, picture.label.map_numbers if picture.label else None)
     return {
         "name": name,
         "sha256": digest,

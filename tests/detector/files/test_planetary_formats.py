@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,20 @@ def pds3(pixels: np.ndarray, pointer: str, start: bytes = b"") -> bytes:
         f" SAMPLE_BITS = {8 * pixels.dtype.itemsize}\r\nEND_OBJECT = IMAGE\r\nEND\r\n"
     )
     return text.encode().ljust(2048)
+
+
+def labelled(pixels: np.ndarray, kind: str, **keywords: object) -> bytes:
+    """A label of 4,096 bytes, with keywords of its image, and another image before that."""
+    lines, samples = pixels.shape
+    said = {"LINES": lines, "LINE_SAMPLES": samples, "SAMPLE_TYPE": kind}
+    said |= {"SAMPLE_BITS": 8 * pixels.dtype.itemsize} | keywords
+    image = "".join(f" {key} = {value}\r\n" for key, value in said.items())
+    text = (
+        "PDS_VERSION_ID = PDS3\r\nRECORD_TYPE = UNDEFINED\r\n^CALIBRATION_IMAGE = 100 <BYTES>\r\n"
+        "^IMAGE = 4097 <BYTES>\r\nOBJECT = CALIBRATION_IMAGE\r\n MISSING_CONSTANT = 130\r\n"
+        f"END_OBJECT = CALIBRATION_IMAGE\r\nOBJECT = IMAGE\r\n{image}END_OBJECT = IMAGE\r\nEND\r\n"
+    )
+    return text.encode().ljust(4096)
 
 
 def cube(pixels: np.ndarray, core: str = "") -> bytes:
@@ -130,6 +146,104 @@ def test_special_pixels_of_floats_are_nodata_and_0_is_ground(tmp_path: Path) -> 
     path = tmp_path / "product.cub"
     path.write_bytes(cube(pixels))
     assert ingest(path).valid_fraction == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kind", "keywords", "fills"),
+    [
+        ("uint8", "MSB_UNSIGNED_INTEGER", {"MISSING_CONSTANT": "16#FF#"}, (255,)),
+        ("uint8", "UNSIGNED_INTEGER", {"INVALID_CONSTANT": "2#11111111#"}, (255,)),
+        ("uint8", "UNSIGNED_INTEGER", {"MISSING_CONSTANT": 0, "NULL": 255}, (0, 255)),
+        ("<i2", "LSB_INTEGER", {"MISSING_CONSTANT": '"16#8001#"'}, (-32767,)),
+        (
+            ">i2",
+            "MSB_INTEGER",
+            {"CORE_NULL": -32752, "CORE_HIGH_REPR_SATURATION": -1},
+            (-32752, -1),
+        ),
+        (">f4", "IEEE_REAL", {"MISSING_CONSTANT": "16#FF7FFFFB#"}, (-3.4028226550889045e38,)),
+        ("<f4", "PC_REAL", {"MISSING_CONSTANT": "-9.5 <M>", "UNKNOWN_CONSTANT": 7}, (-9.5, 7)),
+        ("<f4", "PC_REAL", {"MISSING_CONSTANT": "-1.0E+32"}, (float(np.float32(-1e32)),)),
+    ],
+)
+def test_what_a_label_calls_missing_is_nodata(
+    tmp_path: Path, dtype: str, kind: str, keywords: dict[str, object], fills: tuple[float, ...]
+) -> None:
+    pixels = rasters.ground(400, 500).astype(dtype)
+    for number, value in enumerate(fills):
+        pixels[number * 100 // len(fills) : (number + 1) * 100 // len(fills)] = value
+    pixels[200:250, 200:250] = 16  # what GDAL makes of digits with a base
+    if fills[0] != 0:
+        pixels[300:350, 200:250] = 0
+    path = tmp_path / "product.img"
+    path.write_bytes(labelled(pixels, kind, **keywords) + pixels.tobytes())
+    scene = ingest(path)
+    assert scene.valid_fraction == pytest.approx(0.75)
+    assert scene.nodata == fills[0]
+    assert scene.notes == ()
+
+
+@pytest.mark.parametrize("told", ['"N/A"', "16#1FF#", "9#99#", 300, "NULL"])
+def test_a_constant_that_no_pixel_can_have_says_nothing(tmp_path: Path, told: object) -> None:
+    pixels = rasters.ground(400, 500)
+    pixels[:100] = 0
+    path = tmp_path / "product.img"
+    path.write_bytes(labelled(pixels, "UNSIGNED_INTEGER", MISSING_CONSTANT=told) + pixels.tobytes())
+    scene = ingest(path)
+    assert (scene.valid_fraction, scene.nodata) == (pytest.approx(0.75), 0)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kind"), [("u1", "UNSIGNED"), (">i2", "MSB"), ("<u2", "LSB_UNSIGNED")]
+)
+@pytest.mark.parametrize(("before", "after"), [(18, 16), (0, 4), (7, 0)])
+def test_bytes_between_lines_are_no_pixels(
+    tmp_path: Path, dtype: str, kind: str, before: int, after: int
+) -> None:
+    pixels = rasters.ground(300, 400).astype(dtype)
+    lines = np.full((300, before + pixels[0].nbytes + after), 201, np.uint8)
+    lines[:, before : before + pixels[0].nbytes] = pixels.view(np.uint8).reshape(300, -1)
+    between = {"LINE_PREFIX_BYTES": before, "LINE_SUFFIX_BYTES": after}
+    path = tmp_path / "product.img"
+    path.write_bytes(labelled(pixels, f"{kind}_INTEGER", **between) + lines.tobytes())
+    np.testing.assert_array_equal(ingest(path).read(Box(0, 0, 400, 300)).dn, pixels)
+    rasters.truncate(path)
+    with pytest.raises(SceneError, match="damaged or cut off"):
+        ingest(path)
+
+
+@pytest.mark.parametrize(
+    "keywords", [{"BANDS": 3, "LINE_SUFFIX_BYTES": 4}, {"SUFFIX_ITEMS": "(0, 0, 4)"}]
+)
+def test_bytes_between_bands_are_refused(tmp_path: Path, keywords: dict[str, object]) -> None:
+    pixels = rasters.ground(300, 400)
+    path = tmp_path / "product.img"
+    path.write_bytes(labelled(pixels, "UNSIGNED_INTEGER", **keywords) + 4 * pixels.tobytes())
+    with pytest.raises(UnknownFormat, match="pds2isis"):
+        ingest(path)
+
+
+@pytest.mark.parametrize(
+    "filling", [b"\n", b" \n", b"\0", b" ", b"/*", b"^IMAGE =   ", b"OBJECT = A\n"]
+)
+def test_a_long_label_takes_no_time(tmp_path: Path, filling: bytes) -> None:
+    text = pds3(rasters.ground(300, 400), "2").split(b"END\r")[0]
+    path = tmp_path / "label.img"
+    path.write_bytes(text + filling * (900_000 // len(filling)) + b"\nEND\n")
+    began = time.process_time()
+    with contextlib.suppress(SceneError):
+        ingest(path)
+    assert time.process_time() - began < 5
+
+
+def test_the_real_raw_picture_is_read_as_its_label_says() -> None:
+    path = rasters.DATA / "formats" / "PSP_001446_1790_BG12_0.IMG"
+    if not path.exists():
+        pytest.skip("needs the products of ../shared/data/formats")
+    scene = ingest(path)
+    lines = np.fromfile(path, np.uint8, 290 * 5000, offset=61902).reshape(5000, 290)
+    np.testing.assert_array_equal(scene.read(Box(0, 0, 256, 5000)).dn, lines[:, 18:274])
+    assert (scene.nodata, scene.valid_fraction) == (255, 1)
 
 
 def test_a_cube_whose_pixels_lie_elsewhere_is_refused(tmp_path: Path) -> None:
