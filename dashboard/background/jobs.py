@@ -29,6 +29,7 @@ from dashboard.detector import (
     pool,
     scan,
     stored_scan,
+    survey,
 )
 
 log = logging.getLogger(__name__)
@@ -268,6 +269,7 @@ class Worker:
             job.progress, job.moved = step, time.monotonic()
             if job.cancelled.is_set():
                 raise _Cancelled
+        survey(scene, store.folder)  # which Review needs when it opens
 
     def _learned(self, job: Job, scene: Scene, learner: str) -> Path:
         """The model that has learned the scene."""

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from dashboard.detector.areas.area_of_interest import Region
@@ -43,10 +44,9 @@ def run(
     """
     check_folder(out)
     began = time.monotonic()
-    scene = ingest(path, nodata=settings.nodata, on_progress=on_reading)
+    scene, model = _read(path, settings, on_reading)
     ingested = time.monotonic()
     with scene.pin():
-        model = Model.load(settings.model, settings.device)
         store = stored_scan(scene, model, settings)
         watch = on_scanning or (lambda _: None)
         kept = store.done
@@ -66,6 +66,23 @@ def run(
             finished = finished.promising(settings.false_alarms)
         write_results(out, finished)
         return finished
+
+
+def _read(
+    path: str | Path, settings: ScanSettings, on_reading: Callable[[float], None] | None
+) -> tuple[Scene, Model]:
+    """The scene, and the model, which is loaded while another process reads the picture."""
+    with ThreadPoolExecutor(1) as beside:
+        loading = beside.submit(Model.load, settings.model, settings.device)
+
+        def reading(part: float) -> None:
+            if loading.done():
+                loading.result()  # where it failed, nobody needs the picture
+            if on_reading:
+                on_reading(part)
+
+        scene = ingest(path, nodata=settings.nodata, on_progress=reading)
+        return scene, loading.result()
 
 
 def stored_scan(scene: Scene, model: Model, settings: ScanSettings) -> ScanStore:

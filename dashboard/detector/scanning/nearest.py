@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from dashboard.detector.arrays import Floats, Mask
+from dashboard.detector.system.prefetch import map_in_order
 
 NEAREST = 10  # which neighbour, itself not counted
 SAMPLE = 4_000  # places, at most, evenly chosen, that each is compared with
@@ -19,6 +20,7 @@ LEAST = (
     0.01  # of the mean variance, added to that of each principal axis; more where places are few
 )
 ROWS = 512  # places compared at a time; 8 MB of distances
+THREADS = 2  # that compare side by side
 
 
 def novelty(descriptions: Floats) -> Floats:
@@ -33,11 +35,13 @@ def novelty(descriptions: Floats) -> Floats:
     apart = whitened(standardised(descriptions))
     known = np.zeros(count, bool)
     known[:: -(-count // SAMPLE)] = True
-    found = np.empty(count, np.float32)
-    for first in range(0, count, ROWS):
+    others = apart[known]
+
+    def compared(first: int) -> Floats:
         some = slice(first, first + ROWS)
-        found[some] = _to_nearest(apart[some], apart[known], known[some])
-    return found
+        return _to_nearest(apart[some], others, known[some])
+
+    return np.concatenate(list(map_in_order(compared, range(0, count, ROWS), THREADS)))
 
 
 def standardised(descriptions: Floats) -> Floats:

@@ -39,7 +39,7 @@ from dashboard.detector.tiling import Grid
 # its margin at reduced resolution alone: larger squares are no faster, and take more memory.
 SIDE = 256
 VERSION = 2  # of the stored files
-LOOKING = 0.4  # of the time that scoring takes, for looking at places: what progress reckons with
+LOOKING = 0.75  # of the time that scoring takes, for looking at places: what progress reckons with
 SURPRISE = "surprise.npy"
 
 Scores = NDArray[np.float32]

@@ -46,7 +46,7 @@ from dashboard.detector.tiling import Box
 # make as all others, and is as quickly read from the picture itself.
 SMALLEST_OVERVIEW = 256  # px of the longer side
 READ_AHEAD = 1  # decoded strips that wait; each has up to 64 Mpx
-READ_SHARE, WRITE_SHARE = 0.6, 0.3  # of an ingest's time, roughly; overviews take the rest
+READ_SHARE, WRITE_SHARE = 0.75, 0.15  # of an ingest's time, roughly; overviews take the rest
 
 Progress = Callable[[float], None]
 
@@ -206,21 +206,35 @@ def _statistics(survey: FirstPass, name: str) -> Statistics:
 def _settle(survey: FirstPass, final: Path, centre: float, report: Progress) -> int:
     """The second pass: tells nodata from holes, fills these, compresses; gives nodata pixels."""
     nodata = 0
-    with rasterio.open(survey.raw, driver="GTiff") as copy:
-        dtype = copy.dtypes[0]
-        predictor = 3 if dtype == "float32" else 2
-        options = {"compress": "zstd", "zstd_level": 1, "num_threads": "all_cpus"}
-        with _create(final, copy.shape, dtype, predictor=predictor, **options) as out:
-            for index, box in enumerate(survey.strips):
-                dn, large, hole = _settled(survey, copy, index, centre)
-                out.write(dn, 1, window=window_of(box))
-                if large.any() or hole.any():
-                    state = np.full(dn.shape, GROUND, dn.dtype)
-                    state[large], state[hole] = NODATA, HOLE
-                    out.write(state, 2, window=window_of(box))
-                nodata += int(np.count_nonzero(large))
-                report((index + 1) / len(survey.strips))
+    settling = _settled_strips(survey, centre)
+    with prefetch(settling, READ_AHEAD) as strips, _create_final(survey, final) as out:
+        for number, (box, dn, large, hole) in enumerate(strips, start=1):
+            out.write(dn, 1, window=window_of(box))
+            if large.any() or hole.any():
+                state = np.full(dn.shape, GROUND, dn.dtype)
+                state[large], state[hole] = NODATA, HOLE
+                out.write(state, 2, window=window_of(box))
+            nodata += int(np.count_nonzero(large))
+            report(number / len(survey.strips))
     return nodata
+
+
+def _create_final(survey: FirstPass, final: Path) -> rasterio.io.DatasetWriter:
+    """The file of a picture, compressed by all processors."""
+    with rasterio.open(survey.raw, driver="GTiff") as copy:
+        shape, dtype = copy.shape, copy.dtypes[0]
+    options = {"compress": "zstd", "zstd_level": 1, "num_threads": "all_cpus"}
+    return _create(final, shape, dtype, predictor=3 if dtype == "float32" else 2, **options)
+
+
+Settled = tuple[Box, NDArray[Any], Mask, Mask]
+
+
+def _settled_strips(survey: FirstPass, centre: float) -> Generator[Settled, None, None]:
+    """Box, DN, nodata and holes of each strip in order, the holes filled."""
+    with rasterio.Env(**GDAL_OPTIONS), rasterio.open(survey.raw, driver="GTiff") as copy:
+        for index, box in enumerate(survey.strips):
+            yield (box, *_settled(survey, copy, index, centre))
 
 
 def _settled(
