@@ -107,7 +107,9 @@ class Picture:
             step = _multiple(cols)
             return [Box(x, 0, min(x + step, width), height) for x in range(0, width, step)]
         step = min(max(STRIP_PIXELS // width // BLOCK * BLOCK, BLOCK), 4 * BLOCK)
-        if rows > step and rows * width <= 4 * STRIP_PIXELS:
+        if self._openjpeg and self.whole:  # its strips cost the same whatever their height
+            step = min(step, 2 * BLOCK)
+        elif rows > step and rows * width <= 4 * STRIP_PIXELS:
             step = _multiple(rows)  # else tall blocks would be decoded again for every strip
         return [Box(0, y, width, min(y + step, height)) for y in range(0, height, step)]
 
