@@ -121,7 +121,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _scan_options(command: argparse.ArgumentParser) -> None:
-    """What a user decides about a scan."""
+    """The options that decide a scan."""
     defaults = ScanSettings()
     command.add_argument("--out", required=True, type=_folder, metavar="DIR")
     command.add_argument("--model", default=defaults.model, help="a name in exported/, or a file")
@@ -212,7 +212,7 @@ def run_scan(options: argparse.Namespace) -> None:
 
 
 def _summary(finished: Finished) -> str:
-    """What was found, what it was found by, and how much of it to expect of ground alone."""
+    """A line of results: detections, threshold, false alarms to expect, device."""
     found, store, sigma = len(finished.detections), finished.store, finished.settings.sigma
     beyond = f"{len(finished.flagged)} {store.unit}s beyond {sigma:.3g} sigma"
     doubted = " (not to be relied on)" if finished.doubts else ""
@@ -292,7 +292,7 @@ def run_fetch(options: argparse.Namespace) -> None:
 
 
 def facts_of(scene: Scene) -> dict[str, Any]:
-    """What `info` says of a scene."""
+    """The lines of `info` about a scene."""
     middle = scene.lonlat(scene.width / 2, scene.height / 2)
     return scene.facts() | {
         "crs": scene.crs_name,

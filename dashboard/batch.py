@@ -33,7 +33,7 @@ STOPPED = "stopped before it was done; the same command goes on"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one scene."""
+    """The outcome of one scene."""
 
     scene: str
     folder: str
@@ -116,7 +116,7 @@ def folders(scenes: Sequence[str], out: Path) -> list[Path]:
 
 
 def one(scene: str, folder: str, settings: ScanSettings) -> Outcome:
-    """What became of one scene, scanned into its folder; runs in a worker."""
+    """The outcome of one scene, scanned into its folder; runs in a worker."""
     try:
         finished = run(Path(scene).absolute() if _local(scene) else scene, Path(folder), settings)
     except NeedleError as error:

@@ -166,7 +166,7 @@ def lost(path: str) -> bool:
 
 
 def answered(answer: Answer) -> Answer:
-    """What does not exist is said with a 404 and a line, and not with a traceback."""
+    """Answers 404 with a line, and no traceback, for what does not exist."""
 
     def safe(request: Request) -> Response:
         try:
@@ -210,7 +210,7 @@ def _place(request: Request) -> Response:
 
 
 def _facts(request: Request) -> Response:
-    """What is known of a place, in words."""
+    """The facts of a place, in words."""
     opened = _opened(request.path_params["scan"])
     return places.facts(_position(request), opened)
 
@@ -221,7 +221,7 @@ def _like(request: Request) -> Response:
 
 
 def _expected(request: Request) -> Response:
-    """What the network expected at a place, and the difference."""
+    """The completion at a place, and the difference."""
     store, scene = _opened(request.path_params["scan"])
     stretched = replace(scene, stretch=_stretch(request, scene))
     return places.expected(_position(request), (store, scene), stretched)

@@ -1,4 +1,4 @@
-"""What is where in a scene: read for training and evaluation, written for planted scenes.
+"""The truth of scenes: known objects, read for training and evaluation, written for planted ones.
 
 The truth of `STEM.png` lies beside it: `STEM.truth.json`, boxes in pixels of the scene, or
 `STEM.truth.geojson`, features in the scene's own map coordinates.
@@ -78,7 +78,7 @@ def truth_path(picture: Path) -> Path | None:
 
 
 def truth_of(picture: Path, scene: Scene) -> Truth | None:
-    """What is known to be in a picture, ingested as `scene`; None where nothing is.
+    """The known objects of a picture, ingested as `scene`; None where nothing is known.
 
     Raises:
         SceneError: the truth cannot be read, or does not fit the scene.

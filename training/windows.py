@@ -31,7 +31,7 @@ TRIES = 200  # windows looked at before a scene counts as too full of holes
 
 @dataclass(frozen=True)
 class Source:
-    """What one `--scenes` argument holds: a picture, or a folder of them."""
+    """The pictures of one `--scenes` argument: a picture, or a folder of them."""
 
     name: str
     scenes: tuple[Scene, ...]

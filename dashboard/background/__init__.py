@@ -1,1 +1,1 @@
-"""What is worked at while the pages are served."""
+"""Work in the background, while the pages are served."""

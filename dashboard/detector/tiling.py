@@ -50,7 +50,7 @@ class Box(NamedTuple):
         return Box(*first, *last)
 
     def clipped(self, width: int, height: int) -> Box:
-        """What of the box lies in a scene of so many pixels."""
+        """The part of the box that lies in a scene of so many pixels."""
         first, last = (max(0, edge) for edge in self[:2]), map(min, self[2:], (width, height))
         return Box(*first, *last)
 

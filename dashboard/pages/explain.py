@@ -79,7 +79,7 @@ def _length(px: int, finished: Finished) -> str:
 
 
 def facts(scan: state.Opened, finished: Finished, chosen: Detection) -> dict[str, str]:
-    """What is known of a place, in words."""
+    """The facts of a place, in words."""
     rows = {
         "score": f"{chosen.sigma:.1f} σ ({chosen.score:.3f})",
         "position": f"x {chosen.x:,.0f}, y {chosen.y:,.0f} px",
@@ -102,7 +102,7 @@ SIDES = ("top", "top right", "right", "bottom right", "bottom", "bottom left", "
 
 
 def looks(measured: Measure | None, scene: Scene) -> str:
-    """What stands out, in words: light or dark, how large, and where its shadow falls."""
+    """The measured outline in words: light or dark, how large, and where its shadow falls."""
     if measured is None:
         return size(measured, None)
     kind = "bright" if measured.brightness > 0 else "dark"

@@ -15,7 +15,7 @@ from dashboard.session.desk import Filter
 
 
 def filters(scan: state.Opened, finished: Finished) -> None:
-    """What sheet, map and keys go through."""
+    """The detections that sheet, map and keys go through."""
     wanted = desks.current_filter()
     opened = st.expander("Filter", key="filter_open", on_change="rerun")
     if wanted != Filter():

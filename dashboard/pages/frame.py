@@ -1,4 +1,4 @@
-"""What frames every page: the name, the open scan, the device; and words for figures."""
+"""The frame of every page: the name, the open scan, the device; and words for figures."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def go_to(name: str) -> None:
 
 
 def scene_facts(scene: Scene) -> dict[str, str]:
-    """What there is to know of a scene, in words."""
+    """The facts of a scene, in words."""
     rows = {
         "size": f"{scene.width:,} x {scene.height:,} px",
         "depth": f"{scene.bits} bit, {scene.bands} band{'s' if scene.bands > 1 else ''}",

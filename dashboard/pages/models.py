@@ -190,7 +190,7 @@ def _lesson(lesson: learning.Lesson) -> None:
 
 
 def _may_be(lesson: learning.Lesson, job: Job | None) -> None:
-    """What learning is, and the button; what went wrong, or where it was stopped before."""
+    """The explanation of learning, its button, and the last error or where it was stopped."""
     name = lesson.scene.name
     if job and job.error:
         frame.trouble(job.error)

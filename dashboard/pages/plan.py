@@ -24,7 +24,7 @@ from dashboard.session import state
 
 @dataclass(frozen=True)
 class Plan:
-    """What the user has decided; `place` is where the estimate goes."""
+    """The user's choices; `place` is where the estimate goes."""
 
     model: Model
     stride: int
@@ -39,7 +39,7 @@ class Plan:
 
 
 def plan(scene: Scene, alone: bool) -> Plan | None:
-    """What the user decides about a scan; None while something in it is wrong.
+    """The user's choices for a scan; None while one of them is wrong.
 
     Args:
         alone: only one picture is chosen, so that an area of it can be meant.

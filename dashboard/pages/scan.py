@@ -44,7 +44,7 @@ def page() -> None:
 
 
 def _leave(choices: list[Choice]) -> None:
-    """What became of a scan gives way to another picture that is chosen."""
+    """Clears the outcome of the last scan when another picture is chosen."""
     paths = [choice.path for choice in choices]
     before = st.session_state.get("chosen_paths", paths)
     st.session_state["chosen_paths"] = paths

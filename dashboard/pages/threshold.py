@@ -77,7 +77,7 @@ def _artefacts(finished: Finished) -> None:
 
 
 def _promise(finished: Finished) -> None:
-    """What the threshold promises of ground alone, how that is known, and whether to believe it."""
+    """The threshold's promise: false alarms to expect, how that is known, whether to believe it."""
     tail = finished.measured.tail
     st.markdown(f"Expect {false_alarms(finished.expected)} in this scene at this threshold.")
     if finished.doubts:
@@ -140,7 +140,7 @@ def _or(value: float, otherwise: float) -> float:
 
 
 def _means(sigmas: SigmaMap, sigma: float, unit: str) -> str:
-    """What the threshold is in scores, in words."""
+    """The threshold in scores, in words."""
     measure = sigmas.measure
     centre, scale = measure.by.words
     return (

@@ -1,1 +1,1 @@
-"""What the server answers besides pages and tiles: verdicts, and what is known of places."""
+"""Routes besides pages and tiles: verdicts, and the facts of places."""

@@ -1,4 +1,4 @@
-"""What is known of a place, in words, and what was expected there, when it is shown large."""
+"""The facts of a place, in words, and the completion there, when it is shown large."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FRESH = {"Cache-Control": "private, max-age=3600"}
 
 
 def facts(position: Position, opened: Opened) -> Response:
-    """What is measured at a place, a line each."""
+    """The measures of a place, a line each."""
     store, scene = opened
     found = _place(position, store)
     measured = measure(scene, found)

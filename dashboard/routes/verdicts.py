@@ -48,7 +48,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Action:
-    """What a browser asks for: one change of some places, or an earlier action taken back."""
+    """A browser's request: one change of some places, or an earlier action taken back."""
 
     by: By
     places: tuple[Place, ...]
@@ -74,7 +74,7 @@ def routes() -> list[Route]:
 
 
 def read(request: Request) -> Response:
-    """What is not as it was at the revision that is named; all, without one."""
+    """The places that have changed since the revision that is named; all, without one."""
     try:
         since = int(request.query_params.get("since", "0"))
         return JSONResponse(_news(_store(request), since), headers=FRESH)

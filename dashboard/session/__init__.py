@@ -1,1 +1,1 @@
-"""What one visitor has open."""
+"""One visitor's session: what is open, its address, places under review."""

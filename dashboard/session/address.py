@@ -1,4 +1,4 @@
-"""What the address of a page says of the scan that is open, in plain known fields."""
+"""The address of a page: the open scan in plain known fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the pages share: the worker, the open scan, cached models, pictures and scores."""
+"""State that the pages share: the worker, the open scan, cached models, pictures and scores."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ class Opened:
         return _measured(self.store.key, self.store.done, rule, self)
 
     def ground(self) -> Survey:
-        """What the ground of the scene looks like, cell by cell."""
+        """The survey of the scene's ground, cell by cell."""
         return _surveyed(self.store.key, self)
 
     def roughness(self, found: Detection) -> str:

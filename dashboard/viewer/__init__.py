@@ -25,7 +25,7 @@ SMALLEST_PICTURE = 96  # px of ground, of a place in the sheet
 
 @dataclass(frozen=True)
 class Layers:
-    """What the pictures of a scan show, and where they come from."""
+    """The pictures of a scan: their content and their addresses."""
 
     tiles: str  # address
     scene: Scene

@@ -1,1 +1,1 @@
-"""What models find in scenes whose truth is known, and what it costs to review."""
+"""Evaluation of models on scenes whose truth is known: objects found, and the cost of reviewing."""

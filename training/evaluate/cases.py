@@ -38,7 +38,7 @@ QUALITY = 85  # of JPEG pictures
 
 @dataclass(frozen=True)
 class Subject:
-    """What a case is about."""
+    """The subject of a case."""
 
     scene: str
     ground: str  # the picture that was planted in; the scene itself otherwise
@@ -61,7 +61,7 @@ class FalseAlarm:
 
 @dataclass(frozen=True)
 class Case:
-    """What one contestant did on one scene."""
+    """The results of one contestant on one scene."""
 
     subject: Subject
     contestant: str

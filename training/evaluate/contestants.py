@@ -1,4 +1,4 @@
-"""What is compared: exported networks, and peers that fit the scene itself."""
+"""Contestants: exported networks, and peers that fit the scene itself."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Contestant(Protocol):
 
     @property
     def name(self) -> str:
-        """What the tables call it."""
+        """The name in tables."""
 
     @property
     def key(self) -> str:
-        """What decides its scores and their sigma, in one string."""
+        """Everything that decides its scores and their sigma, in one string."""
 
     @property
     def rule(self) -> str:

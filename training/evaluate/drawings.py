@@ -28,7 +28,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Axes:
-    """What is drawn against what."""
+    """The axes of a drawing."""
 
     x: str
     y: str

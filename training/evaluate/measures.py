@@ -1,4 +1,4 @@
-"""What detections are worth against the truth of a scene: found, false, the cost of reviewing.
+"""Measures of detections against the truth of a scene: found, false, the cost of reviewing.
 
 An object is found by a detection whose point lies in its box grown by `NEAR`; a detection whose
 point lies in no grown box and in no box to ignore is false. All measures follow from two figures of
@@ -23,7 +23,7 @@ EVERY = 10**9  # candidates, however weak
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one object."""
+    """The outcome for one object."""
 
     name: str
     kind: str
@@ -63,7 +63,7 @@ def group_of(kind: str) -> str:
 
 
 def judge(detections: Sequence[Detection], truth: Truth) -> Judged:
-    """What became of each object, given every detection of its scene, strongest first."""
+    """The outcome for each object, given every detection of its scene, strongest first."""
     boxes = [known.box.grow(NEAR) for known in truth.objects]
     false: list[Detection] = []
     above: dict[int, tuple[Detection, int]] = {}  # by object: its strongest, false ones above it

@@ -118,7 +118,7 @@ def local_rx(ground: Ground) -> Floats:
 
 
 def features(ground: Ground) -> Floats:
-    """What simple filters answer at each position, `[rows, cols, n]`.
+    """Responses of simple filters at each position, `[rows, cols, n]`.
 
     At each of four scales: the contrast to the next coarser scale, the strength of edges, and how
     much varies nearby.
@@ -168,7 +168,7 @@ def isolation_forest(ground: Ground) -> Floats:
 
 
 def principal_components(ground: Ground) -> Floats:
-    """What the principal components of the scene's own patches leave over, in the middle.
+    """The residual of a patch's middle beyond the principal components of the scene's patches.
 
     The mean absolute residual over the central half of halved patches of 32 px.
     """

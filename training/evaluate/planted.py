@@ -48,7 +48,7 @@ class Planted:
 
     @property
     def ground(self) -> str:
-        """What it is planted on."""
+        """The scene that it is planted on."""
         return self.picture.name if self.picture else SYNTHETIC
 
     @cached_property
@@ -103,7 +103,7 @@ def series(
 
 @lru_cache(maxsize=1)
 def recipe() -> str:
-    """What decides how things are planted: a checksum of the code that does it."""
+    """A checksum of the code that plants hardware."""
     digest = hashlib.sha256()
     for module in (hardware, planting, camera, site, truth):
         assert module.__file__

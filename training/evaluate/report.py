@@ -72,7 +72,7 @@ def _contestants(cases: Sequence[Case]) -> list[str]:
 
 
 def _real(cases: Sequence[Case]) -> str:
-    """What is asked first: false places above each real object, and their geometric mean."""
+    """The first table: false places above each real object, and their geometric mean."""
     real = [case for case in cases if not case.planted]
     names = _contestants(real)
     costs: dict[tuple[str, str], dict[str, int]] = {}
@@ -125,7 +125,7 @@ def _table(rows: Sequence[Row]) -> str:
 
 
 def _kinds(rows: Sequence[Row]) -> str:
-    """What is found beyond 3 sigma, and the median cost of an object, by kind."""
+    """Objects found beyond 3 sigma, and the median cost of an object, by kind."""
     kinds = list(dict.fromkeys(kind for row in rows for kind in row.found))
     body = []
     for row in rows:

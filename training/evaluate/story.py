@@ -129,7 +129,7 @@ def contestants(
 
 
 def told(scale: Scale, cases: Sequence[Case]) -> list[str]:
-    """What each contestant found and missed over the scenes of the story, a sentence each."""
+    """A sentence for each contestant: objects found and missed over the scenes of the story."""
     cases = [case for case in cases if not case.planted]
     lines = [
         f"The article's experiment at scale {scale.name}: {scale.preset}, {scale.epochs} epochs, "

@@ -21,14 +21,14 @@ class Trial(Protocol):
 
     @property
     def name(self) -> str:
-        """What the report calls it."""
+        """The name in the report."""
 
     @property
     def key(self) -> str:
-        """What decides the scene and its truth, in one string."""
+        """Everything that decides the scene and its truth, in one string."""
 
     def opened(self, work: Path) -> AbstractContextManager[tuple[Subject, Scene, Truth]]:
-        """What the case is about, the scene and its truth; `work` is for what must be made."""
+        """The scene and its truth; files that must be made lie in `work`."""
 
 
 @dataclass(frozen=True)

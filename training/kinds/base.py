@@ -1,4 +1,4 @@
-"""What a kind of network is: a row of the table in `kinds/__init__.py`, with learner and plan."""
+"""A kind of network: a row of the table in `kinds/__init__.py`, with learner and plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a scorer must know of ordinary ground, measured on training ground when it has learned."""
+"""Calibration: quantiles of measures on ordinary ground, taken when a network has learned."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def quantiles(
     seed: int,
     device: torch.device,
 ) -> Tensor:
-    """What is ordinary and what is rare on the training ground, `[2, measures]`.
+    """Medians and rare values of measures on the training ground, `[2, measures]`.
 
     `measure` gives `[1, measures, h, w]` of raw DN with `margin` px around, centre and scale.
     """

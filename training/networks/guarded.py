@@ -101,7 +101,7 @@ class Head(nn.Module):
         self.last = nn.Conv2d(hidden, 2 * BLOCK * BLOCK, 1)
 
     def part(self, seen: Tensor, turn: int) -> Tensor:
-        """What one branch adds to the head's input, `[N, hidden, h, w]` of `[N, inputs, h, w]`."""
+        """One branch's addition to the head's input, `[N, hidden, h, w]` of `[N, inputs, h, w]`."""
         found: Tensor = self.parts[turn](seen)
         return found
 
@@ -168,7 +168,7 @@ class Guarded(nn.Module):
         return max(self.guards) - min(self.guards)
 
     def _looking(self, features: Tensor, turn: int, within: bool) -> Tensor:
-        """What is seen up, left, down, or right of each block and beside it, `[N, C, h, w]`.
+        """Features of the ground up, left, down, or right of each block, `[N, C, h, w]`.
 
         With `within`, where a prediction needs it: as far as the guards reach ahead of all blocks
         but the rim.

@@ -1,4 +1,4 @@
-"""What a HiRISE-like camera makes of radiance: blur, noise; and files as its archive has them."""
+"""A HiRISE-like camera: blur and noise of radiance, and files as its archive has them."""
 
 from __future__ import annotations
 

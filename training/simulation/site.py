@@ -1,4 +1,4 @@
-"""What a piece of ground tells of its light and its camera, and where hardware may lie on it."""
+"""Sites for hardware: the light and the camera that ground tells of, and where there is room."""
 
 from __future__ import annotations
 

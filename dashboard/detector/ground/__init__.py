@@ -1,1 +1,1 @@
-"""What the ground of a scene looks like."""
+"""The ground of a scene: brightness and roughness."""

@@ -1,4 +1,4 @@
-"""What the ground of a scene looks like, cell by cell: brightness, roughness, and what is suspect.
+"""A survey of the ground, cell by cell: brightness, roughness, saturation, seams, JPEG blocks.
 
 One pass over the ingested scene, in bounded memory. It says nothing of scores: it tells kinds of
 ground apart (`kinds.py`) and finds what the camera or the file made (`artefacts.py`).

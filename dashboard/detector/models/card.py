@@ -23,7 +23,7 @@ GONE = {"square", "planted"}  # keys of earlier cards, which said nothing
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a network is and what it was made from; lengths in pixels of the scene."""
+    """Facts of a network and of its making; lengths in pixels of the scene."""
 
     kind: str  # the family of networks: what it can go on from
     scores: str  # tiles, areas, or windows around places that another network has found
@@ -115,7 +115,7 @@ def _value(text: str, name: str, kind: str) -> Any:
 
 
 def _scores_of(card: Mapping[str, Any]) -> str:
-    """What the network of a card from before `scores` scores: judges of places hide nothing."""
+    """`scores` of a card from before it had that key: judges of places hide nothing."""
     if card["around"]:
         return AREAS
     return TILES if card["hole"] else WINDOWS

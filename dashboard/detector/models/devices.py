@@ -23,7 +23,7 @@ FATAL = 4  # ONNX Runtime's severity: what a provider says of its own failure is
 
 @dataclass(frozen=True)
 class Device:
-    """What a session really runs on."""
+    """The device that a session really runs on."""
 
     provider: str  # ONNX Runtime's name
     label: str  # for people: "CPU, 2 threads"

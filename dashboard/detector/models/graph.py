@@ -17,7 +17,7 @@ WINDOWS, LOGIT, DESCRIPTION = "windows", "logit", "description"  # of judges of 
 
 
 def content_of(path: Path) -> bytes:
-    """What a model file holds.
+    """The bytes of a model file.
 
     Raises:
         ModelError: it cannot be read.

@@ -31,7 +31,7 @@ BATCH = 32  # windows looked at in one run; the last digits of what is said depe
 
 
 class Judgement(NamedTuple):
-    """What a judge says of places."""
+    """A judge's outputs for places."""
 
     logits: Floats  # [N]
     descriptions: Floats  # [N, D]
@@ -89,7 +89,7 @@ class Judge:
             session.run([LOGIT], {WINDOWS: windows}, shrinking(self.device.provider))
 
     def look(self, windows: Floats) -> Judgement:
-        """What it says of windows of raw DN `[N, 1, 128, 128]`, `BATCH` of them at a time."""
+        """Its outputs for windows of raw DN `[N, 1, 128, 128]`, `BATCH` of them at a time."""
         logits, descriptions = [np.zeros(0, np.float32)], [np.zeros((0, self.length), np.float32)]
         for first in range(0, len(windows), BATCH):
             part = np.ascontiguousarray(windows[first : first + BATCH], np.float32)

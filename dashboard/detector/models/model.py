@@ -56,7 +56,7 @@ def read_card(path: Path) -> ModelCard:
 
 @dataclass(frozen=True)
 class Completed:
-    """What a network gives for tiles, or for areas."""
+    """A network's outputs for tiles, or for areas."""
 
     scores: Floats  # [N], of areas [N, h, w]
     completion: Floats  # DN, [N, T/2, T/2], of areas [N, stride h, stride w]
@@ -146,7 +146,7 @@ class Model:
         return np.asarray(scores, np.float32)
 
     def surprise(self, dn: Floats, centre: float, scale: float) -> Floats:
-        """What scores are the standing out of, `[N, h, w]`, of areas with less of a margin.
+        """Scores before their local mean is subtracted, `[N, h, w]`, of areas with less margin.
 
         `dn [N, 1, stride h + 2 sees, stride w + 2 sees]`. Only of a network for areas.
         """

@@ -58,7 +58,7 @@ class SigmaMap:
 
     @property
     def unit(self) -> str | None:
-        """What is measured one by one, in one word; None where it is all that is scored."""
+        """The word for what is measured one by one; None where it is every position."""
         return "place" if self.looked else None
 
     @property
@@ -84,7 +84,7 @@ class SigmaMap:
 
     @cached_property
     def tail(self) -> Tail:
-        """What to expect of ground alone."""
+        """The tail of ground alone, which says how many false alarms to expect."""
         return self._tail(self.candidates)
 
     @cached_property

@@ -28,7 +28,7 @@ OVER = 2.0  # robust deviations of all around, likewise
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What of a place stands out from its ground; lengths in px of the scene."""
+    """The outline of what stands out at a place, measured; lengths in px of the scene."""
 
     length: float
     width: float
@@ -86,7 +86,7 @@ def measure(scene: Scene, found: Detection) -> Measure | None:
 
 
 def _around(scene: Scene, found: Detection, reach: int) -> _Around | None:
-    """What surrounds a detection, so many widths of its box each way; None where no ground does."""
+    """The surroundings of a detection, so many widths of its box each way; None without ground."""
     read = _within(found.box.grow(reach * found.box.width), scene)
     patch = scene.read(read)
     part = _slices(_within(found.box, scene), read)
@@ -147,7 +147,7 @@ def _outlined(around: _Around) -> tuple[Mask, float] | None:
 
 
 def _about(mask: Mask) -> tuple[slice, slice]:
-    """What holds a thing and all that is looked at outside its outline."""
+    """The slices of a mask and of all that is looked at outside its outline."""
     (rows,), (cols,) = np.nonzero(mask.any(axis=1)), np.nonzero(mask.any(axis=0))
     return (
         slice(max(0, int(rows[0]) - OUTSIDE), int(rows[-1]) + 1 + OUTSIDE),

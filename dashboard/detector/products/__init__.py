@@ -1,1 +1,1 @@
-"""What is written of a scan: tables, maps, report, record."""
+"""The products of a scan: tables, maps, report, record."""

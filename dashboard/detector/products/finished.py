@@ -90,7 +90,7 @@ class Finished:
 
     @cached_property
     def ground(self) -> Survey:
-        """What the scene looks like; surveyed once and kept with the scan."""
+        """The survey of the scene's ground, made once and kept with the scan."""
         return self.surveyed or survey(self.scene, self.store.folder)
 
     @cached_property
@@ -146,7 +146,7 @@ class Finished:
 
     @cached_property
     def descriptions(self) -> Floats:
-        """What the judge saw of each detection, `[n, D]`; NaN where it did not look.
+        """The judge's embedding of each detection, `[n, D]`; NaN where it did not look.
 
         D is 0 where the model has no judge.
         """
@@ -159,7 +159,7 @@ class Finished:
         return told
 
     def decision(self, found: Detection) -> Decision:
-        """What reviewers decided about a place; an empty decision where nothing is."""
+        """The decision about a place; an empty one where there is none."""
         return self._decided.get(found.place) or Decision(found.place)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What a user takes away: files with what was found, and the record that lets another repeat it."""
+"""Files of results: tables and maps of detections, and the record that lets others repeat them."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def origin(finished: Finished) -> dict[str, Any]:
 
 
 def run_record(finished: Finished, checksums: Mapping[str, str]) -> dict[str, Any]:
-    """What was done, to what, with what; the files' checksums by their names."""
+    """The record of a run: picture, model, settings, figures, and the files' checksums by name."""
     store, scores = finished.store, finished.scores
     record = store.record
     return origin(finished) | {
@@ -319,7 +319,7 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _rule(finished: Finished) -> dict[str, Any]:
-    """What sigma was, and what the threshold promises of ground alone."""
+    """The rule's centre and scale, and the false alarms that the threshold promises."""
     sigmas, tail = finished.measured, finished.measured.tail
     measure = sigmas.measure
     return {

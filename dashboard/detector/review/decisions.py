@@ -18,7 +18,7 @@ Place = tuple[float, float]  # a detection's x, y in px of the scene
 
 
 class Verdict(StrEnum):
-    """What a place is, in a reviewer's eyes."""
+    """The judgement of a reviewer on a place."""
 
     UNREVIEWED = ""
     HARDWARE = "hardware"
@@ -29,20 +29,20 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What verdicts are about: the pixels of a scene, and the network that pointed at them."""
+    """The subject of verdicts: the pixels of a scene, and the network that pointed at them."""
 
     scene: str  # sha256 of the source file
     model: str  # sha256 of the .onnx file; kept for the record, a verdict is about the scene
 
     @classmethod
     def of(cls, store: ScanStore) -> Subject:
-        """What verdicts on a scan are about."""
+        """The subject of verdicts on a scan."""
         return cls(store.record.scene_sha256, store.record.model_sha256)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a reviewer says of a place; None leaves a part as it is."""
+    """A reviewer's change of a decision; None leaves a part as it is."""
 
     verdict: Verdict | None = None
     note: str | None = None
@@ -94,7 +94,7 @@ class Decision:
 
     @property
     def said(self) -> tuple[Verdict, str, str]:
-        """What was decided, whoever did."""
+        """The decision, whoever made it."""
         return self.verdict, self.note, self.name
 
     @property
@@ -110,7 +110,7 @@ class Decision:
         return "; ".join(f"{one.reviewer}: {one.verdict}" for one in self.opinions)
 
     def verdict_of(self, reviewer: str) -> Verdict:
-        """What one reviewer calls it."""
+        """The verdict of one reviewer."""
         own = (one.verdict for one in self.opinions if one.reviewer == reviewer)
         return next(own, Verdict.UNREVIEWED)
 
@@ -136,7 +136,7 @@ class Decision:
 
 
 def decided(entries: Iterable[Entry]) -> dict[Place, Decision]:
-    """What entries come to, oldest first; what was undone does not count."""
+    """The decisions that entries come to, oldest first; undone ones do not count."""
     found: dict[Place, Decision] = {}
     for entry in entries:
         if not entry.undone:

@@ -27,13 +27,13 @@ Row = dict[str, str]
 
 @dataclass(frozen=True)
 class Returned:
-    """What a table says of the places of a scan."""
+    """The changes that a table brings to the places of a scan."""
 
     changes: list[tuple[Place, Change]]
     strangers: int  # rows with a verdict on a place that is not among the detections
 
     def new_to(self, known: Mapping[Place, Decision]) -> list[tuple[Place, Change]]:
-        """What of the changes is not decided already, so that who files a table signs only that."""
+        """The changes that are not decided already, so that who files a table signs only those."""
         changes = []
         for place, change in self.changes:
             now = known.get(place, Decision(place))
@@ -137,7 +137,7 @@ def _rows(text: str, delimiter: str) -> Iterator[tuple[int, Row]]:
 
 
 def _change(row: Row, line: int) -> Change | None:
-    """What a row says; None where it says nothing."""
+    """The change that a row brings; None where it brings none."""
     said = row.get("verdict", "").strip().lower()
     if said not in set(Verdict):
         known = ", ".join(verdict for verdict in Verdict if verdict)

@@ -1,4 +1,4 @@
-"""What reviewers decided about places, in one SQLite file that several of them write at once.
+"""Verdicts of reviewers on places, in one SQLite file that several of them write at once.
 
 Nothing is ever changed or removed: an action adds what its reviewer says of each of its places, and
 undoing one adds that it no longer counts. A verdict is its reviewer's own and belongs to a place of
@@ -69,7 +69,7 @@ class Verdicts:
         self.path = (home or needle_home()) / FILE
 
     def current(self, subject: Subject) -> dict[Place, Decision]:
-        """What is decided now about places of a scene; those of which nothing is said are left out.
+        """The decisions that hold now about places of a scene, where there are any.
 
         Raises:
             StoreError: the file cannot be read.
@@ -149,7 +149,7 @@ def _taken(base: sqlite3.Connection, by: By) -> bool:
 def _read(
     base: sqlite3.Connection, subject: Subject, place: Place | None = None
 ) -> Iterator[Entry]:
-    """What was said of a scene, or of one of its places, oldest first."""
+    """The entries about a scene, or about one of its places, oldest first."""
     query = READ.format(where="AND x = :x AND y = :y" if place else "")
     x, y = place or (None, None)
     return _entries(base, query, {"scene": subject.scene, "x": x, "y": y})

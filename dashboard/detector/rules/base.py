@@ -1,4 +1,4 @@
-"""What a rule is, and the scale that it gives: by these a score becomes a sigma."""
+"""Rules, and the scales they give, by which a score becomes a sigma."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Surprises(Protocol):
 
 
 class OrdinaryPlaces(Protocol):
-    """What is ordinary among the places of a scene."""
+    """The distribution of ordinary places of a scene."""
 
     def surprises(self, table: PlaceTable) -> Surprises:
         """How surprising the places of a table are among these."""
@@ -45,14 +45,14 @@ class Rule:
     of_places: Callable[[PlaceTable], OrdinaryPlaces] | None = None
 
     def scale_of(self, scores: ScoreMap) -> Scale:
-        """What the scores of all positions are measured by."""
+        """The scale for the scores of all positions."""
         assert self.of_positions
         return Scale(self, *self.of_positions(scores))
 
 
 @dataclass(frozen=True)
 class Scale:
-    """What scores are measured by: their centre and scale, by a rule."""
+    """Centre and scale of scores, by a rule."""
 
     by: Rule
     centre: float

@@ -33,7 +33,7 @@ class Surprises(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class OrdinaryPlaces:
-    """What is ordinary among the places of a scene."""
+    """The distributions of residual, logit and novelty among the places of a scene."""
 
     residual: Ordinary
     logit: Ordinary
@@ -41,7 +41,7 @@ class OrdinaryPlaces:
 
     @classmethod
     def of(cls, table: PlaceTable) -> OrdinaryPlaces:
-        """What is ordinary among the places of a table."""
+        """The distributions among the places of a table."""
         return cls(
             Ordinary.of(table.residuals), Ordinary.of(table.logits), Ordinary.of(table.novelties)
         )

@@ -1,1 +1,1 @@
-"""What the method needs of the machine: files, locks, memory, threads."""
+"""The machine under the method: files, locks, memory, threads."""

@@ -1,4 +1,4 @@
-"""What GDAL and PROJ raise, in one place: rasterio lets some of it through under another name."""
+"""The errors that GDAL and PROJ raise; rasterio lets some of them through under another name."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Holding:
-    """What a folder of the home holds."""
+    """The contents of one folder of the home, counted."""
 
     kind: Kind
     entries: int
@@ -46,7 +46,7 @@ class Holding:
 
 
 def holdings(home: Path | None = None) -> list[Holding]:
-    """What every folder of the home holds."""
+    """The contents of every folder of the home, counted."""
     found = []
     for kind in KINDS:
         entries = _entries((home or needle_home()) / kind.name)

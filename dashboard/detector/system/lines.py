@@ -1,4 +1,4 @@
-"""What another process says, line by line, without waiting for it for long."""
+"""Lines from another process, read without waiting for it for long."""
 
 from __future__ import annotations
 

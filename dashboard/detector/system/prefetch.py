@@ -17,7 +17,7 @@ POLL = 0.1  # s until a reader that waits for room notices that nobody wants mor
 
 
 class _Failure:
-    """What went wrong in the thread, on its way to the one who asked."""
+    """An error in the thread, on its way to the caller."""
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
@@ -83,7 +83,7 @@ def prefetch(work: Generator[T, None, None], depth: int) -> Iterator[Iterator[T]
 
 
 def map_in_order(work: Callable[[S], T], items: Iterable[S], threads: int) -> Iterator[T]:
-    """What comes of each item, in their order; up to `threads` of them are worked on at once."""
+    """The result of each item, in their order; up to `threads` of them are worked on at once."""
     with ThreadPoolExecutor(threads) as pool:
         under_way: deque[Future[T]] = deque()
         try:
