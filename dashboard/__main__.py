@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # no name may be one that a terminal cannot print
             stream.reconfigure(errors="replace")
-    options = parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
+    options = parser().parse_args(_join_area(sys.argv[1:] if arguments is None else arguments))
     try:
         options.command(options)
     except NeedleError as error:
@@ -66,7 +66,7 @@ def one_line(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
-def _joined(arguments: Sequence[str]) -> list[str]:
+def _join_area(arguments: Sequence[str]) -> list[str]:
     """The arguments with an area that begins with a minus joined to its option."""
     found = list(arguments)
     for place in range(len(found) - 1, 0, -1):
@@ -192,7 +192,7 @@ def run_scan(options: argparse.Namespace) -> None:
     """`scan`: ingest, score what is not scored yet, write the results."""
     settings = _settings(options)
     if options.learn:
-        settings = replace(settings, model=str(_learned(options.scene, settings)))
+        settings = replace(settings, model=str(_learn_scene(options.scene, settings)))
     with progress("Reading", 100, " %") as reading, progress("Scanning", 0, "") as scanning:
 
         def scored(store: ScanStore) -> None:
@@ -220,7 +220,7 @@ def _summary(finished: Finished) -> str:
     return f"{found} detections, {beyond}; {expected} ({store.device_label})"
 
 
-def _learned(picture: str, settings: ScanSettings) -> Path:
+def _learn_scene(picture: str, settings: ScanSettings) -> Path:
     """The model that has learned a picture's ground: now, where it has not before."""
     with progress("Reading", 100, " %") as reading, progress("Learning", 100, " %") as bar:
         scene = ingest(
@@ -298,7 +298,7 @@ def facts_of(scene: Scene) -> dict[str, Any]:
         "crs": scene.crs_name,
         "metres_per_pixel": scene.pixel_size,
         "centre_lonlat": middle,
-        "scans": [_scanned(store, scene) for store in _scans_of(scene)],
+        "scans": [_scan_facts(store, scene) for store in _scans_of(scene)],
     }
 
 
@@ -307,7 +307,7 @@ def _scans_of(scene: Scene) -> list[ScanStore]:
     return [store for store in list_scans() if store.record.scene_sha256 == scene.sha256]
 
 
-def _scanned(store: ScanStore, scene: Scene) -> dict[str, Any]:
+def _scan_facts(store: ScanStore, scene: Scene) -> dict[str, Any]:
     """How much of the ground a scan has scored."""
     region = store.record.region
     coverage = Coverage(scene, store.scores(), Region(region) if region else None)

@@ -99,7 +99,7 @@ def make_ready() -> None:
 def application(address: str = "localhost") -> st.App:
     """Streamlit's application with the routes of pages and tiles, and who may come in."""
     gate = Middleware(access.Gate, known_as=access.hosts(address))
-    return st.App(APP, routes=routes(), middleware=[gate, Middleware(led_home)])
+    return st.App(APP, routes=routes(), middleware=[gate, Middleware(lead_home)])
 
 
 def routes() -> list[Route]:
@@ -108,17 +108,17 @@ def routes() -> list[Route]:
     return [
         *(Route(f"{addresses.base()}/{name}", _page) for name in ("", *pages.NAMES[1:])),
         Route(f"{addresses.base()}/health", _health),
-        Route(f"{addresses.tiles()}/{{scan}}/place/{{side}}/{{x}}/{{y}}", answered(_place)),
-        Route(f"{addresses.tiles()}/{{scan}}/expected/{{row}}/{{col}}", answered(_expected)),
-        Route(f"{addresses.tiles()}/{tile}", answered(_tile)),
-        Route(f"{addresses.places()}/{{scan}}/{{row}}/{{col}}", answered(_facts)),
-        Route(f"{addresses.places()}/{{scan}}/{{row}}/{{col}}/like", answered(_like)),
+        Route(f"{addresses.tiles()}/{{scan}}/place/{{side}}/{{x}}/{{y}}", or_not_found(_place)),
+        Route(f"{addresses.tiles()}/{{scan}}/expected/{{row}}/{{col}}", or_not_found(_completion)),
+        Route(f"{addresses.tiles()}/{tile}", or_not_found(_tile)),
+        Route(f"{addresses.places()}/{{scan}}/{{row}}/{{col}}", or_not_found(_facts)),
+        Route(f"{addresses.places()}/{{scan}}/{{row}}/{{col}}/like", or_not_found(_like)),
         *verdicts.routes(),
     ]
 
 
 def _page(_: Request) -> Response:
-    return HTMLResponse(styled(), headers={"Cache-Control": "no-cache"})
+    return HTMLResponse(styled_page(), headers={"Cache-Control": "no-cache"})
 
 
 def _health(_: Request) -> Response:
@@ -132,7 +132,7 @@ def _health(_: Request) -> Response:
 
 
 @lru_cache(maxsize=1)
-def styled() -> str:
+def styled_page() -> str:
     """Streamlit's page with our style in it, so that nothing is ever seen without, and jumps."""
     page = Path(st.__file__).with_name("static") / "index.html"
     style = f"<body><style>{STYLE.read_text(encoding='utf-8')}</style>"
@@ -140,7 +140,7 @@ def styled() -> str:
     return text.replace("<title>Streamlit</title>", "<title>Needle</title>")
 
 
-def led_home(app: ASGIApp) -> ASGIApp:
+def lead_home(app: ASGIApp) -> ASGIApp:
     """The application, where the address of no page leads to the first, its query kept.
 
     Streamlit would say "Page not found"; of the first page, too, at its own name.
@@ -165,7 +165,7 @@ def lost(path: str) -> bool:
     return name not in pages.NAMES[1:]
 
 
-def answered(answer: Answer) -> Answer:
+def or_not_found(answer: Answer) -> Answer:
     """Answers 404 with a line, and no traceback, for what does not exist."""
 
     def safe(request: Request) -> Response:
@@ -181,7 +181,7 @@ def _tile(request: Request) -> Response:
     """One tile of 256 px, each of `2 ** zoom` px of the scene, of the ground or of the scores."""
     asked = request.path_params
     zoom, col, row = (_number(asked[name]) for name in ("zoom", "col", "row"))
-    store, scene = _opened(asked["scan"])
+    store, scene = _open(asked["scan"])
     box = tile_box(scene, zoom, col, row)
     if asked["layer"] == "scores":
         shown = pictures.scores_tile(_scores(store), box, _pair(request, "ends"))
@@ -200,7 +200,7 @@ def _place(request: Request) -> Response:
     """The ground around a place, the place in its middle."""
     asked = request.path_params
     x, y, side = (_number(asked[name]) for name in ("x", "y", "side"))
-    _, scene = _opened(asked["scan"])
+    _, scene = _open(asked["scan"])
     if not (SMALLEST <= side <= LARGEST and x < scene.width and y < scene.height):
         raise ValueError(f"{side} px around {x}, {y} cannot be shown")
     left, top = x - side // 2, y - side // 2
@@ -211,20 +211,20 @@ def _place(request: Request) -> Response:
 
 def _facts(request: Request) -> Response:
     """The facts of a place, in words."""
-    opened = _opened(request.path_params["scan"])
+    opened = _open(request.path_params["scan"])
     return places.facts(_position(request), opened)
 
 
 def _like(request: Request) -> Response:
     """The places that look most like one of them."""
-    return places.like(_position(request), _opened(request.path_params["scan"]))
+    return places.like(_position(request), _open(request.path_params["scan"]))
 
 
-def _expected(request: Request) -> Response:
+def _completion(request: Request) -> Response:
     """The completion at a place, and the difference."""
-    store, scene = _opened(request.path_params["scan"])
+    store, scene = _open(request.path_params["scan"])
     stretched = replace(scene, stretch=_stretch(request, scene))
-    return places.expected(_position(request), (store, scene), stretched)
+    return places.completion_answer(_position(request), (store, scene), stretched)
 
 
 def _position(request: Request) -> tuple[int, int]:
@@ -280,7 +280,7 @@ def _pair(request: Request, name: str) -> tuple[float, float]:
     return low, high
 
 
-def _opened(key: str) -> tuple[ScanStore, Scene]:
+def _open(key: str) -> tuple[ScanStore, Scene]:
     if not (key.isascii() and key.isalnum() and len(key) <= 64):
         raise ValueError("no such scan")
     store = ScanStore.open(needle_home() / "scans" / key)

@@ -99,7 +99,10 @@ def run_train(options: argparse.Namespace) -> None:
     )
     weights = start_of(start, settings.recipe.kind) if start else None
     checkpoint = train(
-        options.out, settings, lambda: gather(options.scenes, options.polluted, tracked), weights
+        options.out,
+        settings,
+        lambda: gather(options.scenes, options.polluted, paths_with_bar),
+        weights,
     )
     print(checkpoint)
 
@@ -224,18 +227,18 @@ def run_evaluate(options: argparse.Namespace) -> None:
         adapt=options.adapt,
         story=options.scale if options.story else None,
     )
-    for path in evaluate(settings, trials_tracked):
+    for path in evaluate(settings, trials_with_bar):
         print(path)
 
 
-def trials_tracked(trials: Sequence[Any]) -> Iterator[Any]:
+def trials_with_bar(trials: Sequence[Any]) -> Iterator[Any]:
     """The trials, with a progress bar where a terminal looks on."""
     from tqdm import tqdm
 
     return iter(tqdm(trials, unit=" scenes", disable=None))
 
 
-def tracked(paths: Sequence[Path], name: str) -> Iterator[Path]:
+def paths_with_bar(paths: Sequence[Path], name: str) -> Iterator[Path]:
     """The paths, with a progress bar where there are many and a terminal looks on."""
     from tqdm import tqdm
 

@@ -90,7 +90,7 @@ def truth_of(picture: Path, scene: Scene) -> Truth | None:
         record = json.loads(path.read_text(encoding="utf-8"))
         if path.suffix == ".geojson":
             return _from_map(record, scene)
-        objects = tuple(_known(one) for one in record["objects"])
+        objects = tuple(_object_of(one) for one in record["objects"])
         return Truth(scene.name, objects, tuple(map(_box, record.get("ignore", ()))))
     except SceneError as error:
         raise SceneError(f"{path.name}: {error}") from error
@@ -101,7 +101,7 @@ def truth_of(picture: Path, scene: Scene) -> Truth | None:
         ) from error
 
 
-def _known(record: dict[str, Any]) -> KnownObject:
+def _object_of(record: dict[str, Any]) -> KnownObject:
     return KnownObject(
         str(record["name"]),
         str(record["kind"]),

@@ -89,7 +89,7 @@ def can_learn(model: Model) -> bool:
     return model.card.area and not model.card.learned and model.judge is None
 
 
-def list_learned() -> list[Path]:
+def learned_models() -> list[Path]:
     """The models that have learned a scene, the newest first."""
     found = (needle_home() / "learned").glob("*/*.onnx")
     return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)

@@ -38,7 +38,7 @@ def stage(upload: BinaryIO, name: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as work:
             staged = Path(work, "upload")
-            digest = _copied(upload, staged)
+            digest = _copy(upload, staged)
             known = suffix if suffix in SUFFIXES else ""
             found = staged.replace(folder / f"{digest[:16]}{known}")
         bound(folder, found)
@@ -49,7 +49,7 @@ def stage(upload: BinaryIO, name: str) -> Path:
         ) from error
 
 
-def _copied(upload: BinaryIO, target: Path) -> str:
+def _copy(upload: BinaryIO, target: Path) -> str:
     """Copies an upload piece by piece; the SHA-256 of it."""
     digest = hashlib.sha256()
     upload.seek(0)

@@ -46,7 +46,7 @@ def histogram(
         unselected=AS_BEFORE,
         hovertemplate="%{x:.2f} σ<br>%{y:,} " + unit + "s<extra></extra>",
     )
-    figure = go.Figure([bars, *(_fitted(counts.edges, tail) if tail else ())])
+    figure = go.Figure([bars, *(_tail_traces(counts.edges, tail) if tail else ())])
     line = {"color": RUST, "width": 1.5}
     note = {"text": f"{sigma:.1f} σ", "font": {"color": INK}}
     figure.add_vline(sigma, line=line, annotation=note, annotation_position="top right")
@@ -63,7 +63,7 @@ def histogram(
     return figure
 
 
-def _fitted(edges: NDArray[np.float64], tail: Tail) -> list[go.Scatter]:
+def _tail_traces(edges: NDArray[np.float64], tail: Tail) -> list[go.Scatter]:
     """The places in each bin as points, and as a line what the tail makes of them."""
     middles, found = (edges[:-1] + edges[1:]) / 2, np.histogram(tail.levels, edges)[0]
     seen, expected = found > 0, -np.diff(tail.expected(edges))

@@ -71,7 +71,7 @@ def ends(scores: ScoreMap) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def heated(picture: Bytes, scores: ScoreMap, boxes: Sequence[Box] = ()) -> Bytes:
+def draw_scores(picture: Bytes, scores: ScoreMap, boxes: Sequence[Box] = ()) -> Bytes:
     """An overview `[H, W, 3]` with the scores laid over it and boxes of the scene drawn on it."""
     scale = picture.shape[1] / scores.grid.width
     base = Image.fromarray(picture).convert("RGBA")
@@ -90,7 +90,7 @@ def heated(picture: Bytes, scores: ScoreMap, boxes: Sequence[Box] = ()) -> Bytes
     return np.asarray(base.convert("RGB"))
 
 
-def outlined(picture: Bytes, region: Region, scene: Scene) -> Bytes:
+def draw_outlines(picture: Bytes, region: Region, scene: Scene) -> Bytes:
     """An overview `[H, W, 3]` with the outlines of an area of interest."""
     scale = picture.shape[1] / scene.width
     image = Image.fromarray(picture)
@@ -120,7 +120,7 @@ def triptych(shown: Triptych, scene: Scene) -> bytes:
     return png(_row(parts))
 
 
-def expected(shown: Triptych, scene: Scene) -> bytes:
+def completion_png(shown: Triptych, scene: Scene) -> bytes:
     """A PNG of completion and difference side by side, the corners of what was scored."""
     parts = _parts(shown, scene)[1:]
     for part in parts:
@@ -198,7 +198,7 @@ def scores_tile(scores: ScoreMap, box: Box, ends: tuple[float, float]) -> Bytes:
     grid = scores.grid
     rows = _starts(box.y_min, box.height, grid.origin, grid.stride)
     cols = _starts(box.x_min, box.width, grid.origin, grid.stride)
-    known_rows, known_cols = _touched(rows, grid.rows), _touched(cols, grid.cols)
+    known_rows, known_cols = _holds_score(rows, grid.rows), _holds_score(cols, grid.cols)
     tile = np.zeros((TILE, TILE, 4), np.uint8)
     if not (known_rows.any() and known_cols.any()):
         return tile
@@ -224,7 +224,7 @@ def _starts(start: int, length: int, origin: float, stride: int) -> NDArray[np.i
     return first
 
 
-def _touched(starts: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
+def _holds_score(starts: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
     """True for the pixels of a tile that hold one of `count` scores, or lie in one."""
     return (starts[:-1] < count) & (np.maximum(starts[1:], starts[:-1] + 1) > 0)
 

@@ -36,7 +36,7 @@ def choose() -> list[Choice]:
     if kind == FOLDER:
         return _from_folder()
     if kind == FETCH:
-        return _fetched()
+        return _fetch()
     if not staging.DEMO.exists():
         st.warning("The demo scene is missing; make it with `python -m training plant --demo`.")
         return []
@@ -79,7 +79,7 @@ def _from_folder() -> list[Choice]:
     return [Choice(staging.picture_in(folder, name), name)]
 
 
-def _fetched() -> list[Choice]:
+def _fetch() -> list[Choice]:
     """The product of a HiRISE observation; empty while it is on its way."""
     name = st.text_input(
         "HiRISE observation",

@@ -19,7 +19,7 @@ def filters(scan: state.Opened, finished: Finished) -> None:
     wanted = desks.current_filter()
     opened = st.expander("Filter", key="filter_open", on_change="rerun")
     if wanted != Filter():
-        shown, total = len(desks.listed(scan, finished)), len(finished.detections)
+        shown, total = len(desks.passing_filter(scan, finished)), len(finished.detections)
         frame.quiet(f"{shown:,} of {total:,} places pass the filter.")
     if not opened.open:
         return

@@ -77,10 +77,10 @@ def captions(*words: str) -> None:
     st.html(f'<div class="needle-strip">{cells}</div>')
 
 
-def opened() -> state.Opened | None:
+def current_scan() -> state.Opened | None:
     """The open scan; None where there is none or it cannot be read, which the page then says."""
     try:
-        scan = state.opened()
+        scan = state.current_scan()
     except NeedleError as error:
         st.subheader("This scan cannot be shown")
         trouble(error, NOTICE)

@@ -33,7 +33,7 @@ def page() -> None:
         frame.quiet("Train one with `python -m training train`, then export it to exported/.")
         return
     store = state.current_store()
-    name = _chosen(names, store)
+    name = _choose_model(names, store)
     state.keep_address(store, card=name)
     try:
         model = state.model(models[name])
@@ -44,10 +44,10 @@ def page() -> None:
     with left:
         st.subheader(name)
         frame.quiet(model.card.title)
-        frame.facts(_made(model.card), "made")
+        frame.facts(_training_facts(model.card), "made")
         st.subheader("What it does")
         file = {"file": model.path.name, "SHA-256": model.sha256[:24] + " …"}
-        frame.facts(_does(model.card) | file, "does")
+        frame.facts(_input_facts(model.card) | file, "does")
         _learning(model, store)
     with right:
         _completions(model.sha256)
@@ -55,7 +55,7 @@ def page() -> None:
             _remake(model)
 
 
-def _chosen(names: list[str], store: ScanStore | None) -> str:
+def _choose_model(names: list[str], store: ScanStore | None) -> str:
     """The model that the user chooses; at first that of the address, or of the open scan."""
     asked = [st.query_params.get("card"), store.model_name if store else None, *names]
     first = next(name for name in asked if name in names)
@@ -72,7 +72,7 @@ def _chosen(names: list[str], store: ScanStore | None) -> str:
         )
 
 
-def _made(card: ModelCard) -> dict[str, str]:
+def _training_facts(card: ModelCard) -> dict[str, str]:
     objects = "known objects left in" if card.polluted else "known objects left out"
     return {
         "trained on": ", ".join(card.scenes) + f" ({objects})",
@@ -85,7 +85,7 @@ def _made(card: ModelCard) -> dict[str, str]:
     }
 
 
-def _does(card: ModelCard) -> dict[str, str]:
+def _input_facts(card: ModelCard) -> dict[str, str]:
     if card.area:
         return {
             "reads": f"whole areas and {card.margin} px around them, {card.input_range}",
@@ -108,11 +108,11 @@ def _completions(sha256: str) -> None:
         frame.quiet("Scan a scene with this model to see how it completes that ground.")
         return
     try:
-        scan = state.opened()
+        scan = state.current_scan()
         if scan is None or not scan.scores.scored:
             frame.quiet(f"Nothing of {store.scene_name} is scored yet.")
             return
-        tiles = _picked(store.key, store.done, scan.scores)
+        tiles = _example_tiles(store.key, store.done, scan.scores)
         with st.spinner("Completing four tiles"):
             shown = state.triptych_pictures(scan, tiles)
     except NeedleError as error:
@@ -126,7 +126,7 @@ def _completions(sha256: str) -> None:
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def _picked(key: str, done: int, _scores: ScoreMap) -> list[tuple[int, int]]:
+def _example_tiles(key: str, done: int, _scores: ScoreMap) -> list[tuple[int, int]]:
     """A tile `(row, col)` for each of the picks, by how many of the scores lie below its own."""
     wanted = np.percentile(_scores.present, [100 * part for part in PICKS.values()])
     values = _scores.values

@@ -34,11 +34,11 @@ IN_SIGHT = 15  # rows of the table, of 35 px each; more are scrolled to
 
 def page() -> None:
     """Left the table of what was found, right the files."""
-    scan = frame.opened()
+    scan = frame.current_scan()
     if scan is None:
         return
     try:
-        finished = _chosen(scan)
+        finished = _choose(scan)
     except NeedleError as error:
         frame.trouble(error)
         return
@@ -67,7 +67,7 @@ def page() -> None:
         _bring_back(finished)
 
 
-def _chosen(scan: state.Opened) -> Finished:
+def _choose(scan: state.Opened) -> Finished:
     """The scan at the threshold with what reviewers decided; only confirmed places if wanted.
 
     Raises:
@@ -82,10 +82,10 @@ def _chosen(scan: state.Opened) -> Finished:
 def _switch() -> None:
     """Only what was confirmed, in the table and in every file."""
     kept = bool(st.session_state.get(CONFIRMED))
-    st.toggle("Only confirmed", kept, key="confirmed_switch", on_change=_switched)
+    st.toggle("Only confirmed", kept, key="confirmed_switch", on_change=_on_switch)
 
 
-def _switched() -> None:
+def _on_switch() -> None:
     st.session_state[CONFIRMED] = st.session_state["confirmed_switch"]
 
 
@@ -162,7 +162,7 @@ def _download(product: Product, finished: Finished) -> None:
             frame.quiet(f"{product.good_for} {_extent(product.name, finished)}")
         st.download_button(
             "Download",
-            data=lambda: _made(product, finished),
+            data=lambda: _content_of(product, finished),
             file_name=f"{_stem(finished)}-{product.name}",
             mime=product.mime,
             on_click="ignore",
@@ -170,10 +170,10 @@ def _download(product: Product, finished: Finished) -> None:
         )
 
 
-def _made(product: Product, finished: Finished) -> bytes:
+def _content_of(product: Product, finished: Finished) -> bytes:
     """The content of a file; the record holds the checksums of what was taken before it."""
     known = quick_checksums(finished)
-    taken = _taken(checksum(run_json(finished, known)))
+    taken = _checksums_so_far(checksum(run_json(finished, known)))
     if product.name == RUN_RECORD.name:
         return run_json(finished, known | taken)
     data = product.make(finished)
@@ -182,7 +182,7 @@ def _made(product: Product, finished: Finished) -> bytes:
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _taken(what: str) -> dict[str, str]:
+def _checksums_so_far(what: str) -> dict[str, str]:
     """Checksums of the files made of a scan, a threshold and verdicts, by their names."""
     return {}
 
@@ -198,7 +198,7 @@ def _extent(name: str, finished: Finished) -> str:
         return f"{finished.coverage.words}."
     said = [found for found in finished.detections if finished.decision(found).verdict]
     counted = {
-        "confirmed.kml": ([one for one in said if _confirmed(one, finished)], "place"),
+        "confirmed.kml": ([one for one in said if _only_confirmed(one, finished)], "place"),
         "verdicts.coco.json": (said, "verdict"),
         "verdicts.yolo.zip": (said, "verdict"),
         "tiles.csv": (finished.flagged, "row"),
@@ -209,7 +209,7 @@ def _extent(name: str, finished: Finished) -> str:
     return f"{frame.count(len(things), noun)}."
 
 
-def _confirmed(found: Detection, finished: Finished) -> bool:
+def _only_confirmed(found: Detection, finished: Finished) -> bool:
     return finished.decision(found).verdict is Verdict.HARDWARE
 
 

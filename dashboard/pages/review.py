@@ -29,15 +29,15 @@ KEPT = ("find", "verdict")  # of the address, which the browser writes
 
 def page() -> None:
     """The sheet; in drawers what sets the threshold, and why a place was flagged."""
-    scan = frame.opened()
+    scan = frame.current_scan()
     if scan is None:
         return
     place = st.container(key="review_place")
     with st.container(key="drawer"):
-        finished = threshold.chosen(scan, on_bar=lambda sigma: _to_bar(scan, sigma))
-        seen = replace(scan, scene=stretch.stretched(scan.scene))
+        finished = threshold.choose(scan, on_bar=lambda sigma: _to_bar(scan, sigma))
+        seen = replace(scan, scene=stretch.choose_stretch(scan.scene))
         filters.filters(scan, finished)
-    found = desks.listed(scan, finished)
+    found = desks.passing_filter(scan, finished)
     with place:
         _sheet(seen, finished, found)
     with st.container(key="why"):
@@ -49,7 +49,7 @@ def _sheet(scan: state.Opened, finished: Finished, found: list[Detection]) -> No
     store = scan.store
     ends = state.score_ends(store.key, store.done, scan.scores)
     tiles = addresses.tiles_of(store)
-    unscored = _unscored(store.key, store.done, scan)
+    unscored = _unscored_rings(store.key, store.done, scan)
     layers = viewer.Layers(tiles, scan.scene, ends, store.done, scan.scores.window, unscored)
     asked = viewer.Addresses(store.key, addresses.verdicts(), addresses.places_of(store))
     listed = viewer.Listed(
@@ -64,7 +64,7 @@ def _sheet(scan: state.Opened, finished: Finished, found: list[Detection]) -> No
 
 
 @st.cache_data(show_spinner=False, max_entries=8)
-def _unscored(key: str, done: int, _scan: state.Opened) -> list[Rings]:
+def _unscored_rings(key: str, done: int, _scan: state.Opened) -> list[Rings]:
     """Polygons of the ground that was not scored."""
     coverage = _scan.at(state.sigma()).coverage
     return [rings for _, rings in coverage.unscored()]
@@ -98,7 +98,7 @@ def _nothing(finished: Finished) -> str:
 
 def _to_bar(scan: state.Opened, sigma: float) -> None:
     """Goes to what a bar of the histogram stands for, where it lies beyond the threshold."""
-    found = desks.listed(scan, scan.at(state.sigma()))
+    found = desks.passing_filter(scan, scan.at(state.sigma()))
     if found and sigma >= state.sigma():
         nearest = min(found, key=lambda one: abs(one.sigma - sigma))
         number, _ = st.session_state.get(GO, (0, None))

@@ -126,7 +126,7 @@ def _recent() -> None:
     """Earlier scans: finished ones to open, unfinished ones to go on with."""
     stopped = last_stopped()
     above = {store.key for store in (*_scanning(), stopped and stopped.store) if store}
-    stores = listed([store for store in list_scans() if store.key not in above])
+    stores = recent_scans([store for store in list_scans() if store.key not in above])
     if not stores:
         return
     st.subheader("Recent")
@@ -134,7 +134,7 @@ def _recent() -> None:
         _recent_row(store)
 
 
-def listed(stores: list[ScanStore]) -> list[ScanStore]:
+def recent_scans(stores: list[ScanStore]) -> list[ScanStore]:
     """The newest scans, and older ones that were stopped: nowhere else can they be gone on with."""
     stopped = [store for store in stores[RECENT:] if not store.finished]
     return stores[:RECENT] + stopped[:STOPPED]

@@ -30,17 +30,17 @@ def stage(job: Job | None, planned: Plan | None) -> None:
         _running(running.number)
         return
     if stopped and stopped.store:
-        _stopped_at(stopped.store)
+        _show_stopped_scan(stopped.store)
         return
     if stopped and stopped.learning and stopped.scene:
-        _stopped_learning(stopped, stopped.learning, stopped.scene)
+        _show_stopped_learning(stopped, stopped.learning, stopped.scene)
         return
     for one in watched:
         if one.error:
             frame.trouble(one.error)
     done = next((one.store for one in watched if one.state is State.DONE and one.store), None)
     if done:
-        _ended(done)
+        _on_end(done)
     elif job and job.active:
         _reading_progress(job.number)
     elif job and job.scene:
@@ -64,7 +64,7 @@ def last_stopped() -> Job | None:
 def _preview(scene: Scene, planned: Plan | None) -> None:
     picture = state.overview(scene.sha256, PREVIEW, scene)
     if planned and planned.region:
-        picture = pictures.outlined(picture, planned.region, scene)
+        picture = pictures.draw_outlines(picture, planned.region, scene)
     st.image(picture)
     frame.quiet(_caption(scene))
 
@@ -104,7 +104,7 @@ def _running(number: int) -> None:
         st.image(state.overview(scene.sha256, PREVIEW, scene))
         frame.quiet(LEARNING)
         return
-    _heated(scene, job.store if job.progress else None)
+    _draw_progress(scene, job.store if job.progress else None)
 
 
 def _bar(part: float, words: str) -> DeltaGenerator:
@@ -114,27 +114,27 @@ def _bar(part: float, words: str) -> DeltaGenerator:
     return row
 
 
-def _heated(scene: Scene, store: ScanStore | None) -> None:
+def _draw_progress(scene: Scene, store: ScanStore | None) -> None:
     """The picture with what is scored of it so far."""
     picture = state.overview(scene.sha256, PREVIEW, scene)
     if store:
         scores = store.scores()
         found = find(scores, top=OUTLINED_EARLY) if scores.scored > 20 else []
-        picture = pictures.heated(picture, scores, [one.box for one in found])
+        picture = pictures.draw_scores(picture, scores, [one.box for one in found])
     st.image(picture)
     frame.quiet("Bright: surprising ground. Outlined: the strongest places so far.")
 
 
-def _stopped_at(store: ScanStore) -> None:
+def _show_stopped_scan(store: ScanStore) -> None:
     """The scan as it was stopped, and how to go on with it."""
     part = store.done / store.total
     with _bar(part, f"Stopped at {part:.0%}; what is scored is kept"):
         if st.button("Resume", key="resume"):
             resume(store)
-    _heated(store.scene(), store)
+    _draw_progress(store.scene(), store)
 
 
-def _stopped_learning(job: Job, step: Step, scene: Scene) -> None:
+def _show_stopped_learning(job: Job, step: Step, scene: Scene) -> None:
     """The scene whose learning was stopped, and how to go on with that."""
     with _bar(step.part, f"Stopped at {step.part:.0%} of learning; what is learned is kept"):
         if st.button("Resume", key="resume"):
@@ -173,7 +173,7 @@ def _words(job: Job, waiting: int) -> str:
     return words + (f"; {waiting} waiting" if waiting else "")
 
 
-def _ended(store: ScanStore) -> None:
+def _on_end(store: ScanStore) -> None:
     scan = state.of_store(store)
     scores, scene = scan.scores, scan.scene
     found = scan.measured(DEFAULT_RULE).find(3.0)
@@ -185,7 +185,7 @@ def _ended(store: ScanStore) -> None:
     if st.button("Review", type="primary", key="to_review"):
         open_review(store)
     picture = state.overview(scene.sha256, PREVIEW, scene)
-    st.image(pictures.heated(picture, scores, [one.box for one in found[:OUTLINED]]))
+    st.image(pictures.draw_scores(picture, scores, [one.box for one in found[:OUTLINED]]))
     frame.quiet("Bright: surprising ground. Outlined: the strongest places.")
 
 

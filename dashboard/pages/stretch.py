@@ -17,7 +17,7 @@ REACH = 2  # how far beyond the robust stretch the slider goes, in widths of it
 Ends = tuple[float, float]
 
 
-def stretched(scene: Scene) -> Scene:
+def choose_stretch(scene: Scene) -> Scene:
     """The scene as the slider that is drawn here lets it be shown."""
     low, high, step = limits(scene)
     key = f"stretch-{scene.sha256[:12]}"

@@ -18,7 +18,7 @@ PROMISES = (1, 10, 100)  # false alarms, each a threshold one click away
 MOST_PLACES = 10_000
 
 
-def chosen(scan: state.Opened, on_bar: Callable[[float], None]) -> Finished:
+def choose(scan: state.Opened, on_bar: Callable[[float], None]) -> Finished:
     """The scan at the threshold that the user sets here, over the distribution of its scores.
 
     Args:
@@ -37,7 +37,7 @@ def chosen(scan: state.Opened, on_bar: Callable[[float], None]) -> Finished:
             theme=None,
             config=charts.CONFIG,
             key="histogram",
-            on_select=lambda: _clicked(on_bar),
+            on_select=lambda: _on_click(on_bar),
             selection_mode="points",
         )
     unit = sigmas.unit or scan.store.unit
@@ -92,7 +92,7 @@ def _promise(finished: Finished) -> None:
     )
 
 
-def _clicked(on_bar: Callable[[float], None]) -> None:
+def _on_click(on_bar: Callable[[float], None]) -> None:
     points = st.session_state["histogram"]["selection"]["points"]
     if points:
         on_bar(float(points[0]["x"]))

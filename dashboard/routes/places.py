@@ -38,7 +38,7 @@ def facts(position: Position, opened: Opened) -> Response:
     return JSONResponse({"lines": lines}, headers=FRESH)
 
 
-def expected(position: Position, opened: Opened, stretched: Scene) -> Response:
+def completion_answer(position: Position, opened: Opened, stretched: Scene) -> Response:
     """A PNG of what the network expected at a place, and the difference, side by side."""
     store, scene = opened
     found = _place(position, store)
@@ -46,7 +46,9 @@ def expected(position: Position, opened: Opened, stretched: Scene) -> Response:
     if model.sha256 != store.record.model_sha256:
         raise ModelError(f"{store.model_name}: the model has changed since; scan again")
     (shown,) = triptychs(scene, model, [store.record.grid.at(found.row, found.col).read])
-    return Response(pictures.expected(shown, stretched), media_type="image/png", headers=FRESH)
+    return Response(
+        pictures.completion_png(shown, stretched), media_type="image/png", headers=FRESH
+    )
 
 
 def like(position: Position, opened: Opened) -> Response:

@@ -79,22 +79,22 @@ def read(request: Request) -> Response:
         since = int(request.query_params.get("since", "0"))
         return JSONResponse(_news(_store(request), since), headers=FRESH)
     except (NeedleError, ValueError, OverflowError) as error:
-        return _said(str(error), 404)
+        return _answer(str(error), 404)
 
 
 async def file(request: Request) -> Response:
     """Files actions in their order; says which are done, which never can be, and what is new."""
     if not same_origin(request):
-        return _said("verdicts are filed by pages of this server alone", 403)
+        return _answer("verdicts are filed by pages of this server alone", 403)
     try:
         asked = json.loads(await _body(request))
         return await run_in_threadpool(_file, request, asked)
     except Refused as error:
-        return _said(str(error), 400)
+        return _answer(str(error), 400)
     except StoreError as error:
-        return _said(str(error), 503)
+        return _answer(str(error), 503)
     except MALFORMED as error:
-        return _said(f"this is no list of actions ({error})", 400)
+        return _answer(f"this is no list of actions ({error})", 400)
 
 
 def same_origin(request: Request) -> bool:
@@ -110,7 +110,7 @@ def _file(request: Request, asked: Mapping[str, Any]) -> Response:
     try:
         store = _store(request)
     except (NeedleError, ValueError) as error:
-        return _said(str(error), 404)
+        return _answer(str(error), 404)
     verdicts, subject = Verdicts(), Subject.of(store)
     actions = asked["actions"]
     if not isinstance(actions, list) or len(actions) > MOST_ACTIONS:
@@ -211,5 +211,5 @@ def _store(request: Request) -> ScanStore:
     return ScanStore.open(needle_home() / "scans" / key)
 
 
-def _said(words: str, status: int) -> Response:
+def _answer(words: str, status: int) -> Response:
     return JSONResponse({"error": words}, status_code=status, headers=FRESH)

@@ -70,7 +70,7 @@ def passwords() -> tuple[str, str]:
     return plain, operators
 
 
-def known(
+def visitor_of(
     headers: Mapping[str, str], cookies: Mapping[str, str], address: str | None = None
 ) -> Visitor | None:
     """Who sends these headers; None where a password is asked for and not given.
@@ -106,7 +106,7 @@ def hosts(address: str) -> frozenset[str]:
     return frozenset(host.strip().lower() for host in own if host.strip())
 
 
-def trusted(host: str, known_as: frozenset[str]) -> bool:
+def is_trusted_host(host: str, known_as: frozenset[str]) -> bool:
     """True for a header `Host` that names this server."""
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     name = name.lower().removesuffix(".")
@@ -148,7 +148,7 @@ class Gate:
             return
         headers, began, status = Headers(scope=scope), time.monotonic(), 0
         cookies = cookie_parser(headers.get("cookie", ""))
-        visitor = known(headers, cookies)
+        visitor = visitor_of(headers, cookies)
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -158,7 +158,7 @@ class Gate:
             await send(message)
 
         refused = None
-        if not trusted(headers.get("host", ""), self._known_as):
+        if not is_trusted_host(headers.get("host", ""), self._known_as):
             refused = PlainTextResponse("not known by this name; see NEEDLE_HOSTS\n", 400)
         elif visitor is None and not scope["path"].endswith("/health"):
             refused = PlainTextResponse("a password is needed\n", 401, ASKS)

@@ -13,7 +13,7 @@ from dashboard.detector import NeedleError, ScanStore, list_scans, needle_home
 STRANGER = "stranger"  # of the session: what its address named and is not here, in words
 
 
-def stored(key: str | None) -> ScanStore | None:
+def scan_of_key(key: str | None) -> ScanStore | None:
     """A scan by its key; None where there is none that can be read."""
     if not key or Path(key).name != key:
         return None
@@ -23,10 +23,10 @@ def stored(key: str | None) -> ScanStore | None:
         return None
 
 
-def named() -> ScanStore | None:
+def scan_of_address() -> ScanStore | None:
     """The scan that the address names: by its key, else the newest of that scene and model."""
     asked = st.query_params
-    found = stored(asked.get("scan"))
+    found = scan_of_key(asked.get("scan"))
     names = {part: asked[part] for part in ("scene", "model") if part in asked}
     if found is None and names:
         found = next((one for one in list_scans() if one.done and _is(one, names)), None)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard.background.downloads import Downloads
 from dashboard.background.jobs import Asker, Worker
-from dashboard.background.learning import list_learned
+from dashboard.background.learning import learned_models
 from dashboard.detector import (
     DEFAULT_MODEL,
     DEFAULT_RULE,
@@ -50,7 +50,7 @@ def worker() -> Worker:
 def asker() -> Asker:
     """Who looks at this page: whose scans are whose, and who is an operator."""
     address = st.get_option("server.address")
-    found = access.known(st.context.headers, st.context.cookies, address)
+    found = access.visitor_of(st.context.headers, st.context.cookies, address)
     return Asker(found.name, found.operator) if found else Asker(operator=False)
 
 
@@ -85,7 +85,7 @@ def models() -> dict[str, str]:
     To a name that several scenes have, a part of what the scene is kept under is added.
     """
     found = {name: name for name in model_names()}
-    for path in list_learned():
+    for path in learned_models():
         name = path.stem if path.stem not in found else f"{path.stem} {path.parent.name[:6]}"
         found[name] = str(path)
     return found
@@ -105,7 +105,7 @@ def current_store() -> ScanStore | None:
 
     None, too, where the address names one that is not here: no other scan is shown in its place.
     """
-    found = address.stored(st.session_state.get("scan")) or address.named()
+    found = address.scan_of_key(st.session_state.get("scan")) or address.scan_of_address()
     if found is None and not address.stranger():
         found = next((store for store in list_scans() if store.done), None)
     return found
@@ -169,11 +169,11 @@ class Opened:
 
     def measured(self, rule: str) -> SigmaMap:
         """The scores in sigma by a rule; ranked once for every threshold."""
-        return _measured(self.store.key, self.store.done, rule, self)
+        return _sigma_map(self.store.key, self.store.done, rule, self)
 
     def ground(self) -> Survey:
         """The survey of the scene's ground, cell by cell."""
-        return _surveyed(self.store.key, self)
+        return _survey(self.store.key, self)
 
     def roughness(self, found: Detection) -> str:
         """One of the `ROUGHNESS`: how rough the ground around a find is."""
@@ -188,7 +188,7 @@ class Opened:
             rule=rule(),
             artefacts=artefacts(),
         )
-        return _finished(self.store.key, self.store.done, settings, self)
+        return _load_finished(self.store.key, self.store.done, settings, self)
 
     def model(self) -> Model:
         """The network that scanned.
@@ -202,7 +202,7 @@ class Opened:
         return found
 
 
-def opened() -> Opened | None:
+def current_scan() -> Opened | None:
     """The open scan, which stays open in this session; None where there is none.
 
     Raises:
@@ -223,24 +223,24 @@ def of_store(store: ScanStore) -> Opened:
     Raises:
         DamagedScene: the ingested picture is gone.
     """
-    return _opened(store.key, store.done, store)
+    return _load_scan(store.key, store.done, store)
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)  # scores of a whole scene: 292 MB
-def _opened(key: str, done: int, _store: ScanStore) -> Opened:
+def _load_scan(key: str, done: int, _store: ScanStore) -> Opened:
     return Opened(_store, _store.scene(), _store.scores())
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _finished(key: str, done: int, settings: ScanSettings, _opened: Opened) -> Finished:
-    sigmas = _opened.measured(settings.rule)
+def _load_finished(key: str, done: int, settings: ScanSettings, _scan: Opened) -> Finished:
+    sigmas = _scan.measured(settings.rule)
     finished = Finished(
-        _opened.store,
-        _opened.scene,
-        _opened.scores,
+        _scan.store,
+        _scan.scene,
+        _scan.scores,
         settings,
         sigmas=sigmas,
-        surveyed=_opened.ground(),
+        surveyed=_scan.ground(),
     )
     return replace(finished, doubted=_doubts(key, done, settings.rule, finished))
 
@@ -251,18 +251,18 @@ def _doubts(key: str, done: int, rule: str, _finished: Finished) -> tuple[str, .
 
 
 @st.cache_resource(show_spinner=False, max_entries=len(RULES))  # so that they can be compared
-def _measured(key: str, done: int, rule: str, _opened: Opened) -> SigmaMap:
-    return sigma_map(_opened.scores, rule)
+def _sigma_map(key: str, done: int, rule: str, _scan: Opened) -> SigmaMap:
+    return sigma_map(_scan.scores, rule)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def _roughness(key: str, done: int, _opened: Opened) -> Roughness:
-    return Roughness.of(_opened.scores, _opened.ground())
+def _roughness(key: str, done: int, _scan: Opened) -> Roughness:
+    return Roughness.of(_scan.scores, _scan.ground())
 
 
 @st.cache_resource(show_spinner="Looking over the ground", max_entries=4)
-def _surveyed(key: str, _opened: Opened) -> Survey:
-    return survey(_opened.scene, _opened.store.folder)
+def _survey(key: str, _scan: Opened) -> Survey:
+    return survey(_scan.scene, _scan.store.folder)
 
 
 @st.cache_data(show_spinner=False, max_entries=8)

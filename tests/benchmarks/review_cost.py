@@ -12,10 +12,10 @@ import json
 import tempfile
 from pathlib import Path
 
-from training.evaluate.command import tried
+from training.evaluate.command import run_trials
 from training.evaluate.contestants import Network
 from training.evaluate.measures import review_cost
-from training.evaluate.subjects import labelled
+from training.evaluate.subjects import labelled_pictures
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
     given = parser.parse_args()
     model = Network.load(given.model, given.stride)
     with tempfile.TemporaryDirectory() as work:
-        cases, _ = tried(labelled(given.scenes), [model], Path(work))
+        cases, _ = run_trials(labelled_pictures(given.scenes), [model], Path(work))
     for case in cases:
         line = {
             "scene": case.subject.scene,

@@ -35,7 +35,7 @@ class Client:
 
     def __init__(self) -> None:
         streamlits_own = Route("/{name}", lambda _: PlainTextResponse("Streamlit's"))
-        middleware = [Middleware(server.led_home)]
+        middleware = [Middleware(server.lead_home)]
         self.app = Starlette(routes=[*server.routes(), streamlits_own], middleware=middleware)
 
     def get(self, address: str) -> Answer:

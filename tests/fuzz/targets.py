@@ -81,7 +81,7 @@ def route(content: bytes, home: Path) -> None:
     asked = content.decode("latin-1").replace(KEY, key)
     path, _, query = asked.partition("?")
     gate = Middleware(access.Gate, known_as=access.hosts("localhost"))
-    app = Starlette(routes=server.routes(), middleware=[gate, Middleware(server.led_home)])
+    app = Starlette(routes=server.routes(), middleware=[gate, Middleware(server.lead_home)])
     scope = {
         "type": "http",
         "method": "GET",
@@ -122,7 +122,7 @@ def query(content: bytes, home: Path) -> None:
     with mock.patch.object(st, "query_params", asked), mock.patch.object(st, "session_state", {}):
         state.sigma(), state.rule(), state.artefacts()
         Filter.of_address()
-        address.named(), address.stranger()
+        address.scan_of_address(), address.stranger()
         state.keep_address(state.current_store())
 
 

@@ -122,7 +122,7 @@ def case_of(
     """
     scored = contestant.score(scene, home)
     scores = scored.scores
-    measured = _measured(scores, contestant.rule)
+    measured = _sigma_map_of(scores, contestant.rule)
     detections = measured.find(top=EVERY) if measured else find(scores, top=EVERY)
     judged = judge(detections, truth)
     histogram = scores.histogram(BINS)
@@ -149,7 +149,7 @@ def case_of(
     )
 
 
-def _measured(scores: ScoreMap, rule: str) -> SigmaMap | None:
+def _sigma_map_of(scores: ScoreMap, rule: str) -> SigmaMap | None:
     """The scores in sigma by a rule; None for the article's, whose order is that of the scores."""
     if rule == ARTICLE:
         return None

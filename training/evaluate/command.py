@@ -23,7 +23,7 @@ from training.evaluate.contestants import Contestant, Network
 from training.evaluate.peers import peers
 from training.evaluate.planted import CONTRASTS, HARD, series
 from training.evaluate.report import page
-from training.evaluate.subjects import Trial, labelled
+from training.evaluate.subjects import Trial, labelled_pictures
 from training.evaluate.summary import case_record, cases_csv, record_of, rows_of
 
 Track = Callable[[Sequence[Trial]], Iterable[Trial]]
@@ -80,9 +80,11 @@ def evaluate(settings: EvaluateSettings, track: Track = iter) -> list[Path]:
         scenes = story.polluted_scenes(scale, settings.scenes, folder / "scenes")
         stages = story.contestants(scale, scenes, folder / "models", settings.device)
         contestants, trials = [*stages, *contestants], [*scenes, *trials]
-    cases, skipped = tried(trials, contestants, settings.parts, track)
-    lines = story.told(scale, cases) if settings.story else []
-    return written(settings, contestants, cases, [*lines, *(f"left out: {s}" for s in skipped)])
+    cases, skipped = run_trials(trials, contestants, settings.parts, track)
+    lines = story.sentences(scale, cases) if settings.story else []
+    return write_report(
+        settings, contestants, cases, [*lines, *(f"left out: {s}" for s in skipped)]
+    )
 
 
 def contestants_of(settings: EvaluateSettings) -> list[Contestant]:
@@ -101,7 +103,7 @@ def trials_of(settings: EvaluateSettings) -> list[Trial]:
     """
     if settings.story and not settings.planted:
         return []  # it makes its own of the scenes
-    trials: list[Trial] = [*labelled(settings.scenes)]
+    trials: list[Trial] = [*labelled_pictures(settings.scenes)]
     if settings.planted:
         for contrast in settings.contrasts:
             trials += series(settings.planted, settings.scenes, vary=contrast == HARD)
@@ -113,7 +115,7 @@ def trials_of(settings: EvaluateSettings) -> list[Trial]:
     return trials
 
 
-def tried(
+def run_trials(
     trials: Sequence[Trial], contestants: Sequence[Contestant], parts: Path, track: Track = iter
 ) -> tuple[list[Case], list[str]]:
     """Every contestant on every trial, worked out or taken from `parts`; and what was skipped."""
@@ -153,7 +155,7 @@ def _try(trial: Trial, contestants: Sequence[Contestant], kept: Cases, work: Pat
     return skipped
 
 
-def written(
+def write_report(
     settings: EvaluateSettings,
     contestants: Sequence[Contestant],
     cases: Sequence[Case],

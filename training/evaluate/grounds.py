@@ -41,7 +41,9 @@ class Calibrated:
     def score(self, scene: Scene, home: Path) -> Scored:
         """The network's scores in standard deviations above the mean of their kind of ground."""
         scored = self.network.score(scene, home)
-        return replace(scored, scores=calibrated(scored.scores, kinds_of(scene, scored.scores)))
+        return replace(
+            scored, scores=calibrate_per_kind(scored.scores, kinds_of(scene, scored.scores))
+        )
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def kinds_of(scene: Scene, scores: ScoreMap) -> NDArray[np.intp]:
     return np.asarray(found, np.intp).reshape(grid.rows, grid.cols)
 
 
-def calibrated(scores: ScoreMap, kinds: NDArray[np.intp]) -> ScoreMap:
+def calibrate_per_kind(scores: ScoreMap, kinds: NDArray[np.intp]) -> ScoreMap:
     """The scores in standard deviations above the mean of their kind; rare kinds as the whole."""
     values = scores.sigma_of(scores.values).astype(np.float32)
     for kind in np.unique(kinds):

@@ -86,7 +86,9 @@ def polluted_scenes(scale: Scale, scenes: Sequence[str], folder: Path) -> list[L
     return found
 
 
-def trained(name: str, preset: str, epochs: int, scenes: Sequence[Labelled], folder: Path) -> Path:
+def train_network(
+    name: str, preset: str, epochs: int, scenes: Sequence[Labelled], folder: Path
+) -> Path:
     """A network trained on the polluted scenes and exported; it goes on where it was stopped.
 
     Its files lie in a folder of their own for these scenes.
@@ -112,7 +114,9 @@ def contestants(
     """The stages of the story, trained where they are not yet."""
 
     def network(name: str, preset: str, epochs: int, on: Sequence[Labelled]) -> Network:
-        return Network.load(str(trained(name, preset, epochs, on, folder)), scale.fine, device)
+        return Network.load(
+            str(train_network(name, preset, epochs, on, folder)), scale.fine, device
+        )
 
     fine = network("base", scale.preset, scale.epochs, scenes)
     base = Network(fine.model, COARSE)
@@ -128,7 +132,7 @@ def contestants(
     return [*stages, Calibrated(fine)]
 
 
-def told(scale: Scale, cases: Sequence[Case]) -> list[str]:
+def sentences(scale: Scale, cases: Sequence[Case]) -> list[str]:
     """A sentence for each contestant: objects found and missed over the scenes of the story."""
     cases = [case for case in cases if not case.planted]
     lines = [

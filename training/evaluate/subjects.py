@@ -61,7 +61,7 @@ class Labelled:
         )
 
 
-def labelled(arguments: Sequence[str | Path]) -> list[Labelled]:
+def labelled_pictures(arguments: Sequence[str | Path]) -> list[Labelled]:
     """The pictures with truth among those that `--scenes` names.
 
     Raises:

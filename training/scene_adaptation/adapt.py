@@ -61,7 +61,7 @@ def adapt(
         raise StoreError(f"{run}: cannot be written ({error.strerror}); give another --out") from (
             error
         )
-    with alone(run / "lock", waiting=partial(_taken, run)):
+    with alone(run / "lock", waiting=partial(_refuse_taken, run)):
         # Not above: it needs PyTorch, whose loading takes seconds.
         from training.scene_adaptation.fine_tune import fine_tune
 
@@ -78,5 +78,5 @@ def _scene_of(picture: Path) -> Scene:
             return ingest(picture)
 
 
-def _taken(run: Path) -> None:
+def _refuse_taken(run: Path) -> None:
     raise StoreError(f"{run}: the scene is being learned there already; wait for that to end")

@@ -41,15 +41,15 @@ def write_jp2(path: Path, dn: NDArray[np.uint16], bits: int, **place: Any) -> Pa
     """
     options = {"blockxsize": dn.shape[1], "blockysize": dn.shape[0], "NBITS": bits}
     lossless = {"QUALITY": 100, "REVERSIBLE": "YES", "RESOLUTIONS": 6}
-    return _copied(path, dn, "JP2OpenJPEG", place, options | lossless)
+    return _copy(path, dn, "JP2OpenJPEG", place, options | lossless)
 
 
 def write_png(path: Path, dn: NDArray[np.uint8]) -> Path:
     """A PNG."""
-    return _copied(path, dn, "PNG", {}, {})
+    return _copy(path, dn, "PNG", {}, {})
 
 
-def _copied(
+def _copy(
     path: Path, dn: NDArray[Any], driver: str, place: dict[str, Any], options: dict[str, Any]
 ) -> Path:
     height, width = dn.shape

@@ -34,7 +34,7 @@ def log_density(excess: Doubles, shape: float, scale: float) -> Doubles:
     return np.asarray((1.0 + shape) * log_survival(excess, shape, scale) - np.log(scale))
 
 
-def exceeded(chance: Doubles | float, shape: float, scale: float) -> Doubles:
+def excess_of_chance(chance: Doubles | float, shape: float, scale: float) -> Doubles:
     """The excess beyond which one lies by a chance: `survival` undone."""
     tail = -np.log(np.asarray(chance, np.float64))
     if abs(shape) < EXPONENTIAL:

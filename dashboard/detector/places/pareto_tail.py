@@ -112,7 +112,7 @@ class Tail:
         """The lowest threshold that promises at most so many false places."""
         if expected < self.beyond:
             part = expected / self.beyond
-            return self.start + float(pareto.exceeded(part, self.shape, self.scale))
+            return self.start + float(pareto.excess_of_chance(part, self.shape, self.scale))
         index = len(self.levels) - int(expected) - 1
         return float(np.nextafter(self.levels[index], np.inf)) if index >= 0 else -np.inf
 
@@ -136,7 +136,7 @@ class Tail:
     def quantiles(self) -> tuple[Doubles, Doubles]:
         """Sigma of the tail's places, ascending: as the fit expects them, and as they are."""
         ranks = (np.arange(self.beyond) + 0.5) / max(self.beyond, 1)
-        fitted = pareto.exceeded(1.0 - ranks, self.shape, self.scale)
+        fitted = pareto.excess_of_chance(1.0 - ranks, self.shape, self.scale)
         return self.start + fitted, self.start + self._excesses
 
 

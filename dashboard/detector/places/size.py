@@ -74,15 +74,15 @@ def measure(scene: Scene, found: Detection) -> Measure | None:
     near = _around(scene, found, REACHES[0])
     if near is None:
         return None
-    plain = _standing_out(near)
-    if plain is not None and np.count_nonzero(plain) >= SPECK and not _cut(plain):
-        return _measured(near, plain, near.level)
+    plain = _strongest_part(near)
+    if plain is not None and np.count_nonzero(plain) >= SPECK and not _reaches_border(plain):
+        return _measure_mask(near, plain, near.level)
     for reach in REACHES:
         around = _around(scene, found, reach)
-        outlined = around and _outlined(around)
+        outlined = around and _sharpest_outline(around)
         if around and outlined:
-            return _measured(around, *outlined)
-    return None if plain is None else _measured(near, plain, near.level)
+            return _measure_mask(around, *outlined)
+    return None if plain is None else _measure_mask(near, plain, near.level)
 
 
 def _around(scene: Scene, found: Detection, reach: int) -> _Around | None:
@@ -100,7 +100,7 @@ def _around(scene: Scene, found: Detection, reach: int) -> _Around | None:
     return _Around(read, dn, part, level, max(ordinary, 0.5))
 
 
-def _standing_out(around: _Around) -> Mask | None:
+def _strongest_part(around: _Around) -> Mask | None:
     """The pixels `[H, W]` of what stands out most in sum; None where nothing does."""
     above = around.dn - around.level
     labels, count = ndimage.label(np.abs(above) > STANDS_OUT * around.ordinary, CONNECTED)
@@ -110,7 +110,7 @@ def _standing_out(around: _Around) -> Mask | None:
     return np.asarray(labels == int(sums.argmax())) if sums.any() else None
 
 
-def _outlined(around: _Around) -> tuple[Mask, float] | None:
+def _sharpest_outline(around: _Around) -> tuple[Mask, float] | None:
     """The pixels `[H, W]` within the sharpest outline about the middle, and the DN outside of it.
 
     Of all that lies beyond a level of DN, lighter or darker, at every level: what hangs together.
@@ -132,7 +132,7 @@ def _outlined(around: _Around) -> tuple[Mask, float] | None:
             if not counts.any():
                 continue
             thing = labels == int(counts.argmax()) + 1
-            if np.count_nonzero(thing) < SPECK or _cut(thing):
+            if np.count_nonzero(thing) < SPECK or _reaches_border(thing):
                 continue
             near = _about(thing)
             mask = ndimage.binary_fill_holes(thing[near])
@@ -166,12 +166,12 @@ def _step(above: Floats, mask: Mask, ordinary: float) -> tuple[float, float]:
     return (step if step >= max(STEP * max(noise, 0.5), OVER * ordinary) else 0.0), middle
 
 
-def _cut(mask: Mask) -> bool:
+def _reaches_border(mask: Mask) -> bool:
     """True where it goes on beyond what was read."""
     return bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any())
 
 
-def _measured(around: _Around, mask: Mask, level: float) -> Measure:
+def _measure_mask(around: _Around, mask: Mask, level: float) -> Measure:
     rows, cols = np.nonzero(mask)
     length, width = _extent(rows, cols)
     parts = (around.dn[rows, cols] - level) / (abs(level) or 1.0)

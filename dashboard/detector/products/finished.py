@@ -206,7 +206,7 @@ def detections_csv(finished: Finished) -> str:
 def tiles_csv(tiles: Iterable[FlaggedTile]) -> str:
     """A line a flagged tile; `x, y` is its upper left corner, in pixels of the scene."""
     rows = (
-        (t.row, t.col, t.box.x_min, t.box.y_min, t.box.width, t.box.height, *_measured(t))
+        (t.row, t.col, t.box.x_min, t.box.y_min, t.box.width, t.box.height, *_score_and_sigma(t))
         for t in tiles
     )
     return _csv(TILE_COLUMNS, rows)
@@ -285,7 +285,7 @@ def _harmless(found: Detection, finished: Finished) -> tuple[Any, ...]:
     return row(found, replace(said, name=name, note=note, reviewer=reviewer))
 
 
-def _measured(tile: FlaggedTile) -> tuple[str, str]:
+def _score_and_sigma(tile: FlaggedTile) -> tuple[str, str]:
     return f"{tile.score:.6g}", f"{tile.sigma:.4f}"
 
 

@@ -72,7 +72,7 @@ def geopackage(finished: Finished, record: Mapping[str, Any]) -> bytes:
         base.execute(
             "INSERT INTO gpkg_contents (table_name, data_type, identifier, last_change) "
             "VALUES (?, 'attributes', ?, ?)",
-            (RUN, RUN, _changed(finished)),
+            (RUN, RUN, _timestamp(finished)),
         )
         base.commit()
         return base.serialize()
@@ -126,14 +126,14 @@ def _layer(
     extent = (min(xs), min(ys), max(xs), max(ys)) if xs else (None,) * 4
     base.execute(
         "INSERT INTO gpkg_contents VALUES (?, 'features', ?, '', ?, ?, ?, ?, ?, ?)",
-        (table, table, _changed(finished), *extent, number),
+        (table, table, _timestamp(finished), *extent, number),
     )
     base.execute(
         "INSERT INTO gpkg_geometry_columns VALUES (?, 'geom', ?, ?, 0, 0)", (table, kind, number)
     )
 
 
-def _changed(finished: Finished) -> str:
+def _timestamp(finished: Finished) -> str:
     """The moment of the scan as the standard writes it: same in, same out."""
     return finished.store.created.replace("+00:00", ".000Z")
 

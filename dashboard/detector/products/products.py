@@ -56,16 +56,16 @@ def tiles_zip(scene: Scene, tiles: Sequence[FlaggedTile], record: bytes) -> byte
         for rank, tile in enumerate(tiles, start=1):
             pixels = grey(scene.read(tile.box).dn, scene.stretch)
             name = f"{rank:05d}_x{tile.box.x_min}_y{tile.box.y_min}_{tile.sigma:.1f}sigma"
-            _put(archive, f"{name}.png", png(pixels))
-            _put(archive, f"{name}.pgw", world_file(scene, tile.box).encode())
+            _add_file(archive, f"{name}.png", png(pixels))
+            _add_file(archive, f"{name}.pgw", world_file(scene, tile.box).encode())
         if scene.crs is not None:
-            _put(archive, "scene.prj", scene.crs.encode())
-        _put(archive, "run.json", record)
-        _put(archive, "CREDIT.txt", f"{CREDIT}\n".encode())
+            _add_file(archive, "scene.prj", scene.crs.encode())
+        _add_file(archive, "run.json", record)
+        _add_file(archive, "CREDIT.txt", f"{CREDIT}\n".encode())
     return memory.getvalue()
 
 
-def _put(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+def _add_file(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
     archive.writestr(zipfile.ZipInfo(name), content)  # no clock time: same in, same out
 
 
@@ -99,7 +99,7 @@ def run_record(finished: Finished, checksums: Mapping[str, str]) -> dict[str, An
     store, scores = finished.store, finished.scores
     record = store.record
     return origin(finished) | {
-        "reviewed": _reviewed(finished),
+        "reviewed": _review_counts(finished),
         "provider": record.provider,
         "device": record.device,
         "coverage": finished.coverage.record(),
@@ -146,7 +146,7 @@ def _judge(record: ScanRecord) -> dict[str, Any] | None:
     return {"sha256": sha256, "card": _card(record.judge_path, sha256)}
 
 
-def _reviewed(finished: Finished) -> dict[str, Any]:
+def _review_counts(finished: Finished) -> dict[str, Any]:
     """How many places have which verdict."""
     said = [finished.decision(found).verdict for found in finished.detections]
     counts = {verdict.value: said.count(verdict) for verdict in Verdict if verdict}
@@ -289,14 +289,14 @@ def write_results(folder: Path, finished: Finished) -> list[Path]:
     """
     checksums = {}
     for product in IN_FOLDER:
-        data = _made(product, finished)
+        data = _content_of(product, finished)
         _write(folder / product.name, data)
         checksums[product.name] = checksum(data)
     _write(folder / RUN_RECORD.name, run_json(finished, checksums))
     return [folder / name for name in (*checksums, RUN_RECORD.name)]
 
 
-def _made(product: Product, finished: Finished) -> bytes:
+def _content_of(product: Product, finished: Finished) -> bytes:
     """A product's content, for which some need room for temporary files."""
     try:
         return product.make(finished)

@@ -17,7 +17,7 @@ from dashboard.detector.tiling import Box
 CLASSES = (Verdict.HARDWARE, Verdict.NATURAL, Verdict.ARTEFACT)
 
 
-def judged(finished: Finished) -> list[tuple[Detection, Verdict, Box]]:
+def classed_boxes(finished: Finished) -> list[tuple[Detection, Verdict, Box]]:
     """The places that have a class, with their boxes within the scene."""
     size = finished.scene.width, finished.scene.height
     found = ((one, finished.decision(one).verdict) for one in finished.detections)
@@ -37,7 +37,7 @@ def coco(finished: Finished, origin: Mapping[str, Any]) -> str:
             "iscrowd": 0,
             "attributes": {"rank": one.rank, "name": finished.decision(one).name},
         }
-        for number, (one, said, box) in enumerate(judged(finished), start=1)
+        for number, (one, said, box) in enumerate(classed_boxes(finished), start=1)
     ]
     image = {"id": 1, "file_name": scene.name, "width": scene.width, "height": scene.height}
     record = {
@@ -62,7 +62,7 @@ def yolo(finished: Finished) -> bytes:
     lines = [
         f"{CLASSES.index(said)} {x / scene.width:.8f} {y / scene.height:.8f} "
         f"{box.width / scene.width:.8f} {box.height / scene.height:.8f}\n"
-        for _, said, box in judged(finished)
+        for _, said, box in classed_boxes(finished)
         for x, y in (box.centre,)
     ]
     names = "".join(f"  {number}: {verdict.value}\n" for number, verdict in enumerate(CLASSES))

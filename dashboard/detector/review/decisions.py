@@ -135,7 +135,7 @@ class Decision:
         )
 
 
-def decided(entries: Iterable[Entry]) -> dict[Place, Decision]:
+def decisions_of(entries: Iterable[Entry]) -> dict[Place, Decision]:
     """The decisions that entries come to, oldest first; undone ones do not count."""
     found: dict[Place, Decision] = {}
     for entry in entries:

@@ -50,7 +50,7 @@ def read_verdicts(content: bytes, detections: Sequence[Detection]) -> Returned:
         OptionError: it is no such table, or a row of it cannot be read.
     """
     whole = _text(content)
-    text, delimiter = _delimited(whole)
+    text, delimiter = _split_delimiter(whole)
     before = whole.count("\n") - text.count("\n")
     changes, strangers = [], 0
     for number, row in _rows(text, delimiter):
@@ -90,7 +90,7 @@ def _text(content: bytes) -> str:
     raise OptionError("this is no table of text; give a detections.csv of Needle's")
 
 
-def _delimited(text: str) -> tuple[str, str]:
+def _split_delimiter(text: str) -> tuple[str, str]:
     """The table without the line that names its delimiter, and the delimiter."""
     text = text.lstrip("\r\n")
     named = re.match(r'"?sep=(.)"?\r?\n', text, re.IGNORECASE)

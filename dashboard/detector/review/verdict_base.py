@@ -70,7 +70,7 @@ DROP TABLE before;
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[sqlite3.Connection]:
+def connection(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection to the file, made where there is none, with tables of this version.
 
     Raises:

@@ -21,7 +21,7 @@ from dashboard.detector.review.decisions import (
     Place,
     Subject,
     Verdict,
-    decided,
+    decisions_of,
 )
 from dashboard.detector.system.home import needle_home
 
@@ -74,11 +74,11 @@ class Verdicts:
         Raises:
             StoreError: the file cannot be read.
         """
-        return decided(self.history(subject))
+        return decisions_of(self.history(subject))
 
     def history(self, subject: Subject, place: Place | None = None) -> list[Entry]:
         """Everything that was ever said, oldest first; of one place where it is given."""
-        with verdict_base.opened(self.path) as base:
+        with verdict_base.connection(self.path) as base:
             return list(_read(base, subject, place))
 
     def since(self, subject: Subject, revision: int) -> tuple[int, dict[Place, Decision]]:
@@ -86,7 +86,7 @@ class Verdicts:
 
         A place about which nothing holds any more is given without a verdict and words.
         """
-        with verdict_base.opened(self.path) as base:
+        with verdict_base.connection(self.path) as base:
             newest = base.execute("SELECT max(id) FROM actions WHERE scene = ?", (subject.scene,))
             known = int(newest.fetchone()[0] or 0)
             if known <= revision:
@@ -94,7 +94,7 @@ class Verdicts:
             named = {"scene": subject.scene, "since": revision}
             entries = list(_entries(base, READ.format(where=CHANGED), named))
         blank = {entry.place: Decision(entry.place) for entry in entries}
-        return known, blank | decided(entries)
+        return known, blank | decisions_of(entries)
 
     def decide(
         self, subject: Subject, changes: Iterable[tuple[Place, Change]], by: By | str
@@ -108,12 +108,12 @@ class Verdicts:
             StoreError: the file cannot be written.
         """
         by = By(by) if isinstance(by, str) else by
-        with verdict_base.opened(self.path) as base, verdict_base.writing(base):
-            if _taken(base, by):
+        with verdict_base.connection(self.path) as base, verdict_base.writing(base):
+            if _already_done(base, by):
                 return []
             fresh: dict[Place, Change] = {}
             for place, change in dict(changes).items():
-                now = decided(_read(base, subject, place)).get(place, Decision(place))
+                now = decisions_of(_read(base, subject, place)).get(place, Decision(place))
                 new = change.without(now.note, now.name, now.verdict_of(by.reviewer))
                 if new != Change():
                     fresh[place] = new
@@ -125,8 +125,8 @@ class Verdicts:
 
         What anybody has said of one of them since goes on to count. None where nothing is left.
         """
-        with verdict_base.opened(self.path) as base, verdict_base.writing(base):
-            if _taken(base, by):
+        with verdict_base.connection(self.path) as base, verdict_base.writing(base):
+            if _already_done(base, by):
                 return []
             asked = {"scene": subject.scene, "session": by.session, "undone": undone}
             last = base.execute(LAST, asked).fetchone()
@@ -138,7 +138,7 @@ class Verdicts:
         return places
 
 
-def _taken(base: sqlite3.Connection, by: By) -> bool:
+def _already_done(base: sqlite3.Connection, by: By) -> bool:
     """True where the action under this ticket was done before."""
     if by.ticket is None:
         return False

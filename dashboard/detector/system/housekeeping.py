@@ -76,7 +76,7 @@ def bound(folder: Path, kept: Path) -> None:
     Args:
         kept: the entry that stays, whatever it takes.
     """
-    found = [(_used(path), size_of(path), path) for path in _entries(folder)]
+    found = [(_last_used(path), size_of(path), path) for path in _entries(folder)]
     total, limit = sum(size for _, size, _ in found), cache_limit()
     for _, size, path in sorted(found):
         if total <= limit:
@@ -103,7 +103,7 @@ def _entries(folder: Path) -> list[Path]:
         return []
 
 
-def _used(path: Path) -> float:
+def _last_used(path: Path) -> float:
     """When an entry, or the newest thing in it, was of use last."""
     times = [0.0]
     for one in [path, *path.glob("*")] if path.is_dir() else [path]:
@@ -114,7 +114,7 @@ def _used(path: Path) -> float:
 
 
 def _old(path: Path) -> bool:
-    age = time.time() - _used(path)
+    age = time.time() - _last_used(path)
     return age > (DAY if path.name.startswith(".") else UNUSED_DAYS * DAY)
 
 

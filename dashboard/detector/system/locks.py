@@ -27,7 +27,7 @@ class Lock:
             path: a file in an existing folder, made for the time of the work and removed after it.
         """
         file = path.open("ab")
-        if _taken(file) and _same(file, path):
+        if _try_lock(file) and _same(file, path):
             return cls(path, file)
         file.close()
         return None
@@ -73,7 +73,7 @@ class Pin:
         self._file: BinaryIO | None = None
         with suppress(OSError):
             self._file = path.open("rb")
-            _shared(self._file)
+            _lock_shared(self._file)
 
     def release(self) -> None:
         """Lets it go."""
@@ -103,7 +103,7 @@ def in_use(path: Path) -> bool:
     return False
 
 
-def _shared(file: BinaryIO) -> None:
+def _lock_shared(file: BinaryIO) -> None:
     with suppress(ImportError):  # Windows
         import fcntl
 
@@ -118,7 +118,7 @@ def _same(file: BinaryIO, path: Path) -> bool:
         return False
 
 
-def _taken(file: BinaryIO) -> bool:
+def _try_lock(file: BinaryIO) -> bool:
     """True where the lock was free; the system frees it when the file is closed, however."""
     try:
         import fcntl

@@ -58,12 +58,12 @@ def test_heat_is_brightest_at_the_strongest_and_clear_without_a_score() -> None:
 def test_scores_lie_over_their_ground_and_boxes_around_it() -> None:
     scores = scores_with_a_peak()
     base = np.full((scores.grid.height // 2, scores.grid.width // 2, 3), 90, np.uint8)
-    plain = pictures.heated(base, scores)
+    plain = pictures.draw_scores(base, scores)
     x, y = scores.scored_box(3, 5).centre
     glow = plain.astype(int).sum(axis=2)
     assert glow[int(y / 2), int(x / 2)] == glow.max() > 270
     assert (plain[:, 0] == 90).all(), "no scores there"
-    boxed = pictures.heated(base, scores, [scores.scored_box(3, 5)])
+    boxed = pictures.draw_scores(base, scores, [scores.scored_box(3, 5)])
     changed = np.argwhere((boxed != plain).any(axis=2))
     middle = (changed.min(axis=0) + changed.max(axis=0)) / 2
     np.testing.assert_allclose(middle, [y / 2, x / 2], atol=1.5)

@@ -140,10 +140,10 @@ def test_a_password_is_asked_for_where_there_is_one(monkeypatch: pytest.MonkeyPa
 def test_operators_have_a_password_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEEDLE_OPERATOR_PASSWORD", "haystack")
     with pytest.raises(OptionError, match="needs NEEDLE_PASSWORD"):
-        access.known({}, {})
+        access.visitor_of({}, {})
     monkeypatch.setenv("NEEDLE_PASSWORD", "needles")
     ann, bob = (
-        access.known({"authorization": basic(name, word)}, {})
+        access.visitor_of({"authorization": basic(name, word)}, {})
         for name, word in (("ann", "needles"), ("bob", "haystack"))
     )
     assert ann == access.Visitor("ann", operator=False)
@@ -152,8 +152,8 @@ def test_operators_have_a_password_of_their_own(monkeypatch: pytest.MonkeyPatch)
 
 def test_without_a_password_only_this_machine_is_ones_own() -> None:
     cookies = {access.COOKIE: "me"}
-    assert access.known({}, cookies, "localhost") == access.Visitor("me", operator=True)
-    assert access.known({}, cookies, "0.0.0.0") == access.Visitor("me", operator=False)
+    assert access.visitor_of({}, cookies, "localhost") == access.Visitor("me", operator=True)
+    assert access.visitor_of({}, cookies, "0.0.0.0") == access.Visitor("me", operator=False)
 
 
 def test_who_lets_others_in_without_a_password_is_warned(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ def test_the_distribution_is_that_of_scipy(shape: float, scale: float) -> None:
     ):
         np.testing.assert_allclose(ours(EXCESSES * scale, shape, scale), other(EXCESSES * scale))
     chances = np.array([1.0, 0.5, 1e-6])
-    np.testing.assert_allclose(pareto.exceeded(chances, shape, scale), theirs.isf(chances))
+    np.testing.assert_allclose(pareto.excess_of_chance(chances, shape, scale), theirs.isf(chances))
 
 
 def test_nothing_lies_beyond_an_end() -> None:

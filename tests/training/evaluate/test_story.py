@@ -14,7 +14,7 @@ from tests.detector import rasters
 from tests.models import plain_model
 from training.__main__ import main
 from training.evaluate import story
-from training.evaluate.grounds import calibrated, kinds_of
+from training.evaluate.grounds import calibrate_per_kind, kinds_of
 from training.evaluate.subjects import Labelled
 
 
@@ -38,7 +38,7 @@ def test_the_whole_story_is_told_and_told_again_without_work(
         made.append((name, preset, epochs, len(names)))
         return plain_model(folder / f"{name}.onnx", scenes=names, epochs=float(epochs))
 
-    monkeypatch.setattr(story, "trained", trained)
+    monkeypatch.setattr(story, "train_network", trained)
     command = ["evaluate", "--story", "--scale", "smoke", "--scenes", str(scenes)]
     assert main([*command, "--out", str(tmp_path / "story.json")]) == 0
     assert made == [
@@ -81,7 +81,7 @@ def test_a_stage_is_trained_polluted_exported_and_trained_once(
     scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (known,) = story.polluted_scenes(story.SCALES["smoke"], [str(scenes / "plain-1.png")], tmp_path)
-    target = story.trained("base", "smoke", 1, [known], tmp_path / "models")
+    target = story.train_network("base", "smoke", 1, [known], tmp_path / "models")
     card = read_card(target)
     assert (card.scenes, card.polluted, card.preset) == ((known.picture.name,), True, "smoke")
 
@@ -89,9 +89,9 @@ def test_a_stage_is_trained_polluted_exported_and_trained_once(
         raise AssertionError("it is trained")
 
     monkeypatch.setattr("training.trainer.trainer.train", no_work)
-    assert story.trained("base", "smoke", 1, [known], tmp_path / "models") == target
+    assert story.train_network("base", "smoke", 1, [known], tmp_path / "models") == target
     with pytest.raises(AssertionError):
-        story.trained("base", "smoke", 2, [known], tmp_path / "models")
+        story.train_network("base", "smoke", 2, [known], tmp_path / "models")
 
 
 def test_an_unknown_scale_is_refused() -> None:
@@ -113,7 +113,7 @@ def test_scores_are_measured_among_similar_ground(scene_of: Callable[..., Scene]
     scores = ScoreMap(values, grid, 48)
     kinds = kinds_of(scene, scores)
     assert kinds[10, 5] == kinds[30, 10] != kinds[10, -5]
-    found = calibrated(scores, kinds)
+    found = calibrate_per_kind(scores, kinds)
     assert np.isnan(found.values[0, 0])
     assert found.values[3, 3] > 5 > np.nanmax(found.values[:, -20:])
     assert scores.sigma_of(values[3, 3]) < 1
@@ -125,5 +125,5 @@ def test_a_rare_kind_is_judged_as_the_whole() -> None:
     values = rng.normal(1, 0.1, (grid.rows, grid.cols)).astype(np.float32)
     kinds = np.zeros(values.shape, np.intp)
     kinds[0, :5] = 1
-    found = calibrated(ScoreMap(values, grid, 48), kinds)
+    found = calibrate_per_kind(ScoreMap(values, grid, 48), kinds)
     assert found.values[0, :5] == pytest.approx(ScoreMap(values, grid, 48).sigma_of(values[0, :5]))
