@@ -182,7 +182,7 @@ def test_a_stored_case_is_read_as_it_was_and_a_damaged_one_is_not(
 ) -> None:
     assert run(folder) == 0
     kept = Cases(folder / "report.parts" / "cases")
-    (trial,) = command.labelled([folder / "scenes"])
+    (trial,) = command.labelled_pictures([folder / "scenes"])
     model = Network.load(str(folder / "areas.onnx"))
     case = kept.get(trial.key, model)
     assert case is not None
