@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,8 @@ class Picture:
         ours = self.whole or (source.driver == "JP2OpenJPEG" and _offset(path))
         self._openjpeg = self._by_openjpeg() if ours else None
         self.declares = self._declares()
+        # px of each DN that was taken for nodata though the file does not name it
+        self.blanks: Counter[float] = Counter()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -180,14 +183,27 @@ class Picture:
             raw = luma[raw]
         with np.errstate(over="ignore"):
             dn = raw.astype(self.dtype, copy=False)
+        self._note_beyond(raw, missing)
         missing |= _infinite(dn)
-        return dn, missing if self.declares else missing | (dn == 0)
+        if not self.declares:
+            self.blanks[0.0] += int(np.count_nonzero(dn == 0))
+            missing |= dn == 0
+        return dn, missing
+
+    def _note_beyond(self, raw: Pixels, known: Mask) -> None:
+        """Counts the first of the DN beyond all measurements, which floats alone have."""
+        if np.issubdtype(raw.dtype, np.floating):
+            beyond = raw[_infinite(raw) & np.isfinite(raw) & ~known]
+            if beyond.size:
+                self.blanks[float(beyond[0])] += int(np.count_nonzero(beyond == beyond[0]))
 
     def _luminance(self, raw: Pixels) -> tuple[Pixels, Mask]:
         blank = self._declared_in(raw) if self.declares else raw == 0
         # The colour swaths of HiRISE differ in width: a band without data there is no colour, and
         # would print a false edge into the luminance. In an 8-bit picture 0 is a colour.
         missing = blank.all(axis=0) if raw.dtype == np.uint8 else blank.any(axis=0)
+        if not self.declares:
+            self.blanks[0.0] += int(np.count_nonzero(missing))
         luma = np.zeros(raw.shape[1:], np.float32)
         with np.errstate(over="ignore", invalid="ignore"):
             for band, weight in zip(raw, BT601, strict=True):

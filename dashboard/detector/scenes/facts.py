@@ -41,14 +41,13 @@ def completed(
 ) -> dict[str, Any]:
     """The facts with what the passes found: all of `Scene` but its path."""
     area = facts["width"] * facts["height"]
-    declared, bits = facts["nodata"], facts["bits"]
+    bits = facts["bits"]
     if bits is None:
         whole = np.issubdtype(np.dtype(facts["dtype"]), np.integer)
         bits = max(int(found.largest).bit_length(), 8) if whole else 32
-    if declared is None and nodata:
-        declared = fills.values[0] if fills.values else 0.0
-    return facts | {
-        "nodata": _finite(declared),
+    told = {key: value for key, value in facts.items() if key != "blanks"}
+    return told | {
+        "nodata": _finite(_nodata(facts, fills)) if nodata or facts["declares"] else None,
         "notes": (*facts["notes"], *fills.notes),
         "bits": int(bits),
         "centre": found.centre,
@@ -56,6 +55,16 @@ def completed(
         "stretch": found.stretch,
         "valid_fraction": (area - nodata) / area,
     }
+
+
+def _nodata(facts: dict[str, Any], fills: Fills) -> float | None:
+    """The DN that is nodata: as it is declared, else what was found; None where it is no DN."""
+    if facts["declares"] and facts["nodata"] is not None:
+        return float(facts["nodata"])
+    if fills.values:
+        return fills.values[0]
+    blanks = [(px, dn) for dn, px in facts["blanks"].items() if px]
+    return max(blanks)[1] if blanks else None
 
 
 def _finite(value: float | None) -> float | None:

@@ -158,10 +158,14 @@ class Ground:
 def fills_of(found: list[Suspect], areas: dict[float, int], ground: Ground) -> Fills:
     """Which of the suspects are fill values, given the px of each in solid areas."""
     taken, notes = [], []
+    written = {
+        float(np.float32(value)): value for value in KNOWN_ELSEWHERE
+    }  # before it was rounded
     for one in found:
-        part = f"DN {one.value:.10g} on {one.count / ground.pixels:.1%} of the picture"
+        dn = float(written.get(one.value, one.value))
+        part = f"DN {dn:.10g} on {one.count / ground.pixels:.1%} of the picture"
         if _certain(one, areas[one.value], ground):
-            taken.append(one.value)
+            taken.append(dn)
             notes.append(
                 f"{part} lies far from all others and is taken for nodata; "
                 "if it is ground, set nodata to none"
@@ -169,7 +173,7 @@ def fills_of(found: list[Suspect], areas: dict[float, int], ground: Ground) -> F
         elif areas[one.value] >= LIKELY * ground.pixels:
             notes.append(
                 f"{part} lies in areas of one DN at the end of the range; "
-                f"if it is no ground, set nodata to {one.value:.10g}"
+                f"if it is no ground, set nodata to {dn:.10g}"
             )
     return Fills(tuple(taken), ground.dtype == "uint8", tuple(notes))
 

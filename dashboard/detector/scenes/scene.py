@@ -70,7 +70,7 @@ class Scene:
     bits: int  # significant bits of a DN
     crs: str | None  # WKT
     transform: Affine6 | None  # pixels to map units: a, b, c, d, e, f of an affine matrix
-    nodata: float | None  # DN: declared, or 0 where areas of it were found
+    nodata: float | None  # DN: declared, or found; None where none is, or no DN says it (a mask)
     centre: float  # DN: median of the observed ground
     scale: float  # DN: 1.4826 MAD of the observed ground
     stretch: tuple[float, float]  # DN: its 0.5 and 99.5 percentiles

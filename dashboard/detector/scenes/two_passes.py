@@ -8,6 +8,7 @@ compresses. Overviews and the scene's facts go into the same file.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -110,6 +111,7 @@ class _Layout:
     strips: list[Box]
     by_columns: bool
     facts: dict[str, Any]
+    blanks: Counter[float]  # px of DN taken for nodata, complete when the last strip has come
 
 
 Strip = tuple[Box, NDArray[Any], Mask]
@@ -123,7 +125,8 @@ def _decoded(
         picture = Picture(opened, name, nodata)
         strips = picture.strips()
         facts = facts_of_source(picture, name, digest)
-        yield _Layout(opened.shape, picture.dtype, strips, picture.by_columns, facts)
+        shape = opened.shape
+        yield _Layout(shape, picture.dtype, strips, picture.by_columns, facts, picture.blanks)
         for box in strips:
             yield (box, *picture.read(box))
 
@@ -142,7 +145,7 @@ def _survey(
             _add(survey, copy, *strip)
             report(number / len(survey.strips))
     survey.areas.settle()
-    return survey, layout.facts
+    return survey, layout.facts | {"blanks": layout.blanks}
 
 
 def _add(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
+from rasterio import Affine
 
 from dashboard.detector import Box, OptionError, ScanSettings, Scene, ingest
 from tests.detector import rasters
@@ -52,11 +54,73 @@ def test_a_constant_far_from_all_other_dn_is_nodata(
     scene = scene_of(filled(dtype, *values, **how), **tag)
     assert scene.valid_fraction == pytest.approx(0.8)
     assert len(scene.notes) == len(values)
-    assert f"DN {float(np.float32(values[0])):.10g} on" in " ".join(scene.notes)
+    assert f"DN {values[0]:.10g} on" in " ".join(scene.notes)
     ground = filled(dtype, **how)[80:].astype(np.float64)
     assert scene.centre == pytest.approx(np.median(ground), rel=1e-6)
     assert scene.stretch[0] > ground.min() - 1
     assert scene.stretch[1] < ground.max() + 1
+
+
+LOWEST, DEEPEST = float(np.finfo(np.float32).min), float(np.finfo(np.float64).min)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "tag", "said"),
+    [
+        ("float32", LOWEST, None, LOWEST),
+        ("float32", -LOWEST, None, -LOWEST),
+        ("float32", 1e32, None, float(np.float32(1e32))),
+        ("float32", -1e32, None, float(np.float32(-1e32))),
+        ("float32", -9999, None, -9999),
+        ("float32", 0, None, 0),
+        ("float32", np.nan, None, None),
+        ("float32", np.inf, None, None),
+        ("float32", LOWEST, LOWEST, LOWEST),
+        ("float32", np.nan, np.nan, None),
+        ("float32", LOWEST, -9999, -9999),
+        ("float64", DEEPEST, None, DEEPEST),
+        ("float64", LOWEST, None, LOWEST),
+        ("float64", 1e32, None, 1e32),
+        ("float64", -1e300, None, -1e300),
+        ("float64", np.nan, None, None),
+        ("float64", -32767, None, -32767),
+        ("uint8", 0, None, 0),
+        ("uint8", 0, 7, 7),
+        ("int16", -32767, None, -32767),
+        ("int32", 2147483647, None, 2147483647),
+        ("uint32", 4294967295, None, 4294967295),
+        ("int32", -2147483648, None, -2147483648),
+    ],
+)
+def test_the_nodata_that_is_told_is_the_one_there_is(
+    scene_of: Scenes, dtype: str, value: float, tag: float | None, said: float | None
+) -> None:
+    scene = scene_of(filled(dtype, value), **({} if tag is None else {"nodata": tag}))
+    assert scene.nodata == said
+    if tag != 7:
+        assert scene.valid_fraction == pytest.approx(0.8)
+
+
+def test_a_scene_without_nodata_tells_none(scene_of: Scenes) -> None:
+    pixels = filled("float32")
+    assert scene_of(pixels).nodata is None
+    pixels[200, 200:205] = np.nan  # a hole, and no area
+    assert scene_of(pixels, name="hole.tif").nodata is None
+
+
+def test_what_a_mask_says_is_no_dn(tmp_path: Path) -> None:
+    path, shape = tmp_path / "mask.tif", {"width": 500, "height": 400, "count": 1}
+    shape |= {"transform": Affine(1, 0, 9, 0, -1, 9)}
+    mask = np.full((400, 500), 255, np.uint8)
+    mask[:80] = 0
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(path, "w", driver="GTiff", dtype="uint8", **shape) as out,
+    ):
+        out.write(filled("uint8"), 1)
+        out.write_mask(mask)
+    scene = ingest(path)
+    assert (scene.nodata, scene.valid_fraction) == (None, pytest.approx(0.8))
 
 
 def test_scattered_known_values_are_holes(scene_of: Scenes) -> None:
