@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,16 +17,24 @@ from dashboard.detector import (
     StoreError,
     bound,
     format_of,
+    is_world_file_of,
     needle_home,
 )
 
 DEMO = Path(__file__).resolve().parents[1] / "demo" / "landing-site.jp2"
+Upload = tuple[BinaryIO, str]  # and its name
+
 PIECE = 1 << 20  # bytes of an upload copied at a time
+PLAIN = re.compile(r"\w[\w.() -]{0,150}")  # names that may become one on disk
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".jp2", ".j2k", ".img", ".lbl", ".cub")
 
 
-def stage(upload: BinaryIO, name: str) -> Path:
+def stage(upload: BinaryIO, name: str, beside: Sequence[Upload] = ()) -> Path:
     """The path of an upload copied to disk piece by piece, under the checksum of its content.
+
+    Args:
+        beside: files that were dropped together with it and belong to it; they lie in one folder
+            with it, in which nothing else does.
 
     Raises:
         UnknownFormat: its first bytes are of no picture; nothing is copied.
@@ -38,6 +48,10 @@ def stage(upload: BinaryIO, name: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as work:
             staged = Path(work, "upload")
+            if beside:
+                found = _together(((upload, name), *beside), Path(work, "together"))
+                bound(folder, found.parent)
+                return found
             digest = _copy(upload, staged)
             known = suffix if suffix in SUFFIXES else ""
             found = staged.replace(folder / f"{digest[:16]}{known}")
@@ -47,6 +61,33 @@ def stage(upload: BinaryIO, name: str) -> Path:
         raise StoreError(
             f"{name}: cannot be kept in {folder} ({error.strerror}); make room or set NEEDLE_HOME"
         ) from error
+
+
+def belonging(uploads: Sequence[Upload], picture: Upload) -> list[Upload]:
+    """Those of the uploads that belong to one of them: its world file, or its label's pixels."""
+    return [one for one in uploads if one is not picture and _belongs(one, picture)]
+
+
+def _belongs(one: Upload, picture: Upload) -> bool:
+    name, other = Path(one[1]), Path(picture[1])
+    if is_world_file_of(one[1], picture[1]):
+        return True
+    pair = (name.suffix.lower(), other.suffix.lower())
+    return pair == (".img", ".lbl") and name.stem.lower() == other.stem.lower()
+
+
+def _together(uploads: Sequence[Upload], work: Path) -> Path:
+    """The path of the first of some uploads, in a folder of their own under their checksum."""
+    work.mkdir()
+    plain = all(PLAIN.fullmatch(name) for _, name in uploads)
+    names = [name if plain else f"picture{Path(name).suffix.lower()}" for _, name in uploads]
+    digest = hashlib.sha256()
+    for (upload, _), name in zip(uploads, names, strict=True):
+        digest.update(f"{name} {_copy(upload, work / name)} ".encode())
+    folder = work.parent.parent / f"{digest.hexdigest()[:16]}-together"
+    if not folder.exists():
+        work.rename(folder)
+    return folder / names[0]
 
 
 def _copy(upload: BinaryIO, target: Path) -> str:

@@ -17,6 +17,7 @@ from dashboard.detector.errors import (
 )
 from dashboard.detector.files.formats import BEGINNING, format_of
 from dashboard.detector.files.hirise_archive import fetch
+from dashboard.detector.files.world_files import is_world_file_of
 from dashboard.detector.ground.kinds import ROUGHNESS, Roughness
 from dashboard.detector.ground.survey import Survey, survey
 from dashboard.detector.models.card import ModelCard
@@ -141,6 +142,7 @@ __all__ = [
     "harmless",
     "holdings",
     "ingest",
+    "is_world_file_of",
     "kinds",
     "likeness",
     "list_models",

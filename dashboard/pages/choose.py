@@ -49,16 +49,25 @@ def _uploads() -> list[Choice]:
         "PNG, JPEG, TIFF, JPEG 2000, PDS3 or ISIS cube",
         accept_multiple_files=True,
         key="upload",
-        help="One band or RGB, 8 or 16 bit or float, up to 2 GB.",
+        help="One band or RGB, 8 or 16 bit or float, up to 2 GB; with its world file and .prj, or "
+        "the pixels of its .lbl, where they are dropped together.",
     )
     staged: dict[str, Choice] = st.session_state.setdefault("staged", {})
-    for file in files:
-        if file.file_id not in staged:
+    uploads: list[staging.Upload] = [(file, file.name) for file in files]
+    groups = [staging.belonging(uploads, one) for one in uploads]
+    taken = {id(one) for group in groups for one in group}
+    found = []
+    for file, upload, beside in zip(files, uploads, groups, strict=True):
+        if id(upload) in taken:
+            continue
+        key = " ".join([file.file_id, *(one.file_id for one, _ in beside)])  # type: ignore[attr-defined]
+        if key not in staged:
             try:
-                staged[file.file_id] = Choice(staging.stage(file, file.name), file.name)
+                staged[key] = Choice(staging.stage(*upload, beside), file.name)
             except NeedleError as error:
                 frame.trouble(error)
-    return [staged[file.file_id] for file in files if file.file_id in staged]
+        found += [staged[key]] if key in staged else []
+    return found
 
 
 def _folder() -> Path | None:

@@ -34,9 +34,7 @@ class WorldFile:
 
 def world_file(picture: Path) -> WorldFile | None:
     """What a world file beside a picture says, with the `.prj` there; None where there is none."""
-    suffix = picture.suffix.lower()
-    endings = {f".{SUFFIXES.get(suffix, 'wld')}", f"{suffix}w", ".wld"}
-    found = _beside(picture, endings)
+    found = _beside(picture, _endings(picture))
     transform = _transform(found) if found else None
     if found is None or transform is None:
         return None
@@ -44,6 +42,18 @@ def world_file(picture: Path) -> WorldFile | None:
     crs = _crs(projection) if projection else None
     names = found.name + (f" and {projection.name}" if projection and crs else "")
     return WorldFile(transform, crs, f"placed by {names} beside it")
+
+
+def is_world_file_of(name: str, picture: str) -> bool:
+    """True where a file of this name, beside a picture, says where that lies."""
+    one, other = Path(name), Path(picture)
+    return one.stem == other.stem and one.suffix.lower() in {*_endings(other), ".prj"}
+
+
+def _endings(picture: Path) -> set[str]:
+    """How the names of a picture's world files may end."""
+    suffix = picture.suffix.lower()
+    return {f".{SUFFIXES.get(suffix, 'wld')}", f"{suffix}w", ".wld"}
 
 
 def _beside(picture: Path, endings: set[str]) -> Path | None:

@@ -44,7 +44,7 @@ def by_bounds(
     a, b, c, d, e, f = transform
     if b or d or a <= 0 or e >= 0:
         return transform, None
-    found = _found(transform, size, wkt, label)
+    found = _fit(transform, size, wkt, label)
     if found is None:
         return transform, None
     right, down = (found[2] - c) / a, (found[5] - f) / e
@@ -54,7 +54,7 @@ def by_bounds(
     return found, f"placed by the bounds in its label, {right:.3g} px right, {down:.3g} px down"
 
 
-def _found(transform: Affine6, size: tuple[int, int], wkt: str, label: Numbers) -> Affine6 | None:
+def _fit(transform: Affine6, size: tuple[int, int], wkt: str, label: Numbers) -> Affine6 | None:
     """The transform that the bounds tell; None where they tell none."""
     kind = CRS.from_wkt(wkt).to_dict().get("proj", "longlat")
     if kind in AZIMUTHAL:
@@ -63,7 +63,7 @@ def _found(transform: Affine6, size: tuple[int, int], wkt: str, label: Numbers) 
     if sides is None:
         return None
     exact = _exact(sides, size, label.get(RESOLUTION, 0.0)) if kind in STRAIGHT else None
-    return exact or _snapped(transform, sides, size)
+    return exact or _snap(transform, sides, size)
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _exact(sides: _Sides, size: tuple[int, int], resolution: float) -> Affine6 |
     return None
 
 
-def _snapped(transform: Affine6, sides: _Sides, size: tuple[int, int]) -> Affine6 | None:
+def _snap(transform: Affine6, sides: _Sides, size: tuple[int, int]) -> Affine6 | None:
     """The transform moved by halves of a pixel to rounded bounds; None where they do not tell."""
     a, _, c, _, e, f = transform
     moved = []

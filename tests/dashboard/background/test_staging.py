@@ -5,11 +5,16 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from dashboard.background import staging
-from dashboard.detector import OptionError, SceneNotFound, StoreError, UnknownFormat
+from dashboard.detector import OptionError, SceneNotFound, StoreError, UnknownFormat, ingest
+from dashboard.pages import choose
+from tests.detector import rasters
+from tests.detector.files.test_planetary_formats import pds3
+from tests.detector.files.test_world_files import PLACE, laid
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -54,6 +59,97 @@ def test_an_upload_that_breaks_off_leaves_nothing(home: Path) -> None:
     with pytest.raises(StoreError, match=r"a.png: cannot be kept .*No space left"):
         staging.stage(Broken(PNG + bytes(5 << 20)), "a.png")
     assert list((home / "uploads").iterdir()) == []
+
+
+def dropped(folder: Path, *names: str) -> list[staging.Upload]:
+    return [(io.BytesIO((folder / name).read_bytes()), name) for name in names]
+
+
+def together(folder: Path, *names: str) -> Path:
+    """The path of the first upload of some that are dropped together."""
+    uploads = dropped(folder, *names)
+    return staging.stage(*uploads[0], staging.belonging(uploads, uploads[0]))
+
+
+def test_a_world_file_that_is_dropped_with_its_picture_places_it(tmp_path: Path) -> None:
+    laid(tmp_path, "a.png", ".pgw")
+    scene = ingest(together(tmp_path, "a.png", "a.pgw", "a.prj"))
+    assert scene.transform == pytest.approx(tuple(PLACE)[:6])
+    assert scene.crs is not None
+    assert "placed by a.pgw and a.prj" in scene.notes[-1]
+    for alone in (together(tmp_path, "a.png"), staging.stage(*dropped(tmp_path, "a.png")[0])):
+        assert ingest(alone).transform is None
+
+
+def test_what_was_dropped_together_lies_apart_from_all_else(tmp_path: Path, home: Path) -> None:
+    laid(tmp_path, "a.png", ".pgw")
+    first = together(tmp_path, "a.png", "a.pgw", "a.prj")
+    assert together(tmp_path, "a.png", "a.pgw", "a.prj") == first
+    assert sorted(one.name for one in first.parent.iterdir()) == ["a.pgw", "a.png", "a.prj"]
+    assert list((home / "uploads").iterdir()) == [first.parent]
+    other = together(tmp_path, "a.png", "a.pgw")
+    assert other.parent != first.parent
+    assert ingest(other).crs is None
+
+
+@pytest.mark.parametrize("stem", ["../../evil", "a/b", "火星", "new\nline", ".hidden"])
+def test_no_name_that_is_dropped_with_another_becomes_a_path(
+    tmp_path: Path, home: Path, stem: str
+) -> None:
+    laid(tmp_path, "a.png", ".pgw")
+    uploads = [
+        (one, f"{stem}{Path(name).suffix}") for one, name in dropped(tmp_path, "a.png", "a.pgw")
+    ]
+    path = staging.stage(*uploads[0], staging.belonging(uploads, uploads[0]))
+    assert path.parent.parent == home / "uploads"
+    assert len(list(path.parent.iterdir())) == 2
+    assert ingest(path).transform is not None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "belongs"),
+    [
+        ("a.pgw", "a.png", True),
+        ("a.PRJ", "a.png", True),
+        ("a.tfw", "a.tif", True),
+        ("a.wld", "a.jp2", True),
+        ("map.img", "MAP.LBL", True),
+        ("a.tfw", "a.png", False),
+        ("b.pgw", "a.png", False),
+        ("a.jpg", "a.png", False),
+        ("a.png", "a.pgw", False),
+    ],
+)
+def test_what_belongs_together(one: str, other: str, belongs: bool) -> None:
+    uploads = [(io.BytesIO(), name) for name in (one, other)]
+    assert staging.belonging(uploads, uploads[1]) == uploads[:1] * belongs
+
+
+def test_a_label_that_is_dropped_with_its_pixels_is_read(tmp_path: Path) -> None:
+    pixels = rasters.ground(300, 400)
+    (tmp_path / "map.lbl").write_bytes(pds3(pixels, '"MAP.IMG"'))
+    (tmp_path / "map.img").write_bytes(pixels.tobytes())
+    scene = ingest(together(tmp_path, "map.lbl", "map.img"))
+    assert scene.driver == "PDS"
+    with pytest.raises(UnknownFormat, match="label whose pixels lie in"):
+        ingest(together(tmp_path, "map.lbl"))
+
+
+def test_the_page_takes_what_belongs_together_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laid(tmp_path, "a.png", ".pgw")
+    laid(tmp_path, "b.png", ".wld", crs=False)
+    files = []
+    for upload, name in dropped(tmp_path, "a.pgw", "b.png", "a.png", "a.prj"):
+        upload.name, upload.file_id = name, name  # type: ignore[attr-defined]
+        files.append(upload)
+    page = SimpleNamespace(session_state={}, file_uploader=lambda *_, **__: files)
+    monkeypatch.setattr(choose, "st", page)
+    found = choose._uploads()
+    assert [one.name for one in found] == ["b.png", "a.png"]
+    assert [ingest(one.path).crs is None for one in found] == [True, False]
+    assert choose._uploads() == found
 
 
 def test_the_operators_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
