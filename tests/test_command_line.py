@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 from dashboard.__main__ import main
 from dashboard.detector import Change, Subject, Verdict, Verdicts, list_scans
 from dashboard.detector.models import devices
+from dashboard.detector.products import products
 from tests.detector import rasters
 from tests.models import area_model, plain_model
 
@@ -301,6 +303,7 @@ def test_a_scan_carries_what_this_home_knows_of_the_scene(tmp_path: Path) -> Non
     with (out / "detections.csv").open() as table:
         best = next(csv.DictReader(table))
     assert best["verdict"] == ""
+    assert not any((out / name).exists() for name in products.REVIEWED)
     subject = Subject(store.record.scene_sha256, store.record.model_sha256)
     said = Change(Verdict.HARDWARE, "a note", "a name")
     Verdicts().decide(subject, [((float(best["x"]), float(best["y"])), said)], "ann")
@@ -311,4 +314,18 @@ def test_a_scan_carries_what_this_home_knows_of_the_scene(tmp_path: Path) -> Non
     assert told == ["hardware", "a note", "a name", "ann"]
     first = json.loads((out / "detections.geojson").read_text())["features"][0]["properties"]
     assert (first["verdict"], first["name"]) == ("hardware", "a name")
-    assert json.loads((out / "run.json").read_text())["reviewed"]["hardware"] == 1
+    record = json.loads((out / "run.json").read_text())
+    assert record["reviewed"]["hardware"] == 1
+    boxes = json.loads((out / "verdicts.coco.json").read_text())["annotations"]
+    assert [one["attributes"]["name"] for one in boxes] == ["a name"]
+    with zipfile.ZipFile(out / "verdicts.yolo.zip") as archive:
+        assert archive.read("labels/scene.txt").count(b"\n") == 1
+    assert "<kml" in (out / "confirmed.kml").read_text()
+    assert set(products.REVIEWED) < set(record["sha256"])
+    Verdicts().decide(
+        subject, [((float(best["x"]), float(best["y"])), Change(Verdict(""), "", ""))], "ann"
+    )
+    assert main(["batch", str(picture), "--out", str(tmp_path), *command[4:]]) == 0
+    assert not list((tmp_path / "scene").glob("verdicts.*"))
+    assert main(command) == 0
+    assert json.loads((out / "verdicts.coco.json").read_text())["annotations"] == []

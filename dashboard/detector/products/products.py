@@ -243,14 +243,8 @@ PRODUCTS = (
         lambda f: report(f, run_record(f, {})).encode(),
     ),
 )
-ON_DEMAND = (
-    "detections.gpkg",
-    "tiles.zip",
-    "report.html",
-    "confirmed.kml",
-    "verdicts.coco.json",
-    "verdicts.yolo.zip",
-)  # the page makes them when asked
+REVIEWED = ("confirmed.kml", "verdicts.coco.json", "verdicts.yolo.zip")  # empty without verdicts
+ON_DEMAND = ("detections.gpkg", "tiles.zip", "report.html", *REVIEWED)  # the page makes them then
 IN_FOLDER = tuple(product for product in PRODUCTS if product.name not in ON_DEMAND)
 QUICK = ("detections.csv", "detections.geojson")  # the rest of a whole scene takes long to make
 
@@ -283,17 +277,26 @@ def write_results(folder: Path, finished: Finished) -> list[Path]:
     """The files of a finished scan, written to `folder`; `run.json` last.
 
     Each file takes its name when it is whole, and `run.json` holds the checksums of the others.
+    Where a place has a verdict, or those of an earlier run lie there, the products of verdicts
+    are among them.
 
     Raises:
         StoreError: the folder cannot be written.
     """
     checksums = {}
-    for product in IN_FOLDER:
+    for product in (*IN_FOLDER, *_reviewed_products(folder, finished)):
         data = _content_of(product, finished)
         _write(folder / product.name, data)
         checksums[product.name] = checksum(data)
     _write(folder / RUN_RECORD.name, run_json(finished, checksums))
     return [folder / name for name in (*checksums, RUN_RECORD.name)]
+
+
+def _reviewed_products(folder: Path, finished: Finished) -> list[Product]:
+    """The products of verdicts that a folder is to hold."""
+    wanted = any(finished.decision(found).verdict for found in finished.detections)
+    known = [product for product in PRODUCTS if product.name in REVIEWED]
+    return [product for product in known if wanted or (folder / product.name).exists()]
 
 
 def _content_of(product: Product, finished: Finished) -> bytes:
