@@ -30,7 +30,7 @@ def points_of(done: Finished) -> Iterator[tuple[float, float, int]]:
     base.close()
 
 
-def in_scores(done: Finished, folder: Path) -> tuple[float, float]:
+def in_scores(folder: Path) -> tuple[float, float]:
     """Where the strongest score lies in the map's coordinates: the middle of its pixel."""
     with rasterio.open(folder / "scores.tif") as scores:
         values = scores.read(1)

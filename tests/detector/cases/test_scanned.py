@@ -148,7 +148,7 @@ def test_without_a_place_all_lie_in_one_plane(cases: Path, tmp_path: Path, name:
     plane = (OBJECT[0], -OBJECT[1])
     assert next(points_of(done)) == (*plane, -1)
     assert in_tiles(done, found) == pytest.approx(plane)
-    assert in_scores(done, tmp_path) == pytest.approx(plane, abs=4)
+    assert in_scores(tmp_path) == pytest.approx(plane, abs=4)
     assert found.lon is None
     with rasterio.open(tmp_path / "scores.tif") as scores:
         assert scores.crs is None
