@@ -163,7 +163,7 @@ def _folder(text: str) -> Path:
 
 def _settings(options: argparse.Namespace) -> ScanSettings:
     known = vars(options)
-    return ScanSettings(**{one.name: known[one.name] for one in fields(ScanSettings)})
+    return ScanSettings(**{option.name: known[option.name] for option in fields(ScanSettings)})
 
 
 class OneLineParser(argparse.ArgumentParser):

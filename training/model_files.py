@@ -36,7 +36,9 @@ def graph_of(path: Path) -> tuple[onnx.ModelProto, ModelCard]:
         graph = onnx.load(path)
     except Exception as error:  # protobuf's own, which onnx does not name
         raise ModelError(f"{path.name}: not a network") from error
-    return graph, ModelCard.from_metadata({one.key: one.value for one in graph.metadata_props})
+    return graph, ModelCard.from_metadata(
+        {entry.key: entry.value for entry in graph.metadata_props}
+    )
 
 
 def git_revision() -> str:

@@ -56,7 +56,7 @@ class Truth:
         """The contents of `STEM.truth.json`."""
         record = {
             "scene": self.scene,
-            "objects": [one.record() for one in self.objects],
+            "objects": [known.record() for known in self.objects],
             "ignore": [list(box) for box in self.ignore],
         }
         return json.dumps(record, indent=1) + "\n"
@@ -90,7 +90,7 @@ def truth_of(picture: Path, scene: Scene) -> Truth | None:
         record = json.loads(path.read_text(encoding="utf-8"))
         if path.suffix == ".geojson":
             return _from_map(record, scene)
-        objects = tuple(_object_of(one) for one in record["objects"])
+        objects = tuple(_object_of(entry) for entry in record["objects"])
         return Truth(scene.name, objects, tuple(map(_box, record.get("ignore", ()))))
     except SceneError as error:
         raise SceneError(f"{path.name}: {error}") from error

@@ -136,8 +136,8 @@ def zooms(shown: Triptych, scene: Scene, factors: Sequence[int] = (1, 2, 4)) -> 
         part, scored = side // factor, shown.scored.width
         start, edge = (side - part) // 2, factor * ((side - scored) // 2 - (side - part) // 2)
         crops = [
-            one[start : start + part, start : start + part].repeat(factor, 0).repeat(factor, 1)
-            for one in _parts(shown, scene)
+            picture[start : start + part, start : start + part].repeat(factor, 0).repeat(factor, 1)
+            for picture in _parts(shown, scene)
         ]
         for crop in crops:
             if edge > 1:
@@ -158,7 +158,7 @@ def _parts(shown: Triptych, scene: Scene) -> list[Bytes]:
 
 def _row(parts: Sequence[Bytes]) -> Bytes:
     gap = np.full((parts[0].shape[0], GAP, 3), 20, np.uint8)
-    return np.concatenate([one for part in parts for one in (part, gap)][:-1], axis=1)
+    return np.concatenate([picture for part in parts for picture in (part, gap)][:-1], axis=1)
 
 
 def around(scene: Scene, box: Box) -> Bytes:

@@ -51,21 +51,21 @@ def _ranges(finished: Finished, wanted: Filter) -> Filter:
     if not st.toggle("Size and brightness", value=wanted.measures, key="filter_measures"):
         return replace(wanted, sigma=sigma, size=None, brightness=None)
     with st.spinner("Measuring"):
-        measured = [one for one in desks.measures(finished).values() if one]
+        measured = [measure for measure in desks.measures(finished).values() if measure]
     if len(measured) < 2:
         frame.quiet("Nothing here stands out enough to be measured.")
         return replace(wanted, sigma=sigma, size=None, brightness=None)
     metre = finished.scene.pixel_size
     unit, scale = ("%.1f m", metre) if metre else ("%.0f px", 1.0)
-    size = _range("Length", [one.length for one in measured], wanted.size, scale, unit)
-    bright = [one.brightness for one in measured]
+    size = _range("Length", [measure.length for measure in measured], wanted.size, scale, unit)
+    bright = [measure.brightness for measure in measured]
     brightness = _range("Against the ground", bright, wanted.brightness, 100.0, "%.0f %%")
     # With the toggle on, places that cannot be measured are left out.
     return replace(wanted, sigma=sigma, size=size or _ends(measured), brightness=brightness)
 
 
 def _ends(measured: list[Measure]) -> tuple[float, float]:
-    lengths = [one.length for one in measured]
+    lengths = [measure.length for measure in measured]
     return min(lengths), max(lengths)
 
 

@@ -198,7 +198,10 @@ def _extent(name: str, finished: Finished) -> str:
         return f"{finished.coverage.words}."
     said = [found for found in finished.detections if finished.decision(found).verdict]
     counted = {
-        "confirmed.kml": ([one for one in said if _only_confirmed(one, finished)], "place"),
+        "confirmed.kml": (
+            [detection for detection in said if _only_confirmed(detection, finished)],
+            "place",
+        ),
         "verdicts.coco.json": (said, "verdict"),
         "verdicts.yolo.zip": (said, "verdict"),
         "tiles.csv": (finished.flagged, "row"),

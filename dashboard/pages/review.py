@@ -57,7 +57,9 @@ def _sheet(scan: state.Opened, finished: Finished, found: list[Detection]) -> No
         about=f"{store.scene_name}, {store.model_name}, stride {store.stride} px",
         threshold=_threshold(finished),
         nothing=_nothing(finished),
-        kinds=_kinds(store.key, store.done, tuple(one.place for one in found), scan, found),
+        kinds=_kinds(
+            store.key, store.done, tuple(detection.place for detection in found), scan, found
+        ),
         go=st.session_state.get(GO, (0, None)),
     )
     viewer.review(layers, asked, listed, on_why=_explain)
@@ -100,7 +102,7 @@ def _to_bar(scan: state.Opened, sigma: float) -> None:
     """Goes to what a bar of the histogram stands for, where it lies beyond the threshold."""
     found = desks.passing_filter(scan, scan.at(state.sigma()))
     if found and sigma >= state.sigma():
-        nearest = min(found, key=lambda one: abs(one.sigma - sigma))
+        nearest = min(found, key=lambda detection: abs(detection.sigma - sigma))
         number, _ = st.session_state.get(GO, (0, None))
         st.session_state[GO] = (number + 1, nearest.place)
 
@@ -112,7 +114,9 @@ def _explain(place: Place) -> None:
 def _why(scan: state.Opened, finished: Finished) -> None:
     """Why the place that was asked about was flagged."""
     place = st.session_state.get(WHY)
-    chosen = next((one for one in finished.detections if one.place == place), None)
+    chosen = next(
+        (detection for detection in finished.detections if detection.place == place), None
+    )
     if chosen is None:
         return
     st.subheader(f"Why place {chosen.rank}")

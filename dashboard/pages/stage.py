@@ -23,7 +23,7 @@ OUTLINED = 40  # strongest places drawn on the picture; more would hide it
 def stage(job: Job | None, planned: Plan | None) -> None:
     """The picture: being read, as it is, or with the scores growing over it."""
     watched = scans_watched()
-    running = next((one for one in watched if one.active), None)
+    running = next((job for job in watched if job.active), None)
     running = running or next(iter(state.worker().scans()), None)
     stopped = last_stopped()
     if running and running.settings:
@@ -35,10 +35,10 @@ def stage(job: Job | None, planned: Plan | None) -> None:
     if stopped and stopped.learning and stopped.scene:
         _show_stopped_learning(stopped, stopped.learning, stopped.scene)
         return
-    for one in watched:
-        if one.error:
-            frame.trouble(one.error)
-    done = next((one.store for one in watched if one.state is State.DONE and one.store), None)
+    for ended in watched:
+        if ended.error:
+            frame.trouble(ended.error)
+    done = next((job.store for job in watched if job.state is State.DONE and job.store), None)
     if done:
         _on_end(done)
     elif job and job.active:
@@ -120,7 +120,7 @@ def _draw_progress(scene: Scene, store: ScanStore | None) -> None:
     if store:
         scores = store.scores()
         found = find(scores, top=OUTLINED_EARLY) if scores.scored > 20 else []
-        picture = pictures.draw_scores(picture, scores, [one.box for one in found])
+        picture = pictures.draw_scores(picture, scores, [detection.box for detection in found])
     st.image(picture)
     frame.quiet("Bright: surprising ground. Outlined: the strongest places so far.")
 
@@ -185,7 +185,9 @@ def _on_end(store: ScanStore) -> None:
     if st.button("Review", type="primary", key="to_review"):
         open_review(store)
     picture = state.overview(scene.sha256, PREVIEW, scene)
-    st.image(pictures.draw_scores(picture, scores, [one.box for one in found[:OUTLINED]]))
+    st.image(
+        pictures.draw_scores(picture, scores, [detection.box for detection in found[:OUTLINED]])
+    )
     frame.quiet("Bright: surprising ground. Outlined: the strongest places.")
 
 

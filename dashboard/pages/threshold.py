@@ -62,10 +62,10 @@ def _histogram(asked: tuple[str, int, str, float], unit: str, _sigmas: SigmaMap)
 
 def _artefacts(finished: Finished) -> None:
     """How many places may be the camera's or the file's, and the choice to see them."""
-    reasons = Counter(why for one in finished.every for why in one.artefacts)
+    reasons = Counter(why for detection in finished.every for why in detection.artefacts)
     if not reasons:
         return
-    number = sum(bool(one.artefacts) for one in finished.every)
+    number = sum(bool(detection.artefacts) for detection in finished.every)
     named = ", ".join(f"{why} {count:,}" for why, count in reasons.most_common())
     st.toggle(
         f"Show {frame.count(number, 'likely artefact')}",

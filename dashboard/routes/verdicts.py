@@ -116,11 +116,11 @@ def _file(request: Request, asked: Mapping[str, Any]) -> Response:
     if not isinstance(actions, list) or len(actions) > MOST_ACTIONS:
         raise Refused(f"at most {MOST_ACTIONS} actions are filed at once")
     done, refused = [], []
-    for one in actions:
+    for given in actions:
         try:
-            action = action_of(one, asked["session"], store)
+            action = action_of(given, asked["session"], store)
         except Refused as error:
-            refused.append({"id": str(one.get("id", "")), "why": str(error)})
+            refused.append({"id": str(given.get("id", "")), "why": str(error)})
             continue
         action.file(subject, verdicts)
         done.append(action.by.ticket)
@@ -136,7 +136,7 @@ def action_of(said: Mapping[str, Any], session: object, store: ScanStore) -> Act
     """
     ticket, undoes = said.get("id"), said.get("undoes")
     ids = [session, ticket] + ([undoes] if undoes is not None else [])
-    if not all(isinstance(one, str) and ID.fullmatch(one) for one in ids):
+    if not all(isinstance(name, str) and ID.fullmatch(name) for name in ids):
         raise Refused("an action needs an id and a session of 8 to 64 letters and digits")
     reviewer = _words(said, "reviewer", LONGEST_NAME)
     if not reviewer:
@@ -180,11 +180,14 @@ def _places(said: Mapping[str, Any], store: ScanStore) -> tuple[Place, ...]:
 
 def _news(store: ScanStore, since: int) -> dict[str, Any]:
     revision, changed = Verdicts().since(Subject.of(store), since)
-    return {"revision": revision, "places": [_facts(one) for one in changed.values()]}
+    return {"revision": revision, "places": [_facts(decision) for decision in changed.values()]}
 
 
 def _facts(decision: Decision) -> dict[str, Any]:
-    opinions = [[one.reviewer, one.verdict, one.made, one.action] for one in decision.opinions]
+    opinions = [
+        [opinion.reviewer, opinion.verdict, opinion.made, opinion.action]
+        for opinion in decision.opinions
+    ]
     said = {"opinions": opinions, "note": decision.note, "name": decision.name}
     return {"x": decision.place[0], "y": decision.place[1], "action": decision.action} | said
 

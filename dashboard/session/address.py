@@ -29,7 +29,7 @@ def scan_of_address() -> ScanStore | None:
     found = scan_of_key(asked.get("scan"))
     names = {part: asked[part] for part in ("scene", "model") if part in asked}
     if found is None and names:
-        found = next((one for one in list_scans() if one.done and _is(one, names)), None)
+        found = next((store for store in list_scans() if store.done and _is(store, names)), None)
     if found is None and (names or "scan" in asked):
         what = " with ".join(names.values()) or asked["scan"]
         st.session_state.setdefault(STRANGER, f"The address names a scan that is not here: {what}.")

@@ -65,9 +65,9 @@ def passing_filter(scan: state.Opened, finished: Finished) -> list[Detection]:
     if wanted == Filter():
         return finished.detections
     measured = measures(finished) if wanted.measures else {}
-    found = [one for one in finished.detections if _passes(one, wanted, measured)]
+    found = [detection for detection in finished.detections if _passes(detection, wanted, measured)]
     if wanted.ground:
-        found = [one for one in found if scan.roughness(one) in wanted.ground]
+        found = [detection for detection in found if scan.roughness(detection) in wanted.ground]
     return found
 
 

@@ -108,13 +108,13 @@ def _ground(layers: Layers) -> dict[str, Any]:
 def _places(listed: Listed, layers: Layers) -> dict[str, Any]:
     finds = listed.finds
     return {
-        "x": [one.x for one in finds],
-        "y": [one.y for one in finds],
-        "row": [one.row for one in finds],
-        "col": [one.col for one in finds],
-        "rank": [one.rank for one in finds],
-        "sigma": [round(one.sigma, 3) for one in finds],
-        "may": [", ".join(one.artefacts) for one in finds],
+        "x": [detection.x for detection in finds],
+        "y": [detection.y for detection in finds],
+        "row": [detection.row for detection in finds],
+        "col": [detection.col for detection in finds],
+        "rank": [detection.rank for detection in finds],
+        "sigma": [round(detection.sigma, 3) for detection in finds],
+        "may": [", ".join(detection.artefacts) for detection in finds],
         "kinds": [{"members": kind.members, "best": kind.best} for kind in listed.kinds],
         "first": first_looks(len(finds), listed.kinds) if listed.kinds else [],
         "about": listed.about,

@@ -98,9 +98,9 @@ class Case:
         """The case of a stored file."""
         values: dict[str, Any] = json.loads(text)
         values["subject"] = Subject(**values["subject"])
-        values["worst"] = tuple(FalseAlarm(**one) for one in values["worst"])
+        values["worst"] = tuple(FalseAlarm(**value) for value in values["worst"])
         values["objects"] = tuple(
-            Outcome(**one | {"box": Box(*one["box"])}) for one in values["objects"]
+            Outcome(**value | {"box": Box(*value["box"])}) for value in values["objects"]
         )
         for field in fields(cls):
             if isinstance(values[field.name], list):
@@ -126,8 +126,11 @@ def case_of(
     detections = measured.find(top=EVERY) if measured else find(scores, top=EVERY)
     judged = judge(detections, truth)
     histogram = scores.histogram(BINS)
-    worst = [FalseAlarm(one.x, one.y, one.rank, one.sigma) for one in judged.false[:WORST]]
-    middles = [one.box.centre for one in judged.objects] + [(one.x, one.y) for one in worst]
+    worst = [
+        FalseAlarm(alarm.x, alarm.y, alarm.rank, alarm.sigma) for alarm in judged.false[:WORST]
+    ]
+    middles = [outcome.box.centre for outcome in judged.objects]
+    middles += [(alarm.x, alarm.y) for alarm in worst]
     return Case(
         subject=subject,
         contestant=contestant.name,
@@ -136,7 +139,7 @@ def case_of(
         seconds=scored.seconds,
         scored=scores.scored,
         flagged=(measured or scores).count_above(SIGMA),
-        places=sum(one.sigma > SIGMA for one in detections),
+        places=sum(detection.sigma > SIGMA for detection in detections),
         false=judged.false_beyond,
         mean=scores.mean,
         std=scores.std,

@@ -90,8 +90,8 @@ def evaluate(settings: EvaluateSettings, track: Track = iter) -> list[Path]:
 def contestants_of(settings: EvaluateSettings) -> list[Contestant]:
     """The contestants that the settings name, the models first."""
     loaded = [Network.load(name, settings.stride, settings.device) for name in settings.models]
-    networks = [replace(one, rule=rule) for one in loaded for rule in settings.rules]
-    adapted = [Adapted(one, settings.device) for one in networks] if settings.adapt else []
+    networks = [replace(network, rule=rule) for network in loaded for rule in settings.rules]
+    adapted = [Adapted(network, settings.device) for network in networks] if settings.adapt else []
     return [*networks, *adapted, *(peers() if settings.peers else [])]
 
 
@@ -139,7 +139,7 @@ def _place(trial: Trial) -> str:
 
 def _try(trial: Trial, contestants: Sequence[Contestant], kept: Cases, work: Path) -> list[str]:
     """Works out what is missing; who could score nothing of the scene, and why."""
-    missing = [one for one in contestants if kept.get(trial.key, one) is None]
+    missing = [contestant for contestant in contestants if kept.get(trial.key, contestant) is None]
     if not missing:
         return []
     skipped = []
@@ -168,7 +168,9 @@ def write_report(
     facts = _facts(settings)
     record: dict[str, Any] = {
         **facts,
-        "contestants": [{"name": one.name, "key": one.key} for one in contestants],
+        "contestants": [
+            {"name": contestant.name, "key": contestant.key} for contestant in contestants
+        ],
         "remarks": list(remarks),
         "rows": [record_of(row) for row in rows],
         "cases": [case_record(case) for case in cases],

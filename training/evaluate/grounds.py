@@ -56,7 +56,9 @@ class Apart:
 
     @property
     def key(self) -> str:
-        return " ".join(f"{scene} {one.key}" for scene, one in sorted(self.networks.items()))
+        return " ".join(
+            f"{scene} {network.key}" for scene, network in sorted(self.networks.items())
+        )
 
     def sample(self, *names: str) -> str:
         """`in` for the scenes that have a network of their own."""

@@ -54,7 +54,7 @@ class Judged:
     @property
     def false_beyond(self) -> int:
         """False detections beyond the article's threshold."""
-        return sum(one.sigma > SIGMA for one in self.false)
+        return sum(alarm.sigma > SIGMA for alarm in self.false)
 
 
 def group_of(kind: str) -> str:
@@ -98,13 +98,13 @@ def review_cost(objects: Iterable[Outcome], group: str | None = None) -> int | N
 
     Where an object is never met, all of them and more: see `unmet`.
     """
-    costs = [one.cost for one in objects if group in (None, one.group)]
+    costs = [outcome.cost for outcome in objects if group in (None, outcome.group)]
     return max(costs) if costs else None
 
 
 def unmet(objects: Iterable[Outcome]) -> int:
     """How many objects no detection meets, however weak: no review of the places finds them."""
-    return sum(one.sigma is None for one in objects)
+    return sum(outcome.sigma is None for outcome in objects)
 
 
 def geometric_mean(costs: Iterable[int]) -> float | None:
@@ -120,7 +120,7 @@ def average_precision(objects: Sequence[Outcome]) -> float | None:
     """
     if not objects:
         return None
-    met = sorted(one.cost for one in objects if one.sigma is not None)
+    met = sorted(outcome.cost for outcome in objects if outcome.sigma is not None)
     return sum(n / (n + cost) for n, cost in enumerate(met, start=1)) / len(objects)
 
 
@@ -128,23 +128,23 @@ def precision_at_total_recall(objects: Sequence[Outcome]) -> float | None:
     """Objects over what must be looked at to see them all; 0 where one is never met."""
     if not objects:
         return None
-    if any(one.sigma is None for one in objects):
+    if any(outcome.sigma is None for outcome in objects):
         return 0.0
-    return len(objects) / (len(objects) + max(one.cost for one in objects))
+    return len(objects) / (len(objects) + max(outcome.cost for outcome in objects))
 
 
 def found_of(objects: Iterable[Outcome]) -> dict[str, tuple[int, int]]:
     """`(found, of how many)` by kind, in the order the kinds come."""
     found: dict[str, tuple[int, int]] = {}
-    for one in objects:
-        hits, count = found.get(one.kind, (0, 0))
-        found[one.kind] = (hits + one.found, count + 1)
+    for outcome in objects:
+        hits, count = found.get(outcome.kind, (0, 0))
+        found[outcome.kind] = (hits + outcome.found, count + 1)
     return found
 
 
 def costs_of(objects: Iterable[Outcome]) -> dict[str, float]:
     """The median number of false detections above an object, by kind."""
     costs: dict[str, list[int]] = {}
-    for one in objects:
-        costs.setdefault(one.kind, []).append(one.cost)
+    for outcome in objects:
+        costs.setdefault(outcome.kind, []).append(outcome.cost)
     return {kind: float(median(found)) for kind, found in costs.items()}

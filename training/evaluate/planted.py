@@ -93,7 +93,7 @@ def series(
         SceneNotFound: a picture named is not there.
     """
     named = scenes or ([REAL] if REAL.is_dir() else [])
-    grounds: list[Path | None] = [path for one in named for path in pictures_in(one)]
+    grounds: list[Path | None] = [path for name in named for path in pictures_in(name)]
     return [
         Planted(ground, seed, vary, largest)
         for ground in grounds or [None]
@@ -118,20 +118,20 @@ def _ground(picture: Path, largest: int | None) -> tuple[Scene, Site, tuple[Box,
     box = _middle(scene, largest or max(scene.width, scene.height))
     patch = scene.read(box)
     known = truth_of(picture, scene) or Truth(scene.name, ())
-    boxes = (*(one.box.grow(CLEAR) for one in known.objects), *known.ignore)
+    boxes = (*(known_object.box.grow(CLEAR) for known_object in known.objects), *known.ignore)
     ignore = tuple(
         Box(
-            one.x_min - box.x_min,
-            one.y_min - box.y_min,
-            one.x_max - box.x_min,
-            one.y_max - box.y_min,
+            ignored.x_min - box.x_min,
+            ignored.y_min - box.y_min,
+            ignored.x_max - box.x_min,
+            ignored.y_max - box.y_min,
         )
-        for one in boxes
-        if one.overlaps(box)
+        for ignored in boxes
+        if ignored.overlaps(box)
     )
     free = np.array(patch.valid)
-    for one in ignore:
-        free[max(0, one.y_min) : one.y_max, max(0, one.x_min) : one.x_max] = False
+    for ignored in ignore:
+        free[max(0, ignored.y_min) : ignored.y_max, max(0, ignored.x_min) : ignored.x_max] = False
     if box.area < scene.width * scene.height:
         scene = replace(scene, crs=None)  # its map begins at another corner
     return scene, Site.of(patch.dn, patch.valid).keeping(free), ignore

@@ -77,8 +77,8 @@ def _real(cases: Sequence[Case]) -> str:
     names = _contestants(real)
     costs: dict[tuple[str, str], dict[str, int]] = {}
     for case in real:
-        for one in case.objects:
-            costs.setdefault((case.subject.scene, one.name), {})[case.contestant] = one.cost
+        for outcome in case.objects:
+            costs.setdefault((case.subject.scene, outcome.name), {})[case.contestant] = outcome.cost
     if not costs:
         return ""
     body, last = [], ""
@@ -102,8 +102,8 @@ def _table(rows: Sequence[Row]) -> str:
     body, last = [], ""
     for row in rows:
         first, last = row.scenes != last, row.scenes
-        rivals = [one for one in rows if one.scenes == row.scenes and not one.unmet]
-        best = row in rivals and row.cost == min(one.cost or 0 for one in rivals)
+        rivals = [rival for rival in rows if rival.scenes == row.scenes and not rival.unmet]
+        best = row in rivals and row.cost == min(rival.cost or 0 for rival in rivals)
         cells = [
             escape(row.scenes) if first else "",
             escape(row.contestant),
@@ -163,15 +163,17 @@ def _objects(cases: Sequence[Case], name: str, group: str) -> list[Outcome]:
 def _recall(objects: Sequence[Outcome]) -> list[tuple[float, float]]:
     """The part of the objects that is seen after so many false places, as a stair."""
     points: list[tuple[float, float]] = [(1.0, 0.0)] if objects else []
-    for seen, cost in enumerate(sorted(one.cost for one in objects if one.sigma is not None), 1):
+    for seen, cost in enumerate(
+        sorted(outcome.cost for outcome in objects if outcome.sigma is not None), 1
+    ):
         points += [(cost + 1.0, points[-1][1]), (cost + 1.0, seen / len(objects))]
     return [*points, (MOST_COST, points[-1][1])] if points else []
 
 
 def _series(cases: Sequence[Case], what: str, parts: int = 5) -> list[str]:
     """The part found beyond 3 sigma against how large, or how bright, the objects are."""
-    value: Callable[[Outcome], float] = lambda one: getattr(one, what)  # noqa: E731
-    every = sorted(value(one) for case in cases for one in case.objects)
+    value: Callable[[Outcome], float] = lambda outcome: getattr(outcome, what)  # noqa: E731
+    every = sorted(value(outcome) for case in cases for outcome in case.objects)
     if not every or every[0] == every[-1]:
         return []
     edges = [every[round(n * (len(every) - 1) / parts)] for n in range(parts + 1)]
@@ -184,7 +186,7 @@ def _series(cases: Sequence[Case], what: str, parts: int = 5) -> list[str]:
             for low, high in pairwise(edges):
                 inside = [o for o in objects if low <= value(o) <= high]
                 if inside:
-                    share = sum(one.found for one in inside) / len(inside)
+                    share = sum(outcome.found for outcome in inside) / len(inside)
                     points.append((math.sqrt(low * high), share))
             lines.append(Line(name, points))
         axes = Axes(f"{what}, 1 is the real thing", "found", (every[0], every[-1]), (0, 1))
@@ -195,7 +197,9 @@ def _series(cases: Sequence[Case], what: str, parts: int = 5) -> list[str]:
 
 def _scores(case: Case) -> str:
     marks = {
-        one.name: case.mean + one.sigma * case.std for one in case.objects if one.sigma is not None
+        outcome.name: case.mean + outcome.sigma * case.std
+        for outcome in case.objects
+        if outcome.sigma is not None
     }
     lines = {"mean": case.mean, f"mean + {SIGMA:g} sigma": case.threshold}
     chart = drawings.distribution(case.edges, case.counts, lines, marks)
@@ -206,10 +210,12 @@ def _scores(case: Case) -> str:
 def _gallery(name: str, cases: Sequence[Case]) -> str:
     """Strongest hits, dearest misses and worst false alarms of one contestant."""
     own = [case for case in cases if case.contestant == name]
-    objects = [(case, one) for case in own for one in case.objects]
+    objects = [(case, outcome) for case in own for outcome in case.objects]
     hits = sorted((p for p in objects if p[1].found), key=lambda p: -(p[1].sigma or 0))
     misses = sorted((p for p in objects if not p[1].found), key=lambda p: -p[1].cost)
-    alarms = sorted(((case, one) for case in own for one in case.worst), key=lambda p: -p[1].sigma)
+    alarms = sorted(
+        ((case, alarm) for case in own for alarm in case.worst), key=lambda p: -p[1].sigma
+    )
     strips = [
         f"<h3>Hits: {len(hits)}, the strongest first</h3>{_strip(hits)}",
         f"<h3>Misses: {len(misses)}, the dearest first</h3>{_strip(misses)}",

@@ -97,11 +97,11 @@ def train_network(
     from training.trainer.trainer import TrainSettings, train
     from training.windows import gather
 
-    keys = " ".join(one.key for one in scenes)
+    keys = " ".join(scene.key for scene in scenes)
     folder = folder / hashlib.sha256(f"{preset} {epochs} {keys}".encode()).hexdigest()[:12]
     target = folder / f"{name}.onnx"
     if not target.exists():
-        pictures = [one.picture for one in scenes]
+        pictures = [scene.picture for scene in scenes]
         settings = TrainSettings(preset, epochs, tuple(p.name for p in pictures), polluted=True)
         train(folder / f"{name}.run", settings, lambda: gather(pictures, polluted=True))
         export(folder / f"{name}.run", target)
@@ -125,8 +125,10 @@ def contestants(
     stages: list[Contestant] = [base, fine, more, wider]
     if scale.apart and len(scenes) > 1:  # with one, it would be the first network again
         own = {
-            one.picture.name: network(f"only-{one.picture.stem}", scale.preset, scale.apart, [one])
-            for one in scenes
+            scene.picture.name: network(
+                f"only-{scene.picture.stem}", scale.preset, scale.apart, [scene]
+            )
+            for scene in scenes
         }
         stages.append(Apart(f"a network a scene / {scale.fine}", own))
     return [*stages, Calibrated(fine)]
@@ -141,7 +143,7 @@ def sentences(scale: Scale, cases: Sequence[Case]) -> list[str]:
     ]
     for name in dict.fromkeys(case.contestant for case in cases):
         own = [case for case in cases if case.contestant == name]
-        found = found_of(one for case in own for one in case.objects)
+        found = found_of(outcome for case in own for outcome in case.objects)
         kinds = ", ".join(f"{kind} {hits} of {count}" for kind, (hits, count) in found.items())
         flagged, scored = sum(case.flagged for case in own), sum(case.scored for case in own)
         costs = ", ".join(

@@ -96,9 +96,9 @@ def _row(contestant: str, scenes: str, cases: Sequence[Case]) -> Row:
         scenes=scenes,
         count=len(cases),
         sample=samples.pop() if len(samples) == 1 else "mixed",
-        found=found_of(one for case in cases for one in case.objects),
-        costs=costs_of(one for case in cases for one in case.objects),
-        unmet=unmet(one for case in cases for one in case.objects),
+        found=found_of(outcome for case in cases for outcome in case.objects),
+        costs=costs_of(outcome for case in cases for outcome in case.objects),
+        unmet=unmet(outcome for case in cases for outcome in case.objects),
         flagged=float(np.median([case.flagged for case in cases])),
         false=float(np.median([case.false for case in cases])),
         cost=_percentile([review_cost(case.objects) for case in cases]),
@@ -156,7 +156,7 @@ def cases_csv(cases: Iterable[Case]) -> str:
     )
     for case in cases:
         about = case.subject
-        for one in case.objects:
+        for outcome in case.objects:
             writer.writerow(
                 [
                     case.contestant,
@@ -164,14 +164,14 @@ def cases_csv(cases: Iterable[Case]) -> str:
                     about.scene,
                     about.ground,
                     "" if about.seed is None else about.seed,
-                    one.name,
-                    one.kind,
-                    f"{one.size:.4g}",
-                    f"{one.contrast:.4g}",
-                    "" if one.sigma is None else f"{one.sigma:.4f}",
-                    int(one.found),
-                    "" if one.rank is None else one.rank,
-                    one.cost,
+                    outcome.name,
+                    outcome.kind,
+                    f"{outcome.size:.4g}",
+                    f"{outcome.contrast:.4g}",
+                    "" if outcome.sigma is None else f"{outcome.sigma:.4f}",
+                    int(outcome.found),
+                    "" if outcome.rank is None else outcome.rank,
+                    outcome.cost,
                     case.flagged,
                     case.false,
                     review_cost(case.objects),

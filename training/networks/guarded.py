@@ -156,7 +156,9 @@ class Guarded(nn.Module):
                 head.part(self._moved(look, turn, guard, bool(rim)), turn)
                 for head, guard in zip(heads, self.guards, strict=True)
             ]
-            added = [one + more for one, more in zip(added, parts, strict=True)] if turn else parts
+            added = (
+                [total + more for total, more in zip(added, parts, strict=True)] if turn else parts
+            )
         found = torch.cat([head(part) for head, part in zip(heads, added, strict=True)], dim=1)
         found = without(found, self._more if rim else 0)
         both = torch.unflatten(found, 1, (-1, 2, BLOCK * BLOCK))

@@ -122,11 +122,11 @@ def _around(box: Box, stamp: Stamp) -> Box:
 
 def _free(box: Box, around: Box, missing: NDArray[np.int64], taken: Sequence[Box]) -> bool:
     height, width = (side - 1 for side in missing.shape)
-    for one in (box, around):
-        if one.x_min < 0 or one.y_min < 0 or one.x_max > width or one.y_max > height:
+    for part in (box, around):
+        if part.x_min < 0 or part.y_min < 0 or part.x_max > width or part.y_max > height:
             return False
-        high = missing[one.y_max, one.x_max] - missing[one.y_max, one.x_min]
-        if high - missing[one.y_min, one.x_max] + missing[one.y_min, one.x_min]:
+        high = missing[part.y_max, part.x_max] - missing[part.y_max, part.x_min]
+        if high - missing[part.y_min, part.x_max] + missing[part.y_min, part.x_min]:
             return False
     return not any(box.grow(APART).overlaps(other) for other in taken)
 

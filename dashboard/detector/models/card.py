@@ -127,7 +127,7 @@ def _fits(value: object, kind: str) -> bool:
         return value is None or _fits(value, kind.removesuffix(" | None"))
     if kind.startswith("tuple["):
         inner = kind.removeprefix("tuple[").partition(",")[0]
-        return isinstance(value, tuple) and all(_fits(one, inner) for one in value)
+        return isinstance(value, tuple) and all(_fits(item, inner) for item in value)
     if kind == "int":
         return isinstance(value, int) and not isinstance(value, bool) and value >= 0
     if kind == "float":

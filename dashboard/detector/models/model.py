@@ -95,9 +95,9 @@ class Model:
         session, beside, found = start(content, device)
         digest = hashlib.sha256(content).hexdigest()
         model = cls(path, digest, card, found, session, tuple(beside))
-        for one in dict.fromkeys((session, *beside)):
+        for each in dict.fromkeys((session, *beside)):
             try:
-                replace(model, session=one)._try(1, model._side)
+                replace(model, session=each)._try(1, model._side)
             except Exception as error:  # ONNX Runtime has no common error type
                 raise ModelError(f"{path}: the network does not run ({reason(error)})") from error
         if model.provider == CPU or card.area:

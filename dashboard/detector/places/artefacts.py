@@ -34,7 +34,7 @@ def with_artefacts(
     """
     if not found:
         return []
-    boxes = np.array([one.box for one in found])
+    boxes = np.array([detection.box for detection in found])
     inner = np.minimum(boxes[:, :2].min(axis=1), (np.array(size) - boxes[:, 2:]).min(axis=1))
     signs: dict[str, Bools] = {
         "border": inner < RIM,
@@ -45,7 +45,8 @@ def with_artefacts(
     }
     reasons = [tuple(name for name, sign in signs.items() if sign[i]) for i in range(len(found))]
     return [
-        replace(one, artefacts=why) if why else one for one, why in zip(found, reasons, strict=True)
+        replace(detection, artefacts=why) if why else detection
+        for detection, why in zip(found, reasons, strict=True)
     ]
 
 
@@ -60,7 +61,7 @@ def spoilt(sigmas: SigmaMap, survey: Survey, size: tuple[int, int]) -> tuple[str
         return ()
     lowest = float(sigmas.places[beyond - 1]) - ROUNDING
     strongest = with_artefacts(sigmas.find(lowest)[:beyond], survey, size)
-    number = sum(any(why in one.artefacts for why in SPOILERS) for one in strongest)
+    number = sum(any(why in detection.artefacts for why in SPOILERS) for detection in strongest)
     if number < max(2, SPOILT * len(strongest)):
         return ()
     return (

@@ -70,7 +70,9 @@ class FlaggedTiles(Sequence[FlaggedTile]):
 
     def __getitem__(self, index: int | slice) -> FlaggedTile | list[FlaggedTile]:
         wanted = range(self._count)[index]
-        return self._at(wanted) if isinstance(wanted, int) else [self._at(one) for one in wanted]
+        return (
+            self._at(wanted) if isinstance(wanted, int) else [self._at(number) for number in wanted]
+        )
 
     def __iter__(self) -> Iterator[FlaggedTile]:
         for start in range(0, self._count, AT_ONCE):
@@ -112,7 +114,7 @@ def detections(
         known = scene.lonlats((left + half).tolist(), (top + half).tolist())
         places = [place or (None, None) for place in known]
     if chances:
-        p, q = (one[: len(peaks)].tolist() for one in chances)
+        p, q = (values[: len(peaks)].tolist() for values in chances)
         likely = list(zip(p, q, strict=True))
     measured = zip(ranked.sigmas[peaks].tolist(), ranked.scores[peaks].tolist(), strict=True)
     corners = zip(left.tolist(), top.tolist(), rows.tolist(), cols.tolist(), strict=True)

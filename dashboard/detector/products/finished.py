@@ -138,11 +138,13 @@ class Finished:
         """
         found = self.every
         if not self.settings.artefacts:
-            kept = (one for one in found if not one.artefacts)
-            found = [replace(one, rank=rank) for rank, one in enumerate(kept, start=1)]
+            kept = (detection for detection in found if not detection.artefacts)
+            found = [replace(detection, rank=rank) for rank, detection in enumerate(kept, start=1)]
         if not self.confirmed:
             return found
-        return [one for one in found if self.decision(one).verdict is Verdict.HARDWARE]
+        return [
+            detection for detection in found if self.decision(detection).verdict is Verdict.HARDWARE
+        ]
 
     @cached_property
     def descriptions(self) -> Floats:

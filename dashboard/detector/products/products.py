@@ -113,7 +113,7 @@ def run_record(finished: Finished, checksums: Mapping[str, str]) -> dict[str, An
         "rule": _rule(finished),
         "flagged_tiles": len(finished.flagged),
         "detections": len(finished.detections),
-        "likely_artefacts": sum(bool(one.artefacts) for one in finished.every),
+        "likely_artefacts": sum(bool(detection.artefacts) for detection in finished.every),
         "created": record.created,
         "seconds": {"score": round(store.seconds, 3)} | dict(finished.facts.get("seconds", {})),
         **{key: value for key, value in finished.facts.items() if key != "seconds"},
@@ -256,7 +256,11 @@ def checksum(data: bytes) -> str:
 
 def quick_checksums(finished: Finished) -> dict[str, str]:
     """The checksums of the lists of places, by their names."""
-    return {one.name: checksum(one.make(finished)) for one in PRODUCTS if one.name in QUICK}
+    return {
+        product.name: checksum(product.make(finished))
+        for product in PRODUCTS
+        if product.name in QUICK
+    }
 
 
 def run_json(finished: Finished, checksums: Mapping[str, str]) -> bytes:

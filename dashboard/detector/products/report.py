@@ -72,7 +72,11 @@ def _sections(finished: Finished) -> list[str]:
     """The places by their verdict, the most telling first; pictures as far as there is room."""
     left, sections = PICTURED, []
     for verdict in ORDER:
-        finds = [one for one in finished.detections if finished.decision(one).verdict is verdict]
+        finds = [
+            detection
+            for detection in finished.detections
+            if finished.decision(detection).verdict is verdict
+        ]
         if not finds:
             continue
         title = (verdict.value or "not reviewed").capitalize()

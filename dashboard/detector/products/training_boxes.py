@@ -20,8 +20,12 @@ CLASSES = (Verdict.HARDWARE, Verdict.NATURAL, Verdict.ARTEFACT)
 def classed_boxes(finished: Finished) -> list[tuple[Detection, Verdict, Box]]:
     """The places that have a class, with their boxes within the scene."""
     size = finished.scene.width, finished.scene.height
-    found = ((one, finished.decision(one).verdict) for one in finished.detections)
-    return [(one, said, one.box.clipped(*size)) for one, said in found if said in CLASSES]
+    found = ((detection, finished.decision(detection).verdict) for detection in finished.detections)
+    return [
+        (detection, said, detection.box.clipped(*size))
+        for detection, said in found
+        if said in CLASSES
+    ]
 
 
 def coco(finished: Finished, origin: Mapping[str, Any]) -> str:
@@ -35,9 +39,9 @@ def coco(finished: Finished, origin: Mapping[str, Any]) -> str:
             "bbox": [box.x_min, box.y_min, box.width, box.height],
             "area": box.area,
             "iscrowd": 0,
-            "attributes": {"rank": one.rank, "name": finished.decision(one).name},
+            "attributes": {"rank": detection.rank, "name": finished.decision(detection).name},
         }
-        for number, (one, said, box) in enumerate(classed_boxes(finished), start=1)
+        for number, (detection, said, box) in enumerate(classed_boxes(finished), start=1)
     ]
     image = {"id": 1, "file_name": scene.name, "width": scene.width, "height": scene.height}
     record = {

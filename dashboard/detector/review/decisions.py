@@ -100,25 +100,25 @@ class Decision:
     @property
     def disputed(self) -> bool:
         """True where reviewers call it different things; to be unsure disputes nothing."""
-        return len({one.verdict for one in self.opinions} - {Verdict.UNSURE}) > 1
+        return len({opinion.verdict for opinion in self.opinions} - {Verdict.UNSURE}) > 1
 
     @property
     def dispute(self) -> str:
         """Who calls it what, where they disagree; empty where they do not."""
         if not self.disputed:
             return ""
-        return "; ".join(f"{one.reviewer}: {one.verdict}" for one in self.opinions)
+        return "; ".join(f"{opinion.reviewer}: {opinion.verdict}" for opinion in self.opinions)
 
     def verdict_of(self, reviewer: str) -> Verdict:
         """The verdict of one reviewer."""
-        own = (one.verdict for one in self.opinions if one.reviewer == reviewer)
+        own = (opinion.verdict for opinion in self.opinions if opinion.reviewer == reviewer)
         return next(own, Verdict.UNREVIEWED)
 
     def after(self, entry: Entry) -> Decision:
         """The decision as it is when a reviewer has said more."""
         change, opinions = entry.change, self.opinions
         if change.verdict is not None:
-            opinions = tuple(one for one in opinions if one.reviewer != entry.reviewer)
+            opinions = tuple(opinion for opinion in opinions if opinion.reviewer != entry.reviewer)
         if change.verdict:
             made = Opinion(entry.reviewer, change.verdict, entry.made, entry.action)
             opinions = (*opinions, made)
@@ -155,7 +155,7 @@ def on_places(
     if not decisions or not places:
         return {}
     known = list(decisions.values())
-    far, nearest = cKDTree(np.array(places)).query(np.array([one.place for one in known]))
+    far, nearest = cKDTree(np.array(places)).query(np.array([decision.place for decision in known]))
     found: dict[Place, list[Decision]] = {}
     for decision, distance, index in zip(known, far.tolist(), nearest.tolist(), strict=True):
         if distance <= SAME_PLACE:
@@ -166,15 +166,18 @@ def on_places(
 def _together(place: Place, decisions: list[Decision]) -> Decision:
     if len(decisions) == 1:
         return replace(decisions[0], place=place)
-    decisions = sorted(decisions, key=lambda one: one.action)
-    own = {one.reviewer: one for one in sorted(_opinions(decisions), key=lambda one: one.action)}
-    opinions = tuple(sorted(own.values(), key=lambda one: one.action))
+    decisions = sorted(decisions, key=lambda decision: decision.action)
+    own = {
+        opinion.reviewer: opinion
+        for opinion in sorted(_opinions(decisions), key=lambda opinion: opinion.action)
+    }
+    opinions = tuple(sorted(own.values(), key=lambda opinion: opinion.action))
     last = opinions[-1] if opinions else decisions[-1]
     return Decision(
         place,
         last.verdict,
-        next((one.note for one in reversed(decisions) if one.note), ""),
-        next((one.name for one in reversed(decisions) if one.name), ""),
+        next((decision.note for decision in reversed(decisions) if decision.note), ""),
+        next((decision.name for decision in reversed(decisions) if decision.name), ""),
         last.reviewer,
         last.made,
         decisions[-1].action,
@@ -183,4 +186,4 @@ def _together(place: Place, decisions: list[Decision]) -> Decision:
 
 
 def _opinions(decisions: Iterable[Decision]) -> list[Opinion]:
-    return [opinion for one in decisions for opinion in one.opinions]
+    return [opinion for decision in decisions for opinion in decision.opinions]

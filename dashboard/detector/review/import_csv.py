@@ -98,7 +98,9 @@ def _split_delimiter(text: str) -> tuple[str, str]:
         return text[named.end() :], named[1]
     head = text.split("\n", 1)[0]
     known = {*PLACED, *SAID}
-    return text, max(DELIMITERS, key=lambda one: len(known.intersection(_heads(head, one))))
+    return text, max(
+        DELIMITERS, key=lambda delimiter: len(known.intersection(_heads(head, delimiter)))
+    )
 
 
 def _heads(line: str, delimiter: str) -> list[str]:
@@ -153,8 +155,14 @@ def _nearest(row: Row, line: int, delimiter: str, detections: Sequence[Detection
         x, y = (_number(row[key], delimiter) for key in PLACED)
     except (KeyError, ValueError) as error:
         raise OptionError(f"line {line}: x and y must be numbers") from error
-    near = [one for one in detections if abs(one.x - x) <= NEAR and abs(one.y - y) <= NEAR]
-    best = min(near, key=lambda one: (one.x - x) ** 2 + (one.y - y) ** 2, default=None)
+    near = [
+        detection
+        for detection in detections
+        if abs(detection.x - x) <= NEAR and abs(detection.y - y) <= NEAR
+    ]
+    best = min(
+        near, key=lambda detection: (detection.x - x) ** 2 + (detection.y - y) ** 2, default=None
+    )
     return best.place if best else None
 
 

@@ -89,9 +89,9 @@ def size_of(path: Path) -> int:
     """Bytes on disk of a file, or of all in a folder."""
     total = 0
     paths = [path, *path.rglob("*")] if path.is_dir() else [path]
-    for one in paths:
+    for entry in paths:
         with suppress(OSError):
-            seen = one.lstat()
+            seen = entry.lstat()
             total += getattr(seen, "st_blocks", -(-seen.st_size // 512)) * 512
     return total
 
@@ -106,10 +106,10 @@ def _entries(folder: Path) -> list[Path]:
 def _last_used(path: Path) -> float:
     """When an entry, or the newest thing in it, was of use last."""
     times = [0.0]
-    for one in [path, *path.glob("*")] if path.is_dir() else [path]:
+    for entry in [path, *path.glob("*")] if path.is_dir() else [path]:
         with suppress(OSError):
-            seen = one.lstat()
-            times.append(max(seen.st_mtime, seen.st_atime if one.is_file() else 0.0))
+            seen = entry.lstat()
+            times.append(max(seen.st_mtime, seen.st_atime if entry.is_file() else 0.0))
     return max(times)
 
 
