@@ -15,7 +15,7 @@ from dashboard.drawing.pictures import MAGMA, RUST
 
 INK, FAINT, PAPER = "#E4E1DC", "#8C8883", "rgba(0,0,0,0)"
 QUIET = "#6E6A66"  # bars of what is not flagged
-AS_BEFORE = {"marker": {"opacity": 1}}  # a click chooses a find; it dims no bar
+AS_BEFORE = {"marker": {"opacity": 1}}  # a click chooses a place; it dims no bar
 # Streamlit takes #000004, where magma begins, for a colour of its theme; it knows no rgb().
 HEAT = [f"rgb{tuple(colour)}" for colour in MAGMA[np.linspace(0, 255, 16).astype(int)].tolist()]
 HISTOGRAM, CURVES = 260, 200  # px, their heights
@@ -134,7 +134,7 @@ def profile(shown: Triptych, metres: float | None) -> go.Figure:
 
 
 def neighbours(sigmas: NDArray[np.float64], stride: int, metres: float | None) -> go.Figure:
-    """The scores around a find `[N, N]` in sigma, north of the picture up."""
+    """The scores around a place `[N, N]` in sigma, north of the picture up."""
     reach = sigmas.shape[0] // 2
     step = stride * (metres or 1.0)
     at = np.arange(-reach, reach + 1) * step
@@ -152,7 +152,7 @@ def neighbours(sigmas: NDArray[np.float64], stride: int, metres: float | None) -
     figure = go.Figure(heat)
     layout = _layout(230)
     figure.update_layout(layout)
-    figure.update_xaxes(title=f"{unit} from the find", constrain="domain", zeroline=False)
+    figure.update_xaxes(title=f"{unit} from the place", constrain="domain", zeroline=False)
     figure.update_yaxes(autorange="reversed", scaleanchor="x", zeroline=False)
     return figure
 

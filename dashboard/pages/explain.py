@@ -13,7 +13,7 @@ from dashboard.pages import frame
 from dashboard.session import desk as desks
 from dashboard.session import state
 
-AROUND = 12  # scores shown each way around the find
+AROUND = 12  # scores shown each way around the place
 SURPRISING = {
     "residual": "differ as much from what was expected",
     "logit": "look as little like ground",
@@ -123,14 +123,14 @@ def way(measured: Measure, scene: Scene) -> str:
 
 
 def contrast(measured: Measure) -> str:
-    """How a find differs from the ground around it, the greater difference first."""
+    """How a place differs from the ground around it, the greater difference first."""
     parts = [(measured.brighter, "brighter"), (-measured.darker, "darker")]
     said = [f"{part:.0%} {word}" for part, word in sorted(parts, reverse=True) if part >= 0.005]
     return ", ".join(said) or "as the ground"
 
 
 def size(measured: Measure | None, pixel_size: float | None) -> str:
-    """Length and width of a find, in metres where they are known."""
+    """Length and width of a place, in metres where they are known."""
     if measured is None:
         return "no clear outline"
     if pixel_size:

@@ -43,10 +43,10 @@ def filters(scan: state.Opened, finished: Finished) -> None:
 
 def _ranges(finished: Finished, wanted: Filter) -> Filter:
     """The filter with the ranges of its sliders; a slider at its ends filters nothing."""
-    finds = finished.detections
-    if len(finds) < 2:
+    detections = finished.detections
+    if len(detections) < 2:
         return wanted
-    sigmas = [found.sigma for found in finds]
+    sigmas = [found.sigma for found in detections]
     sigma = _range("Sigma", sigmas, wanted.sigma, 1.0, "%.1f σ")
     if not st.toggle("Size and brightness", value=wanted.measures, key="filter_measures"):
         return replace(wanted, sigma=sigma, size=None, brightness=None)

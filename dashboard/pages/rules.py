@@ -11,7 +11,7 @@ from dashboard.pages import frame
 from dashboard.session import state
 
 UNSEEN = "As by mean/std: this model looks at no single place."
-HEAD = ("rule", "detections", "false alarms expected")
+HEAD = ("rule", "places beyond", "false alarms expected")
 
 
 def choose(scan: state.Opened) -> str:

@@ -176,7 +176,7 @@ class Opened:
         return _survey(self.store.key, self)
 
     def roughness(self, found: Detection) -> str:
-        """One of the `ROUGHNESS`: how rough the ground around a find is."""
+        """One of the `ROUGHNESS`: how rough the ground around a place is."""
         return _roughness(self.store.key, self.store.done, self).word(found.row, found.col)
 
     def at(self, sigma: float) -> Finished:

@@ -53,7 +53,7 @@ class Addresses:
 class Listed:
     """The places to review, strongest first, and what is said beside them."""
 
-    finds: Sequence[Detection]
+    detections: Sequence[Detection]
     about: str  # the scan in a line
     threshold: str  # in a line
     nothing: str  # where there is no place
@@ -106,17 +106,17 @@ def _ground(layers: Layers) -> dict[str, Any]:
 
 
 def _places(listed: Listed, layers: Layers) -> dict[str, Any]:
-    finds = listed.finds
+    detections = listed.detections
     return {
-        "x": [detection.x for detection in finds],
-        "y": [detection.y for detection in finds],
-        "row": [detection.row for detection in finds],
-        "col": [detection.col for detection in finds],
-        "rank": [detection.rank for detection in finds],
-        "sigma": [round(detection.sigma, 3) for detection in finds],
-        "may": [", ".join(detection.artefacts) for detection in finds],
+        "x": [detection.x for detection in detections],
+        "y": [detection.y for detection in detections],
+        "row": [detection.row for detection in detections],
+        "col": [detection.col for detection in detections],
+        "rank": [detection.rank for detection in detections],
+        "sigma": [round(detection.sigma, 3) for detection in detections],
+        "may": [", ".join(detection.artefacts) for detection in detections],
         "kinds": [{"members": kind.members, "best": kind.best} for kind in listed.kinds],
-        "first": first_looks(len(finds), listed.kinds) if listed.kinds else [],
+        "first": first_looks(len(detections), listed.kinds) if listed.kinds else [],
         "about": listed.about,
         "threshold": listed.threshold,
         "nothing": listed.nothing,

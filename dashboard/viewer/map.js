@@ -1,7 +1,7 @@
 // A map of a scene out of tiles, on one canvas: pan, wheel, pinch and keys, from the overview to one
-// pixel; scores and finds as layers. Lengths are CSS pixels of the screen or px of the scene.
+// pixel; scores and places as layers. Lengths are CSS pixels of the screen or px of the scene.
 
-const NEAR = 16; // px of the screen within which a click means a find
+const NEAR = 16; // px of the screen within which a click means a place
 const CLOSEST = 48; // screen px of one px of the scene
 const FLIGHT = 320; // ms
 const PINCHED = 6; // a pinch on a touchpad comes as a wheel with Ctrl that hardly turns
@@ -11,7 +11,7 @@ const INK = "#E4E1DC", RUST = "#C4552D", GREY = "#A29D97", SHADE = "rgba(10,10,1
 const BODY = `
 <div class="stage">
   <canvas tabindex="0" role="application" aria-label="Map of the scene: arrows pan, plus and minus
-   zoom, 0 shows all of it, Enter opens the find in the middle"></canvas>
+   zoom, 0 shows all of it, Enter opens the place in the middle"></canvas>
   <div class="north" title="north" aria-hidden="true"><svg viewBox="0 0 20 30" width="20" height="30">
     <path d="M10 1 L16 17 L10 13 L4 17 Z"/><text x="10" y="29" text-anchor="middle">N</text></svg></div>
   <div class="bar" aria-hidden="true"><span></span><i></i></div>
@@ -22,7 +22,7 @@ const BODY = `
   <button data-do="out" title="Farther (-)" aria-label="Farther">−</button>
   <button data-do="fit" title="All of the scene (0)">All</button>
   <button data-do="one" title="One pixel of the scene on one of the screen (1)">1:1</button>
-  <label class="tick"><input type="checkbox" data-layer="finds" checked> Finds</label>
+  <label class="tick"><input type="checkbox" data-layer="places" checked> Places</label>
   <label class="tick"><input type="checkbox" data-layer="unscored"> Not scored</label>
   <label class="slide">Scores <input type="range" min="0" max="100" value="0" step="5"
     aria-label="Opacity of the scores in percent"></label>
@@ -49,7 +49,7 @@ class Viewer {
     this.tiles = new Tiles(() => this.draw());
     this.pointers = new Map();
     this.opacity = 0;
-    this.finds = true;
+    this.places = true;
     this.unscored = false;
     new ResizeObserver(() => this.resize()).observe(this.canvas);
     this.listen();
@@ -89,7 +89,7 @@ class Viewer {
     this.draw();
   }
 
-  // Moves to a find, closer where it would be too small to be seen.
+  // Moves to a place, closer where it would be too small to be seen.
   go(index, at_once) {
     const to = {
       x: this.data.x[index], y: this.data.y[index],
@@ -159,7 +159,7 @@ class Viewer {
     }
     this.tiles.want(wanted.sort((a, b) => a.far - b.far).map((tile) => tile.address));
     if (this.unscored) this.veil();
-    if (this.finds) this.marks();
+    if (this.places) this.marks();
     this.legend();
     const { x, y, scale } = this.view;
     this.canvas.dataset.view = [x.toFixed(4), y.toFixed(4), scale.toFixed(7)];
@@ -219,7 +219,7 @@ class Viewer {
     pen.strokeStyle = GREY; pen.lineWidth = 1; pen.stroke(path);
   }
 
-  // Rings of the finds: what is open in rust, what is confirmed filled, what is settled quiet.
+  // Rings of the places: what is open in rust, what is confirmed filled, what is settled quiet.
   marks() {
     const { pen, data } = this, paths = {};
     const half = (data.side * this.view.scale) / 2, r = Math.max(3.5, half);
@@ -332,7 +332,7 @@ class Viewer {
     canvas.addEventListener("pointermove", (event) => this.move(event, spot(event)));
     const up = (event) => {
       const was = this.pointers.delete(event.pointerId);
-      if (was && event.type === "pointerup" && this.moved < 5 && this.finds) {
+      if (was && event.type === "pointerup" && this.moved < 5 && this.places) {
         this.choose(this.nearest(...spot(event), NEAR));
       }
     };
@@ -363,7 +363,7 @@ class Viewer {
   move(event, [px, py]) {
     if (!this.data) return;
     this.say(px, py);
-    this.canvas.classList.toggle("over", this.finds && this.nearest(px, py, NEAR) !== null);
+    this.canvas.classList.toggle("over", this.places && this.nearest(px, py, NEAR) !== null);
     const before = this.pointers.get(event.pointerId);
     if (!before) return;
     this.pointers.set(event.pointerId, [px, py]);

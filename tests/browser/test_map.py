@@ -215,7 +215,7 @@ def test_scores_lie_over_the_ground_as_strongly_as_wanted(review: Page) -> None:
     review.on("request", lambda request: asked.append(_path(request)))
     plain = picture(review)
     assert rust(plain) > 200  # rings
-    review.get_by_role("checkbox", name="Finds").uncheck()
+    review.get_by_role("checkbox", name="Places").uncheck()
     bare = picture(review)
     assert rust(bare) == 0
     assert np.ptp(bare, axis=2).max() < 12  # grey ground alone
@@ -257,13 +257,13 @@ def test_scale_bar_north_and_the_place_under_the_cursor(review: Page, scanned: S
 
 
 def alone(finds: list[Detection], first: int) -> int:
-    """The index of a find from `first` on that no other is near to."""
+    """The index of a place from `first` on that no other is near to."""
     for index in range(first, len(finds)):
         here = finds[index]
         far = [math.hypot(here.x - one.x, here.y - one.y) for one in finds if one is not here]
         if min(far) > 120:
             return index
-    raise AssertionError("all finds are near to another")
+    raise AssertionError("all places are near to another")
 
 
 def test_a_click_on_the_map_leads_to_the_sheet(review: Page, scanned: Scanned) -> None:

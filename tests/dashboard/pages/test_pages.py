@@ -155,7 +155,7 @@ def test_what_each_rule_flags_stands_side_by_side(
     app.slider[0].set_value(app.slider[0].min).run()
     assert not app.exception
     sigma, (head, *lines) = app.slider[0].value, compared(app)
-    assert head == ["rule", "detections", "false alarms expected"]
+    assert head == ["rule", "places beyond", "false alarms expected"]
     maps = [sigma_map(store.scores(), rule) for rule in RULES]
     known = [max(sigma, one.floor) for one in maps]
     counts = [len(one.find(at)) for one, at in zip(maps, known, strict=True)]
