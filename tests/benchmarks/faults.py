@@ -17,8 +17,8 @@ from dashboard.detector import list_scans
 from tests import test_faults
 from tests.detector import rasters
 from tests.disks import small_disk
+from tests.journeys.test_faults import Work
 from tests.models import area_model
-from tests.test_faults import Work
 
 
 def made(folder: Path) -> Work:

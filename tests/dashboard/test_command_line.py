@@ -22,7 +22,7 @@ from dashboard.detector.products import products
 from tests.detector import rasters
 from tests.models import area_model, plain_model
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 Broken = Callable[[Path], Path]
 
 

@@ -17,7 +17,7 @@ from tests.detector import rasters
 
 Pixels = NDArray[np.uint16]
 
-DEMO = Path(__file__).resolve().parents[1] / "dashboard" / "demo" / "landing-site.jp2"
+DEMO = Path(__file__).resolve().parents[2] / "dashboard" / "demo" / "landing-site.jp2"
 CROP = Box(1504, 1536, 2528, 2560)  # parachute and rover among craters; sides multiples of 4 px
 STRONGEST = 20
 NEAR = 12  # px between one place's points in two scans

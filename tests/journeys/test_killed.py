@@ -18,7 +18,7 @@ from rasterio import Affine
 from tests.detector import rasters
 from tests.models import area_model, plain_model
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SAME = ("detections.csv", "detections.geojson", "scores.tif", "tiles.csv")
 # The command line, slowed down where it works so that a kill strikes every stage of it, and with
 # progress put on disk after every piece.

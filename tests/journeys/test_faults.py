@@ -20,7 +20,7 @@ from tests.detector import rasters
 from tests.disks import small_disk
 from tests.models import area_model
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SAME = ("detections.csv", "detections.geojson", "scores.tif", "tiles.csv")
 SLOW = """
 import sys, time

@@ -19,7 +19,7 @@ from dashboard.detector import Subject, Verdicts, list_scans
 from dashboard.viewer import addresses
 from tests.fuzz import home as homes
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 ASKED = 60  # verdicts that are acknowledged before the kill
 
 
