@@ -40,9 +40,7 @@ def directions(table: PlaceTable, found: Sequence[Detection]) -> Floats | None:
 
     None where nothing is known of any.
     """
-    rows, cols = (
-        np.array([getattr(detection, axis) for detection in found], int) for axis in ("row", "col")
-    )
+    rows, cols = (np.array([getattr(one, axis) for one in found], int) for axis in ("row", "col"))
     lines = table.index(rows, cols)
     if not len(found) or (lines < 0).all():
         return None
@@ -71,9 +69,9 @@ def kinds(unit: Floats) -> list[Kind]:
     joined = linkage(pdist(unit[grouped].astype(np.float64), "cosine"), "average")
     labels = fcluster(joined, 1 - ALIKE, "distance")
     groups = [grouped[labels == label] for label in np.unique(labels)]
-    groups = sorted((group for group in groups if len(group) >= FEWEST), key=len, reverse=True)
+    groups = sorted((one for one in groups if len(one) >= FEWEST), key=len, reverse=True)
     groups = _with_the_rest(unit, known[MOST_PLACES:], groups[:MOST_KINDS])
-    return [Kind(tuple(_sample_first(unit, group)), int(group.min())) for group in groups]
+    return [Kind(tuple(_sample_first(unit, one)), int(one.min())) for one in groups]
 
 
 def first_looks(count: int, found: Sequence[Kind]) -> list[int]:
@@ -91,12 +89,12 @@ def _with_the_rest(unit: Floats, rest: np.ndarray, groups: list[np.ndarray]) -> 
     """The groups with each of the rest in that which it is most like, if it is."""
     if not len(rest) or not groups:
         return groups
-    means = np.stack([_unit(unit[group].mean(axis=0, keepdims=True))[0] for group in groups])
+    means = np.stack([_unit(unit[one].mean(axis=0, keepdims=True))[0] for one in groups])
     alike = unit[rest] @ means.T
     of, best = alike.argmax(axis=1), alike.max(axis=1)
     return [
-        np.concatenate([group, rest[(of == number) & (best >= ALIKE)]])
-        for number, group in enumerate(groups)
+        np.concatenate([one, rest[(of == number) & (best >= ALIKE)]])
+        for number, one in enumerate(groups)
     ]
 
 
@@ -108,7 +106,5 @@ def _sample_first(unit: Floats, members: np.ndarray) -> list[int]:
     middle = unit[members].mean(axis=0)
     strongest: list[int] = np.sort(members)[:STRONGEST].tolist()
     odd: list[int] = members[np.argsort(unit[members] @ middle)].tolist()
-    sample = (
-        strongest + [index for index in odd if index not in strongest][: SAMPLE - len(strongest)]
-    )
-    return sample + [index for index in np.sort(members).tolist() if index not in sample]
+    sample = strongest + [one for one in odd if one not in strongest][: SAMPLE - len(strongest)]
+    return sample + [one for one in np.sort(members).tolist() if one not in sample]
