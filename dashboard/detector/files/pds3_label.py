@@ -24,7 +24,7 @@ CONSTANTS = (
     *("LOW_INSTR_SATURATION", "HIGH_INSTR_SATURATION", "HIGH_REPR_SATURATION"),
 )
 IMAGES = ("IMAGE", "SPECTRAL_QUBE", "QUBE")  # objects that GDAL reads, in its order
-PROJECTION = "IMAGE_MAP_PROJECTION"
+PROJECTION, MAPPING = "IMAGE_MAP_PROJECTION", "MAPPING"  # of PDS3, of ISIS
 LITTLE = ("LSB", "PC", "VAX")  # how the names of little-endian sample types begin
 
 _KEYWORD = re.compile(r"(\^?+[\w:]++)\s*+=\s*+(.*)")
@@ -34,27 +34,17 @@ _POINTER = re.compile(r"(?:.*,)?\s*(\d+)\s*(<\s*BYTES\s*>)?", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Pds3Label:
-    """The keywords of a label: of the whole product, of its picture, and of its map."""
+    """The keywords of a label: of the whole product, and of its picture."""
 
     product: Mapping[str, str]
     image: Mapping[str, str]
-    projection: Mapping[str, str]
 
     @classmethod
     def read(cls, path: Path, name: str) -> Pds3Label:
         """The label at the beginning of a file, or detached."""
         blocks = _blocks(label_text(path, name))
         image = next((blocks[kind] for kind in IMAGES if kind in blocks), {})
-        return cls(blocks.get("", {}), image, blocks.get(PROJECTION, {}))
-
-    @property
-    def map_numbers(self) -> dict[str, float]:
-        """The numbers of the map's keywords; and `westward` where its longitudes are counted so."""
-        found = {key: number(value) for key, value in self.projection.items()}
-        told = {key: value for key, value in found.items() if value is not None}
-        if "WEST" in self.projection.get("POSITIVE_LONGITUDE_DIRECTION", "").upper():
-            told["westward"] = 1.0
-        return told
+        return cls(blocks.get("", {}), image)
 
     def constants(self, dtype: str) -> tuple[float, ...]:
         """The DN of a dtype that the label says are no measurements."""
@@ -88,6 +78,25 @@ class Pds3Label:
     def _count(self, key: str, default: int = 0) -> int:
         found = number(self.image.get(key))
         return default if found is None else int(found)
+
+
+def map_numbers(path: Path, name: str) -> dict[str, float]:
+    """The numbers that the label of a PDS3 product, or of an ISIS cube, has of its map.
+
+    By their keywords; and 1 for `westward` and `graphic` where its degrees are so.
+    """
+    blocks = _blocks(label_text(path, name))
+    keywords = blocks.get(PROJECTION) or blocks.get(MAPPING, {})
+    found = {key: number(value) for key, value in keywords.items()}
+    told = {key: value for key, value in found.items() if value is not None}
+    for key, said, word in (
+        ("westward", "POSITIVE_LONGITUDE_DIRECTION", "WEST"),
+        ("westward", "LONGITUDEDIRECTION", "WEST"),
+        ("graphic", "LATITUDETYPE", "GRAPHIC"),
+    ):
+        if word in keywords.get(said, "").upper():
+            told[key] = 1.0
+    return told
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import rasterio
 
 from dashboard.detector.georeference.geography import Affine6
-from dashboard.detector.georeference.label_bounds import by_bounds
+from dashboard.detector.georeference.label_bounds import WESTWARD, by_bounds
 
 MARS_RADII = (3_396_190.0, 3_376_200.0)  # metres, equatorial and polar: IAU 2000 and later
 SAME_RADIUS = 0.5  # metres; the local radius changes by 12 m a degree at 1 degree, by 350 m at 45
@@ -21,6 +21,7 @@ _SPHERE = re.compile(r'SPHEROID\["[^"]*",\s*([-+.\deE]+),\s*0(?:\.0*)?\s*[,\]]')
 _PARAMETER = r'(PARAMETER\["{}",\s*)([-+.\deE]+)'
 _ORIGIN = re.compile(_PARAMETER.format("latitude_of_origin"), re.IGNORECASE)
 _TRUE_SCALE = re.compile(_PARAMETER.format("standard_parallel_1"), re.IGNORECASE)
+_MERIDIAN = re.compile(_PARAMETER.format("(?:central_meridian|longitude_of_center)"), re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,12 @@ class Placement:
     notes: tuple[str, ...]  # sentences on what was read otherwise than the label says, or left out
 
 
-def placement_of(
-    source: rasterio.DatasetReader, label: Mapping[str, float] | None = None
-) -> Placement:
+def placement_of(source: rasterio.DatasetReader, label: Mapping[str, float]) -> Placement:
     """Where an open picture lies, by what is in its file.
 
     Args:
-        label: the numbers of a PDS3 label's map, by their keywords.
+        label: the numbers that the label of a PDS3 product or of a cube has of its map, by their
+            keywords; none of other files.
     """
     notes = []
     transform: Affine6 | None = None
@@ -54,17 +54,42 @@ def placement_of(
         notes.append(f"its {count} ground control points are not used; place it by gdalwarp")
     if transform is None or not source.crs:
         return Placement(None, transform, tuple(notes))
+    if label.get("ROTATION"):
+        turned = f"its map is turned by {label['ROTATION']:g} degrees: positions are in pixels only"
+        return Placement(None, None, (*notes, turned))
     crs, note = meant_crs(source.crs.to_wkt())
     notes += [note] if note else []
-    if label:
-        transform, note = by_bounds(transform, (source.width, source.height), crs, label)
-        notes += [note] if note else []
+    crs, told = crs_of_label(crs, label)
+    transform, note = by_bounds(transform, (source.width, source.height), crs, label)
+    notes += [*told, note] if note else told
     return Placement(crs, transform, tuple(notes))
 
 
 def _leads_back(transform: Affine6) -> bool:
     a, b, _, d, e, _ = transform
     return all(map(math.isfinite, transform)) and a * e - b * d != 0
+
+
+def crs_of_label(wkt: str, label: Mapping[str, float]) -> tuple[str, list[str]]:
+    """The CRS of a label whose degrees GDAL takes for others than they are, and what was read so.
+
+    It takes longitudes that count to the west for eastern ones, and the graphic latitude of true
+    scale of an equirectangular cube for a centric one, of which ISIS takes the local radius, too.
+    """
+    notes = []
+    if label.get(WESTWARD) and (found := _MERIDIAN.search(wkt)):
+        wkt = _MERIDIAN.sub(rf"\g<1>{-float(found[2]) % 360!r}", wkt)
+        notes.append("its label counts longitudes to the west")
+    radii = label.get("EQUATORIALRADIUS", 0.0), label.get("POLARRADIUS", 0.0)
+    scale, sphere = _TRUE_SCALE.search(wkt), _SPHERE.search(wkt)
+    flat = 0 < radii[1] < radii[0] and _EQUIRECTANGULAR.search(wkt)
+    if label.get("graphic") and flat and scale and sphere and float(scale[2]):
+        centric = _centric(math.radians(float(scale[2])), radii)
+        wkt = wkt.replace(scale[0], f"{scale[1]}{math.degrees(centric)!r}")
+        local = sphere[0].replace(sphere[1], repr(_radius_at(centric, radii)))
+        wkt = wkt.replace(sphere[0], local)
+        notes.append("the latitude of true scale in its label is graphic")
+    return wkt, notes
 
 
 def meant_crs(wkt: str) -> tuple[str, str | None]:
@@ -105,13 +130,17 @@ def _is_local_radius(radius: float, latitude: float) -> bool:
 
 def _local_radii(latitude: float) -> tuple[float, float]:
     """Metres from the middle of Mars to its ellipsoid at a centric, and at a graphic latitude."""
-    equatorial, polar = MARS_RADII
-    graphic = math.radians(latitude)
-    centric = math.atan((polar / equatorial) ** 2 * math.tan(graphic))
-    return _radius_at(graphic), _radius_at(centric)
+    angle = math.radians(latitude)
+    return _radius_at(angle, MARS_RADII), _radius_at(_centric(angle, MARS_RADII), MARS_RADII)
 
 
-def _radius_at(centric: float) -> float:
-    equatorial, polar = MARS_RADII
+def _centric(graphic: float, radii: tuple[float, float]) -> float:
+    """The areocentric latitude of a graphic one, radians."""
+    equatorial, polar = radii
+    return math.atan((polar / equatorial) ** 2 * math.tan(graphic))
+
+
+def _radius_at(centric: float, radii: tuple[float, float]) -> float:
+    equatorial, polar = radii
     cos, sin = math.cos(centric), math.sin(centric)
     return equatorial * polar / math.hypot(polar * cos, equatorial * sin)

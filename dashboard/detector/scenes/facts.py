@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dashboard.detector.files.left_out import left_out
+from dashboard.detector.files.pds3_label import map_numbers
 from dashboard.detector.files.picture import Picture
 from dashboard.detector.georeference.labels import placement_of
 from dashboard.detector.scenes.dn_statistics import Statistics
@@ -17,7 +19,8 @@ from dashboard.detector.scenes.fill_values import Fills
 def facts_of_source(picture: Picture, name: str, digest: str) -> dict[str, Any]:
     """What the source alone tells of the scene."""
     source = picture.source
-    place = placement_of(source, picture.label.map_numbers if picture.label else None)
+    labelled = source.driver in ("PDS", "ISIS3")
+    place = placement_of(source, map_numbers(Path(source.name), name) if labelled else {})
     return {
         "name": name,
         "sha256": digest,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dashboard.detector import Box, SceneError, UnknownFormat, ingest, needle_home
+from dashboard.detector import Box, Scene, SceneError, UnknownFormat, ingest, needle_home
 from tests.detector import rasters
 
 TYPES = {"uint8": "UnsignedByte", "int16": "SignedWord", "uint16": "UnsignedWord"}
@@ -278,3 +279,58 @@ def test_real_products_are_read(name: str, size: tuple[int, int], driver: str) -
         pytest.skip("needs the products of ../shared/data/formats")
     scene = ingest(path)
     assert ((scene.width, scene.height), scene.driver) == (size, driver)
+
+
+MAP = {
+    "ProjectionName": "SimpleCylindrical",
+    "CenterLongitude": 226.94,
+    "CenterLatitude": 0.0,
+    "TargetName": "Mars",
+    "EquatorialRadius": "3396190.0 <meters>",
+    "PolarRadius": "3376200.0 <meters>",
+    "LatitudeType": "Planetocentric",
+    "LongitudeDirection": "PositiveEast",
+    "UpperLeftCornerX": "-400000.0 <meters>",
+    "UpperLeftCornerY": "-1688000.0 <meters>",
+    "PixelResolution": "10.0 <meters/pixel>",
+}
+
+
+def mapped(path: Path, **keywords: object) -> Scene:
+    """The scene of a cube with a map."""
+    pixels = rasters.ground(300, 400)
+    label, _ = cube(pixels)[:4096].rstrip(b"\0").decode().rsplit("End_Object\nEnd\n", 1)
+    told = "".join(f"    {key} = {value}\n" for key, value in (MAP | keywords).items())
+    text = f"{label}  Group = Mapping\n{told}  End_Group\nEnd_Object\nEnd\n"
+    path.write_bytes(text.encode().ljust(4096, b"\0") + pixels.tobytes())
+    return ingest(path)
+
+
+@pytest.mark.parametrize(
+    "projection", ["SimpleCylindrical", "Equirectangular", "Sinusoidal", "PolarStereographic"]
+)
+def test_a_cube_may_count_longitudes_to_the_west(tmp_path: Path, projection: str) -> None:
+    """ISIS negates both a longitude and the centre, so that x grows to the east all the same."""
+    known = {"ProjectionName": projection, "CenterLatitude": -90.0 * ("Polar" in projection)}
+    east = mapped(tmp_path / "east.cub", **known)
+    west = {"LongitudeDirection": "PositiveWest", "CenterLongitude": 360 - 226.94}
+    scene = mapped(tmp_path / "west.cub", **known, **west)
+    assert scene.lonlat(10, 20) == pytest.approx(east.lonlat(10, 20))
+    assert "to the west" in scene.notes[0]
+
+
+def test_a_graphic_latitude_of_true_scale_is_made_centric(tmp_path: Path) -> None:
+    squeeze = (3_376_200 / 3_396_190) ** 2
+    centric = math.degrees(math.atan(squeeze * math.tan(math.radians(-45))))
+    known = {"ProjectionName": "Equirectangular"}
+    graphic = {"LatitudeType": "Planetographic", "CenterLatitude": -45.0}
+    scene = mapped(tmp_path / "graphic.cub", **known, **graphic)
+    other = mapped(tmp_path / "centric.cub", **known, CenterLatitude=centric)
+    assert scene.lonlat(10, 20) == pytest.approx(other.lonlat(10, 20), abs=1e-7)
+    assert other.notes == ()
+
+
+def test_a_map_that_is_turned_is_no_place(tmp_path: Path) -> None:
+    scene = mapped(tmp_path / "turned.cub", Rotation=30.0)
+    assert scene.crs is scene.transform is None
+    assert "turned by 30 degrees" in scene.notes[0]
