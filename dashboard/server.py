@@ -1,18 +1,15 @@
-"""The web server: Streamlit's own, and beside it the pictures that maps and galleries ask for.
+"""The web server: Streamlit's own, with the routes of tiles, places and verdicts (`routes/`).
 
-Tiles are cut from the ingested scene when a browser asks for them, at the same origin as the pages;
-nothing of a scene is held in memory, whatever its size.
+Pictures are cut from the ingested scene when a browser asks for them, at the same origin as the
+pages; nothing of a scene is held in memory, whatever its size.
 """
 
 from __future__ import annotations
 
 import gc
 import logging
-import math
 import os
 import sys
-from collections.abc import Callable
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,7 +21,6 @@ from starlette.requests import Request
 from starlette.responses import (
     HTMLResponse,
     JSONResponse,
-    PlainTextResponse,
     RedirectResponse,
     Response,
 )
@@ -33,30 +29,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dashboard import pages
 from dashboard.detector import (
-    Box,
     Histogram,
-    NeedleError,
     OptionError,
-    ScanStore,
-    Scene,
-    ScoreMap,
-    needle_home,
-    png,
 )
-from dashboard.drawing import charts, pictures
-from dashboard.routes import places, verdicts
+from dashboard.drawing import charts
+from dashboard.routes import places, tiles, verdicts
 from dashboard.session import access, state
 from dashboard.viewer import addresses
 
 APP = Path(__file__).with_name("app.py")
 STYLE = Path(pages.__file__).with_name("style.css")
-SMALLEST, LARGEST = 16, 1024  # px, of the side of a place's picture
-FARTHEST = 24  # zoom: a tile of 4 million km at 1 m a pixel
 STUCK = 900.0  # s without progress of the job that is worked on
-DIGITS = 9  # of a number in an address; no scene has a billion pixels along a side
-# The address of a tile says all that decides its content.
-FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
-Answer = Callable[[Request], Response]
 
 
 def serve(port: int, address: str) -> None:
@@ -103,16 +86,12 @@ def application(address: str = "localhost") -> st.App:
 
 
 def routes() -> list[Route]:
-    """Where the pages, tiles of a scan and pictures of its places and verdicts are served."""
-    tile = "{scan}/{layer}/{zoom}/{col}/{row}"
+    """Where the pages are served, and tiles, places and verdicts of a scan."""
     return [
         *(Route(f"{addresses.base()}/{name}", _page) for name in ("", *pages.NAMES[1:])),
         Route(f"{addresses.base()}/health", _health),
-        Route(f"{addresses.tiles()}/{{scan}}/place/{{side}}/{{x}}/{{y}}", or_not_found(_place)),
-        Route(f"{addresses.tiles()}/{{scan}}/expected/{{row}}/{{col}}", or_not_found(_completion)),
-        Route(f"{addresses.tiles()}/{tile}", or_not_found(_tile)),
-        Route(f"{addresses.places()}/{{scan}}/{{row}}/{{col}}", or_not_found(_facts)),
-        Route(f"{addresses.places()}/{{scan}}/{{row}}/{{col}}/like", or_not_found(_like)),
+        *places.routes(),
+        *tiles.routes(),
         *verdicts.routes(),
     ]
 
@@ -163,130 +142,3 @@ def lost(path: str) -> bool:
     if not name or "/" in name or "." in name or name.startswith("_") or name == "health":
         return False  # the root; files and all that the server keeps for itself
     return name not in pages.NAMES[1:]
-
-
-def or_not_found(answer: Answer) -> Answer:
-    """Answers 404 with a line, and no traceback, for what does not exist."""
-
-    def safe(request: Request) -> Response:
-        try:
-            return answer(request)
-        except (NeedleError, ValueError) as error:
-            return PlainTextResponse(f"{error}\n", status_code=404)
-
-    return safe
-
-
-def _tile(request: Request) -> Response:
-    """One tile of 256 px, each of `2 ** zoom` px of the scene, of the ground or of the scores."""
-    asked = request.path_params
-    zoom, col, row = (_number(asked[name]) for name in ("zoom", "col", "row"))
-    store, scene = _open(asked["scan"])
-    box = tile_box(scene, zoom, col, row)
-    if asked["layer"] == "scores":
-        shown = pictures.scores_tile(_scores(store), box, _pair(request, "ends"))
-        return Response(png(shown), media_type="image/png", headers=FOREVER)
-    if asked["layer"] != "ground":
-        raise ValueError("no such layer")
-    inside = Box(box.x_min, box.y_min, min(box.x_max, scene.width), min(box.y_max, scene.height))
-    patch = scene.shrunk(inside, 2**zoom)
-    ground = pictures.ground(patch, _stretch(request, scene))
-    if zoom == 0:  # a pixel looked at closely is the pixel that was taken
-        return Response(png(ground[..., 0]), media_type="image/png", headers=FOREVER)
-    return Response(pictures.jpeg(ground), media_type="image/jpeg", headers=FOREVER)
-
-
-def _place(request: Request) -> Response:
-    """The ground around a place, the place in its middle."""
-    asked = request.path_params
-    x, y, side = (_number(asked[name]) for name in ("x", "y", "side"))
-    _, scene = _open(asked["scan"])
-    if not (SMALLEST <= side <= LARGEST and x < scene.width and y < scene.height):
-        raise ValueError(f"{side} px around {x}, {y} cannot be shown")
-    left, top = x - side // 2, y - side // 2
-    scene = replace(scene, stretch=_stretch(request, scene))
-    shown = pictures.around(scene, Box(left, top, left + side, top + side))
-    return Response(pictures.jpeg(shown), media_type="image/jpeg", headers=FOREVER)
-
-
-def _facts(request: Request) -> Response:
-    """The facts of a place, in words."""
-    opened = _open(request.path_params["scan"])
-    return places.facts(_position(request), opened)
-
-
-def _like(request: Request) -> Response:
-    """The places that look most like one of them."""
-    return places.like(_position(request), _open(request.path_params["scan"]))
-
-
-def _completion(request: Request) -> Response:
-    """The completion at a place, and the difference."""
-    store, scene = _open(request.path_params["scan"])
-    stretched = replace(scene, stretch=_stretch(request, scene))
-    return places.completion_answer(_position(request), (store, scene), stretched)
-
-
-def _position(request: Request) -> tuple[int, int]:
-    """The row and column of a grid that an address names."""
-    return _number(request.path_params["row"]), _number(request.path_params["col"])
-
-
-def tile_box(scene: Scene, zoom: int, col: int, row: int) -> Box:
-    """The ground of a tile, in px of the scene; it may reach beyond the right and lower border.
-
-    Raises:
-        ValueError: the scene has no such tile.
-    """
-    if zoom > FARTHEST:
-        raise ValueError(f"no tile at zoom {zoom}; the farthest is {FARTHEST}")
-    side = pictures.TILE << zoom
-    box = Box(col * side, row * side, (col + 1) * side, (row + 1) * side)
-    if box.x_min >= scene.width or box.y_min >= scene.height:
-        raise ValueError(f"no tile {col}, {row} at zoom {zoom}")
-    return box
-
-
-def _number(text: str) -> int:
-    """A number of an address, 0 to a billion.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if not (text.isascii() and text.isdigit() and len(text) <= DIGITS):
-        raise ValueError(f"no such number; give one of {DIGITS} digits at most")
-    return int(text)
-
-
-def _scores(store: ScanStore) -> ScoreMap:
-    """The stored scores, mapped into memory: a tile reads its own."""
-    return ScoreMap(store.values(), store.record.grid, store.record.window)
-
-
-def _stretch(request: Request, scene: Scene) -> tuple[float, float]:
-    """The DN shown black and white: those that are asked for, else the scene's own."""
-    return _pair(request, "stretch") if "stretch" in request.query_params else scene.stretch
-
-
-def _pair(request: Request, name: str) -> tuple[float, float]:
-    """The two finite numbers of a field of the query.
-
-    Raises:
-        ValueError: there are not two.
-    """
-    low, high = (float(end) for end in request.query_params.get(name, "").split(",", 2))
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise ValueError(f"{name} must be two finite numbers")
-    return low, high
-
-
-def _open(key: str) -> tuple[ScanStore, Scene]:
-    if not (key.isascii() and key.isalnum() and len(key) <= 64):
-        raise ValueError("no such scan")
-    store = ScanStore.open(needle_home() / "scans" / key)
-    return store, _scene(store.record.scene_path)
-
-
-@lru_cache(maxsize=32)
-def _scene(path: str) -> Scene:
-    return Scene.open(path)

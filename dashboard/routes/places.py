@@ -1,15 +1,19 @@
-"""The facts of a place, in words, and the completion there, when it is shown large."""
+"""A place, when it is shown: its crop of the ground, its facts in words, completion, likeness."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from dashboard.detector import (
+    Box,
     Detection,
     ModelError,
     ScanStore,
-    Scene,
     likeness,
     measure,
     pool,
@@ -17,17 +21,42 @@ from dashboard.detector import (
 )
 from dashboard.drawing import charts, pictures
 from dashboard.pages import explain
+from dashboard.routes.parameters import number, opened, or_not_found, stretch
+from dashboard.routes.tiles import FOREVER
+from dashboard.viewer import addresses
 
-Position = tuple[int, int]  # row and column of the grid
-Opened = tuple[ScanStore, Scene]
+SMALLEST, LARGEST = 16, 1024  # px, of the side of a crop
 MOST_ALIKE = 3_000  # places that a sheet is sorted by
 FRESH = {"Cache-Control": "private, max-age=3600"}
 
 
-def facts(position: Position, opened: Opened) -> Response:
+def routes() -> list[Route]:
+    """Where crops, completions, facts and likeness of a scan's places are served."""
+    tiles, places = f"{addresses.tiles()}/{{scan}}", f"{addresses.places()}/{{scan}}"
+    return [
+        Route(f"{tiles}/place/{{side}}/{{x}}/{{y}}", or_not_found(crop)),
+        Route(f"{tiles}/expected/{{row}}/{{col}}", or_not_found(completion)),
+        Route(f"{places}/{{row}}/{{col}}", or_not_found(facts)),
+        Route(f"{places}/{{row}}/{{col}}/like", or_not_found(like)),
+    ]
+
+
+def crop(request: Request) -> Response:
+    """A JPEG of the ground around a place, `side` px, the place in its middle."""
+    x, y, side = (number(request, name) for name in ("x", "y", "side"))
+    _, scene = opened(request)
+    if not (SMALLEST <= side <= LARGEST and x < scene.width and y < scene.height):
+        raise ValueError(f"{side} px around {x}, {y} cannot be shown")
+    left, top = x - side // 2, y - side // 2
+    scene = replace(scene, stretch=stretch(request, scene))
+    shown = pictures.around(scene, Box(left, top, left + side, top + side))
+    return Response(pictures.jpeg(shown), media_type="image/jpeg", headers=FOREVER)
+
+
+def facts(request: Request) -> Response:
     """The measures of a place, a line each."""
-    store, scene = opened
-    found = _place(position, store)
+    store, scene = opened(request)
+    found = _place(request, store)
     measured = measure(scene, found)
     lines = [explain.looks(measured, scene)]
     if measured:
@@ -38,10 +67,11 @@ def facts(position: Position, opened: Opened) -> Response:
     return JSONResponse({"lines": lines}, headers=FRESH)
 
 
-def completion_answer(position: Position, opened: Opened, stretched: Scene) -> Response:
+def completion(request: Request) -> Response:
     """A PNG of what the network expected at a place, and the difference, side by side."""
-    store, scene = opened
-    found = _place(position, store)
+    store, scene = opened(request)
+    stretched = replace(scene, stretch=stretch(request, scene))
+    found = _place(request, store)
     model = pool.get(store.record.model_path)
     if model.sha256 != store.record.model_sha256:
         raise ModelError(f"{store.model_name}: the model has changed since; scan again")
@@ -51,11 +81,12 @@ def completion_answer(position: Position, opened: Opened, stretched: Scene) -> R
     )
 
 
-def like(position: Position, opened: Opened) -> Response:
+def like(request: Request) -> Response:
     """The scene's places that look most like one of them, the most alike first."""
-    store, _ = opened
+    row, col = number(request, "row"), number(request, "col")
+    store, _ = opened(request)
     table = store.places()
-    alike = None if table is None else likeness(table, *position)
+    alike = None if table is None else likeness(table, row, col)
     if table is None or alike is None:
         return JSONResponse({"row": [], "col": [], "alike": []}, headers=FRESH)
     first = np.argsort(-alike, kind="stable")[:MOST_ALIKE]
@@ -64,13 +95,14 @@ def like(position: Position, opened: Opened) -> Response:
     return JSONResponse(found, headers=FRESH)
 
 
-def _place(position: Position, store: ScanStore) -> Detection:
-    """The place at a position of the grid.
+def _place(request: Request, store: ScanStore) -> Detection:
+    """The place at the row and column of the grid that the path names.
 
     Raises:
         ValueError: the grid has no such position.
     """
-    (row, col), grid = position, store.record.grid
+    row, col = number(request, "row"), number(request, "col")
+    grid = store.record.grid
     if row >= grid.rows or col >= grid.cols:
         raise ValueError(f"no position {row}, {col}")
     read, window = grid.at(row, col).read, store.record.window
