@@ -18,7 +18,7 @@ from dashboard.detector.errors import (
 from dashboard.detector.files.formats import BEGINNING, format_of
 from dashboard.detector.files.hirise_archive import fetch
 from dashboard.detector.files.world_files import is_world_file_of
-from dashboard.detector.ground.kinds import ROUGHNESS, Roughness
+from dashboard.detector.ground.roughness import ROUGHNESS, Roughness
 from dashboard.detector.ground.survey import Survey, survey
 from dashboard.detector.models.card import ModelCard
 from dashboard.detector.models.devices import DEVICES

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.background import staging
+from dashboard.background import uploads
 from dashboard.background.downloads import Download
 from dashboard.detector import NeedleError
 from dashboard.pages import frame
@@ -37,11 +37,11 @@ def choose() -> list[Choice]:
         return _from_folder()
     if kind == FETCH:
         return _fetch()
-    if not staging.DEMO.exists():
+    if not uploads.DEMO.exists():
         st.warning("The demo scene is missing; make it with `python -m training plant --demo`.")
         return []
     frame.quiet("Synthetic ground with six pieces of landing hardware, 0.25 m a pixel.")
-    return [Choice(staging.DEMO, staging.DEMO.name)]
+    return [Choice(uploads.DEMO, uploads.DEMO.name)]
 
 
 def _uploads() -> list[Choice]:
@@ -53,17 +53,17 @@ def _uploads() -> list[Choice]:
         "the pixels of its .lbl, where they are dropped together.",
     )
     staged: dict[str, Choice] = st.session_state.setdefault("staged", {})
-    uploads: list[staging.Upload] = [(file, file.name) for file in files]
-    groups = [staging.belonging(uploads, one) for one in uploads]
+    dropped: list[uploads.Upload] = [(file, file.name) for file in files]
+    groups = [uploads.belonging(dropped, upload) for upload in dropped]
     taken = {id(one) for group in groups for one in group}
     found = []
-    for file, upload, beside in zip(files, uploads, groups, strict=True):
+    for file, upload, beside in zip(files, dropped, groups, strict=True):
         if id(upload) in taken:
             continue
         key = " ".join([file.file_id, *(one.file_id for one, _ in beside)])  # type: ignore[attr-defined]
         if key not in staged:
             try:
-                staged[key] = Choice(staging.stage(*upload, beside), file.name)
+                staged[key] = Choice(uploads.stage(*upload, beside), file.name)
             except NeedleError as error:
                 frame.trouble(error)
         found += [staged[key]] if key in staged else []
@@ -72,7 +72,7 @@ def _uploads() -> list[Choice]:
 
 def _folder() -> Path | None:
     try:
-        return staging.operators_folder()
+        return uploads.operators_folder()
     except NeedleError as error:
         frame.trouble(error)
         return None
@@ -80,12 +80,12 @@ def _folder() -> Path | None:
 
 def _from_folder() -> list[Choice]:
     folder = _folder()
-    names = staging.pictures_in(folder) if folder else []
+    names = uploads.pictures_in(folder) if folder else []
     if folder is None or not names:
         frame.quiet("The folder of scenes holds no picture yet.")
         return []
     name = st.selectbox("Picture", names, key="from_folder")
-    return [Choice(staging.picture_in(folder, name), name)]
+    return [Choice(uploads.picture_in(folder, name), name)]
 
 
 def _fetch() -> list[Choice]:

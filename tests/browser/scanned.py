@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Locator, Page, expect
 
-from dashboard.background.staging import DEMO
+from dashboard.background.uploads import DEMO
 from dashboard.detector import (
     DEFAULT_RULE,
     Decision,

@@ -15,7 +15,7 @@ import pytest
 import rasterio
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from dashboard.background.staging import DEMO
+from dashboard.background.uploads import DEMO
 from dashboard.detector import CREDIT, PRODUCTS, RUN_RECORD, Change, Detection, Verdict, Verdicts
 from tests.browser.scanned import SIGMA, Scanned, rest
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect
 
-from dashboard.background.staging import DEMO
+from dashboard.background.uploads import DEMO
 from dashboard.detector import PRODUCTS, Box, ingest
 from tests.browser.scanned import card, open_drawer
 from tests.detector import rasters

@@ -1,7 +1,7 @@
 """A survey of the ground, cell by cell: brightness, roughness, saturation, seams, JPEG blocks.
 
 One pass over the ingested scene, in bounded memory. It says nothing of scores: it tells kinds of
-ground apart (`kinds.py`) and finds what the camera or the file made (`artefacts.py`).
+ground apart (`roughness.py`) and finds what the camera or the file made (`artefacts.py`).
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from dashboard.background.staging import DEMO
+from dashboard.background.uploads import DEMO
 from dashboard.detector import Box, Detection, Scene, ingest, measure
 from tests.detector import rasters
 

@@ -14,7 +14,7 @@ from rasterio import Affine
 from rasterio.errors import NotGeoreferencedWarning
 from scipy import ndimage
 
-from dashboard.background.staging import DEMO
+from dashboard.background.uploads import DEMO
 from dashboard.detector import Box, NoGround, Scene, ingest
 from tests.detector import rasters
 from training.simulation import planting

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dashboard.background import staging
+from dashboard.background import uploads
 from dashboard.detector import OptionError, SceneNotFound, StoreError, UnknownFormat, ingest
 from dashboard.pages import choose
 from tests.detector import rasters
@@ -21,8 +21,8 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 def test_an_upload_is_staged_once_whatever_its_name(home: Path) -> None:
     content = PNG + bytes(range(256)) * 9000
-    first = staging.stage(io.BytesIO(content), "Mars.PNG")
-    again = staging.stage(io.BytesIO(content), "other.png")
+    first = uploads.stage(io.BytesIO(content), "Mars.PNG")
+    again = uploads.stage(io.BytesIO(content), "other.png")
     assert first == again
     assert first.read_bytes() == content
     assert first.suffix == ".png"
@@ -31,44 +31,44 @@ def test_an_upload_is_staged_once_whatever_its_name(home: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../../evil.sh", "picture", "a/b.php", ".png", "x.png/../y"])
 def test_a_name_from_outside_never_becomes_a_path(home: Path, name: str) -> None:
-    staged = staging.stage(io.BytesIO(PNG), name)
+    staged = uploads.stage(io.BytesIO(PNG), name)
     assert staged.parent == home / "uploads"
-    assert staged.suffix in ("", *staging.SUFFIXES)
+    assert staged.suffix in ("", *uploads.SUFFIXES)
 
 
 def test_an_upload_that_was_read_before_is_staged_whole() -> None:
     upload = io.BytesIO(PNG + b"picture")
     upload.read()
-    assert staging.stage(upload, "a.png").read_bytes() == PNG + b"picture"
+    assert uploads.stage(upload, "a.png").read_bytes() == PNG + b"picture"
 
 
 @pytest.mark.parametrize("content", [b"", b"This is no picture.", PNG[:4]])
 def test_what_is_no_picture_is_refused_before_it_is_copied(home: Path, content: bytes) -> None:
     with pytest.raises(UnknownFormat, match=r"^big.jp2: "):
-        staging.stage(io.BytesIO(content + bytes(1 << 20) * bool(content)), "big.jp2")
+        uploads.stage(io.BytesIO(content + bytes(1 << 20) * bool(content)), "big.jp2")
     assert not (home / "uploads").exists()
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(home: Path) -> None:
     class Broken(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
-            if self.tell() > staging.PIECE:
+            if self.tell() > uploads.PIECE:
                 raise OSError(28, "No space left on device")
             return super().read(size)
 
     with pytest.raises(StoreError, match=r"a.png: cannot be kept .*No space left"):
-        staging.stage(Broken(PNG + bytes(5 << 20)), "a.png")
+        uploads.stage(Broken(PNG + bytes(5 << 20)), "a.png")
     assert list((home / "uploads").iterdir()) == []
 
 
-def dropped(folder: Path, *names: str) -> list[staging.Upload]:
+def dropped(folder: Path, *names: str) -> list[uploads.Upload]:
     return [(io.BytesIO((folder / name).read_bytes()), name) for name in names]
 
 
 def together(folder: Path, *names: str) -> Path:
     """The path of the first upload of some that are dropped together."""
-    uploads = dropped(folder, *names)
-    return staging.stage(*uploads[0], staging.belonging(uploads, uploads[0]))
+    given = dropped(folder, *names)
+    return uploads.stage(*given[0], uploads.belonging(given, given[0]))
 
 
 def test_a_world_file_that_is_dropped_with_its_picture_places_it(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_world_file_that_is_dropped_with_its_picture_places_it(tmp_path: Path)
     assert scene.transform == pytest.approx(tuple(PLACE)[:6])
     assert scene.crs is not None
     assert "placed by a.pgw and a.prj" in scene.notes[-1]
-    for alone in (together(tmp_path, "a.png"), staging.stage(*dropped(tmp_path, "a.png")[0])):
+    for alone in (together(tmp_path, "a.png"), uploads.stage(*dropped(tmp_path, "a.png")[0])):
         assert ingest(alone).transform is None
 
 
@@ -97,10 +97,10 @@ def test_no_name_that_is_dropped_with_another_becomes_a_path(
     tmp_path: Path, home: Path, stem: str
 ) -> None:
     laid(tmp_path, "a.png", ".pgw")
-    uploads = [
+    given = [
         (one, f"{stem}{Path(name).suffix}") for one, name in dropped(tmp_path, "a.png", "a.pgw")
     ]
-    path = staging.stage(*uploads[0], staging.belonging(uploads, uploads[0]))
+    path = uploads.stage(*given[0], uploads.belonging(given, given[0]))
     assert path.parent.parent == home / "uploads"
     assert len(list(path.parent.iterdir())) == 2
     assert ingest(path).transform is not None
@@ -121,8 +121,8 @@ def test_no_name_that_is_dropped_with_another_becomes_a_path(
     ],
 )
 def test_what_belongs_together(one: str, other: str, belongs: bool) -> None:
-    uploads = [(io.BytesIO(), name) for name in (one, other)]
-    assert staging.belonging(uploads, uploads[1]) == uploads[:1] * belongs
+    given = [(io.BytesIO(), name) for name in (one, other)]
+    assert uploads.belonging(given, given[1]) == given[:1] * belongs
 
 
 def test_a_label_that_is_dropped_with_its_pixels_is_read(tmp_path: Path) -> None:
@@ -154,18 +154,18 @@ def test_the_page_takes_what_belongs_together_for_one(
 
 def test_the_operators_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NEEDLE_SCENES", raising=False)
-    assert staging.operators_folder() is None
+    assert uploads.operators_folder() is None
     monkeypatch.setenv("NEEDLE_SCENES", str(tmp_path / "absent"))
     with pytest.raises(OptionError, match="no folder"):
-        staging.operators_folder()
+        uploads.operators_folder()
     monkeypatch.setenv("NEEDLE_SCENES", str(tmp_path))
-    folder = staging.operators_folder()
+    folder = uploads.operators_folder()
     assert folder == tmp_path.resolve()
     (folder / "deep").mkdir()
     for name in ("b.jp2", "deep/a.TIF", "notes.txt"):
         (folder / name).touch()
-    assert staging.pictures_in(folder) == ["b.jp2", "deep/a.TIF"]
-    assert staging.picture_in(folder, "deep/a.TIF") == folder / "deep" / "a.TIF"
+    assert uploads.pictures_in(folder) == ["b.jp2", "deep/a.TIF"]
+    assert uploads.picture_in(folder, "deep/a.TIF") == folder / "deep" / "a.TIF"
 
 
 def test_no_name_leads_out_of_the_folder(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_no_name_leads_out_of_the_folder(tmp_path: Path) -> None:
     (folder / "link.png").symlink_to(secret)
     for name in ("../secret.png", str(secret), "link.png", "absent.png", "."):
         with pytest.raises(SceneNotFound, match="no such picture"):
-            staging.picture_in(folder, name)
+            uploads.picture_in(folder, name)
 
 
 @pytest.mark.skipif(not hasattr(os, "symlink"), reason="needs links")
@@ -187,4 +187,4 @@ def test_a_link_that_leads_out_of_the_folder_is_not_offered(tmp_path: Path) -> N
         path.write_bytes(b"x")
     (folder / "link.png").symlink_to(outside)
     (folder / "alias.png").symlink_to(folder / "inside.png")
-    assert staging.pictures_in(folder) == ["alias.png", "inside.png"]
+    assert uploads.pictures_in(folder) == ["alias.png", "inside.png"]

@@ -1,4 +1,7 @@
-"""Pictures on their way in: uploads staged to disk, the operator's folder, the demo scene."""
+"""Pictures on their way in: uploads staged to disk, the operator's folder, the demo scene.
+
+The largest upload is `maxUploadSize` in `.streamlit/config.toml`.
+"""
 
 from __future__ import annotations
 
