@@ -32,7 +32,7 @@ from dashboard.detector.files.pds3_label import Pds3Label
 from dashboard.detector.system.gdal_errors import GDAL_ERRORS, reason
 
 MAX_GIGABYTES = 16.0  # real scenes have 2 to 8; a 7 MB TIFF can declare 40
-DTYPES = frozenset({"uint8", "uint16", "int16", "uint32", "int32", "float32", "float64"})
+DTYPES = frozenset({"uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"})
 # GDAL's own default, a twentieth of the machine, is too much beside a scan; where no `rasterio.Env`
 # says otherwise, GDAL takes the variable when it first reads anything.
 CACHE_BYTES = 128 << 20
@@ -303,8 +303,9 @@ def layout_of(source: rasterio.DatasetReader, name: str) -> Layout:
         return Layout.GRAY_ALPHA
     if source.count >= 3:
         _check_depths(source, name)
-    # HiRISE colour products need not say that their three bands of 16 bits are colours.
-    rgb |= source.driver == "JP2OpenJPEG" or kinds == {"uint16"}
+    # HiRISE colour products need not say that their three bands are colours, nor does GDAL then.
+    plain = (ColorInterp.gray, ColorInterp.undefined)
+    rgb |= source.driver == "JP2OpenJPEG" or all(one in plain for one in meaning[:3])
     if source.count == 3 and not alpha and rgb:
         return Layout.RGB
     if source.count == 4 and alpha and rgb:

@@ -90,7 +90,8 @@ class Picture:
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences on how the picture is read where its file leaves it open."""
-        if self.layout is Layout.RGB and self.source.colorinterp[0] is ColorInterp.gray:
+        colours = self.layout in (Layout.RGB, Layout.RGBA)
+        if colours and self.source.colorinterp[0] is ColorInterp.gray:
             return ("its three bands, which it does not name, are read as colours",)
         return ()
 

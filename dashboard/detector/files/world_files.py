@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import rasterio
 from rasterio.crs import CRS
 
 from dashboard.detector.system.gdal_errors import GDAL_ERRORS
@@ -19,6 +22,9 @@ SUFFIXES = {
     ".jp2": "j2w",
 }
 LARGEST = 1 << 16  # bytes; a world file has six numbers
+CATALOGUED = re.compile(r"(\w+):(\d+)")
+PLAIN_PROJ = re.compile(r"(\s*\+\w+(=[\w.,+-]+)?)+")  # leads to no file
+TELLING = (b"<SRS", b"<GeoTransform", b"<GCPList", b"<NoDataValue", b"<RPC")
 
 Affine6 = tuple[float, float, float, float, float, float]
 
@@ -27,21 +33,39 @@ Affine6 = tuple[float, float, float, float, float, float]
 class WorldFile:
     """Where a picture lies, by files beside it."""
 
-    transform: Affine6
+    transform: Affine6 | None
     crs: str | None  # WKT
-    note: str  # which files were read
+    names: str  # of the files that were read
+    notes: tuple[str, ...]  # sentences on what lies beside it and was not read
 
 
 def world_file(picture: Path) -> WorldFile | None:
-    """What a world file beside a picture says, with the `.prj` there; None where there is none."""
-    found = _beside(picture, _endings(picture))
+    """What files beside a picture say of its place, and which are left out; None without any."""
+    found, projection = _beside(picture, _endings(picture)), _beside(picture, {".prj"})
     transform = _transform(found) if found else None
-    if found is None or transform is None:
-        return None
-    projection = _beside(picture, {".prj"})
     crs = _crs(projection) if projection else None
-    names = found.name + (f" and {projection.name}" if projection and crs else "")
-    return WorldFile(transform, crs, f"placed by {names} beside it")
+    notes = []
+    if found and transform is None:
+        notes.append(f"{found.name} beside it is left out: it has no six numbers that lead back")
+    if projection and crs is None:
+        notes.append(f"{projection.name} beside it is left out: it names no CRS that is known")
+    notes += [
+        f"{one.name} beside it is not read; gdal_translate IN OUT.tif makes one file of both"
+        for one in _side_cars(picture)
+    ]
+    read = [one.name for one, said in ((found, transform), (projection, crs)) if one and said]
+    if not (read or notes):
+        return None
+    return WorldFile(transform, crs, " and ".join(read), tuple(notes))
+
+
+def _side_cars(picture: Path) -> list[Path]:
+    """GDAL's own files beside a picture that say of its place or nodata; we follow none."""
+    mask, more = (picture.with_name(f"{picture.name}{end}") for end in (".msk", ".aux.xml"))
+    found = [mask] if mask.is_file() else []
+    if more.is_file() and more.stat().st_size <= LARGEST:
+        found += [more] if any(word in more.read_bytes() for word in TELLING) else []
+    return found
 
 
 def is_world_file_of(name: str, picture: str) -> bool:
@@ -66,8 +90,9 @@ def _beside(picture: Path, endings: set[str]) -> Path | None:
 
 def _transform(path: Path) -> Affine6 | None:
     """The six numbers, which place the middle of the first pixel, as a transform of its corner."""
+    words = re.sub("(?<=[0-9.])[dD](?=[-+0-9])", "e", _text(path).replace(",", ".")).split()
     try:
-        a, d, b, e, x, y = map(float, path.read_text("latin-1").replace(",", ".").split())
+        a, d, b, e, x, y = map(float, words[:6])
     except ValueError:
         return None
     made = (a, b, x - (a + b) / 2, d, e, y - (d + e) / 2)
@@ -75,7 +100,25 @@ def _transform(path: Path) -> Affine6 | None:
 
 
 def _crs(path: Path) -> str | None:
-    try:
-        return str(CRS.from_wkt(path.read_text("utf-8")).to_wkt())
-    except (*GDAL_ERRORS, ValueError):
-        return None
+    """The WKT of a CRS in WKT of any dialect, PROJ's words, or by its number in a catalogue.
+
+    Nothing else is tried: GDAL would open files, and fetch what is named by an address.
+    """
+    text = _text(path).strip()
+    numbered = CATALOGUED.fullmatch(text)
+    with rasterio.Env():  # else GDAL prints what it does not understand
+        try:
+            if numbered:
+                return str(CRS.from_authority(numbered[1].upper(), numbered[2]).to_wkt())
+            if PLAIN_PROJ.fullmatch(text) and "grids" not in text and "init" not in text:
+                return str(CRS.from_proj4(text).to_wkt()) or None
+            return str(CRS.from_wkt(text).to_wkt()) if "[" in text else None
+        except (*GDAL_ERRORS, ValueError):
+            return None
+
+
+def _text(path: Path) -> str:
+    """A file's text, with or without a byte order mark."""
+    content = path.read_bytes()
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if wide else "utf-8-sig", "replace")

@@ -14,7 +14,9 @@ import time
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import rasterio
 
 from dashboard.detector.errors import DamagedScene, UnknownFormat, unwritable
@@ -116,11 +118,26 @@ def _place(ingested: Path, world: WorldFile) -> None:
     """Writes into an ingested file where files beside its picture place it; its own label wins."""
     with rasterio.Env(**GDAL_OPTIONS), rasterio.open(ingested, "r+", driver="GTiff") as out:
         facts = json.loads(out.tags()[TAG])
-        if facts["transform"] is None:
-            crs, note = meant_crs(world.crs) if world.crs else (None, None)
-            facts |= {"transform": world.transform, "crs": crs}
-            facts["notes"] += [world.note, *([note] if note else [])]
-            out.update_tags(**{TAG: json.dumps(facts, allow_nan=False)})
+        facts |= _placed(facts, world)
+        out.update_tags(**{TAG: json.dumps(facts, allow_nan=False)})
+
+
+def _placed(facts: dict[str, Any], world: WorldFile) -> dict[str, Any]:
+    """What of a picture's facts changes by the files beside it."""
+    own, notes = facts["transform"], [*facts["notes"], *world.notes]
+    place = {"transform": own or world.transform, "crs": facts["crs"]}
+    if own and world.transform and not np.allclose(own, world.transform, rtol=1e-9):
+        notes.append(f"{world.names} beside it does not place it: it says itself where it lies")
+    elif not own and world.transform:
+        notes.append(f"placed by {world.names} beside it")
+    elif world.crs and not own:
+        notes.append(f"{world.names} beside it says nothing without a world file")
+    elif world.crs and not facts["crs"]:
+        notes.append(f"its CRS is that of {world.names} beside it")
+    if world.crs and place["transform"] and not place["crs"]:
+        place["crs"], note = meant_crs(world.crs)
+        notes += [note] if note else []
+    return place | {"notes": notes}
 
 
 def _uploaded(source: Path, home: Path | None) -> bool:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import rasterio
 from rasterio import Affine
-from rasterio.enums import ColorInterp
 
 from dashboard.detector import (
     DamagedScene,
@@ -148,13 +147,19 @@ def test_layouts_that_make_no_grey_picture_are_refused(tmp_path: Path) -> None:
     complex_numbers = rasters.write(tmp_path / "c.tif", rasters.ground().astype(np.complex64))
     with pytest.raises(UnknownFormat, match="pixels are complex64"):
         ingest(complex_numbers)
-    three = rasters.write(
-        tmp_path / "three.tif",
-        np.stack([rasters.ground()] * 3),
-        colorinterp=(ColorInterp.gray, ColorInterp.undefined, ColorInterp.undefined),
-    )
+    four = rasters.write(tmp_path / "four.tif", np.stack([rasters.ground(dtype="uint16")] * 4))
     with pytest.raises(UnknownFormat, match="save the one band"):
-        ingest(three)
+        ingest(four)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint32", "float32"])
+def test_three_bands_without_names_are_colours(tmp_path: Path, dtype: str) -> None:
+    ground = rasters.ground(dtype="float64") / 2
+    bands = np.stack([ground, ground * 0.8, ground * 0.6]).astype(dtype)
+    scene = ingest(rasters.write(tmp_path / "colour.tif", bands, photometric="minisblack"))
+    luma = 0.299 * ground + 0.587 * 0.8 * ground + 0.114 * 0.6 * ground
+    assert scene.centre == pytest.approx(np.median(luma), abs=1.5)
+    assert "read as colours" in scene.notes[0]
 
 
 @pytest.mark.parametrize(("blocks", "one"), [({}, True), ({"blockxsize": 512}, False)])
