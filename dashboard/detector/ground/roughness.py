@@ -13,7 +13,8 @@ from dashboard.detector.scanning.score_map import ScoreMap
 from dashboard.detector.tiling import Grid
 
 ROUGHNESS = ("smooth", "fairly smooth", "fairly rough", "rough")  # parts of equal area
-SURROUNDINGS = 11  # cells (176 px) that tell what is ordinary around a place
+COARSE = 2  # cells of the survey along a side of those in which roughness is told
+SURROUNDINGS = 5  # such cells (160 px) that tell what is ordinary around a place
 SAMPLE = 500_000  # positions that tell where the parts begin
 
 
@@ -22,13 +23,14 @@ class Roughness:
     """The roughness of a scene, told apart in parts of equal area."""
 
     grid: Grid
-    cells: Floats  # logarithm of the usual spread of DN around each cell of the survey
+    cells: Floats  # logarithm of the usual spread of DN around each cell
     edges: Doubles  # where the parts but the first begin
 
     @classmethod
     def of(cls, scores: ScoreMap, survey: Survey) -> Roughness:
         """The roughness of what is scored of a scene."""
-        usual = ndimage.median_filter(_filled(survey.spread), SURROUNDINGS, mode="nearest")
+        spread = _coarse(_filled(survey.spread))
+        usual = ndimage.median_filter(spread, SURROUNDINGS, mode="nearest")
         cells = np.asarray(np.log(usual + np.float32(0.1)))
         every = max(1, int(np.sqrt(scores.values.size / SAMPLE)))
         rows, cols = (np.arange(0, length, every) for length in scores.values.shape)
@@ -45,8 +47,17 @@ class Roughness:
 
 def _at(cells: Floats, grid: Grid, rows: np.ndarray, cols: np.ndarray) -> Floats:
     """Cells interpolated at positions of a grid."""
-    places = [(part * grid.stride + grid.tile / 2) / CELL - 0.5 for part in (rows, cols)]
+    side = COARSE * CELL
+    places = [(part * grid.stride + grid.tile / 2) / side - 0.5 for part in (rows, cols)]
     return np.asarray(ndimage.map_coordinates(cells, places, order=1, mode="nearest"))
+
+
+def _coarse(cells: Floats) -> Floats:
+    """Means of `COARSE` x `COARSE` cells, of which the last may go on as they end."""
+    rows, cols = (-length % COARSE for length in cells.shape)
+    whole = np.pad(cells, ((0, rows), (0, cols)), "edge")
+    down, across = (length // COARSE for length in whole.shape)
+    return np.asarray(whole.reshape(down, COARSE, across, COARSE).mean(axis=(1, 3)), np.float32)
 
 
 def _filled(cells: Floats) -> Floats:
