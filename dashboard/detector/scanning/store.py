@@ -40,6 +40,7 @@ from dashboard.detector.tiling import Grid
 SIDE = 256
 VERSION = 2  # of the stored files
 LOOKING = 0.75  # of the time that scoring takes, for looking at places: what progress reckons with
+COMPARING = 0.05  # of that, for comparing all places when the last has been looked at
 SURPRISE = "surprise.npy"
 
 Scores = NDArray[np.float32]
@@ -281,8 +282,10 @@ class ScanStore:
     @property
     def done(self) -> int:
         """How much of `total` has been worked out."""
-        record = self.record
-        return record.done + (self._looking * record.looked // (record.places or 1))
+        record, looking = self.record, self._looking
+        if record.looked != record.places:
+            looking = round((1 - COMPARING) * looking * record.looked / (record.places or 1))
+        return record.done + looking
 
     @property
     def total(self) -> int:

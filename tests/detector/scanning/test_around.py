@@ -211,3 +211,17 @@ def test_ground_that_no_score_depends_on_is_not_looked_at(
     np.testing.assert_allclose(trimmed, whole(scene, model).values(), atol=1e-6)
     assert 0 < np.isfinite(trimmed).sum() < trimmed.size
     assert some < 0.95 * sum(int(np.prod(shape)) for shape in looks)
+
+
+def test_the_same_pixels_have_the_same_scores_in_every_format(
+    scene_of: Scenes, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "SIDE", 40)
+    pixels = rasters.ground(700, 450, "uint16") * 3
+    pixels[:, 400:] = 0
+    pixels[300:302] = 0  # lost lines
+    names = ("scene.png", "scene.tif", "scene.jp2")
+    png, *others = (whole(scene_of(pixels, name), model).values() for name in names)
+    assert np.isfinite(png).any()
+    for other in others:
+        np.testing.assert_array_equal(other, png)
