@@ -73,7 +73,7 @@ def test_a_finder_of_other_windows_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_judge_whose_card_says_otherwise_is_refused(tmp_path: Path) -> None:
-    path = judge_model(tmp_path / "places.onnx", kind="guarded")
+    path = judge_model(tmp_path / "places.onnx", scores="areas")
     with pytest.raises(ModelError, match="graph and card disagree"):
         Model.load(path, "cpu")
     with pytest.raises(ModelError, match="does not judge places"):
