@@ -73,22 +73,37 @@ def geojson(content: str | bytes) -> Drawn:
         NoArea: it is no GeoJSON, or its CRS is unknown.
     """
     try:
-        record = json.loads(content)
-        polygons = list(_polygons(record))
-        named = (record.get("crs") or {}).get("properties", {})
+        records = _records(content)
+        polygons = [polygon for record in records for polygon in _polygons(record)]
+        named = (records[0].get("crs") or {}).get("properties", {})
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         why = str(error).partition("\n")[0][:200]
         raise NoArea(
-            f"no box x_min,y_min,x_max,y_max and no GeoJSON with polygons ({why})"
+            f"no box x_min,y_min,x_max,y_max and no GeoJSON with polygons ({why}); other files "
+            "become one by ogr2ogr OUT.geojson IN"
         ) from error
     except (RecursionError, ArithmeticError) as error:
         raise NoArea(
             "no GeoJSON with polygons (numbers too large, or too deeply nested)"
         ) from error
-    name = named.get("name") or named.get("code") if isinstance(named, dict) else None
+    told = [named.get(key) for key in ("name", "code", "href")] if isinstance(named, dict) else []
+    name = next((one for one in told if one), None)
     if name is None:
         return Drawn(polygons, None)
     return Drawn(polygons, crs_named(str(name)), str(name))
+
+
+def _records(content: str | bytes) -> list[Any]:
+    """What a JSON holds; or each line of a sequence of them, RFC 8142 or without its marks."""
+    try:
+        return [json.loads(content)]
+    except ValueError:
+        text = content.decode("utf-8-sig", "replace") if isinstance(content, bytes) else content
+        lines = [line.strip("\x1e \t\r") for line in text.split("\n")]
+        lines = [line for line in lines if line]
+        if not lines or not all(line.startswith("{") and line.endswith("}") for line in lines):
+            raise
+        return [json.loads(line) for line in lines]
 
 
 def crs_named(name: str) -> str:
@@ -107,7 +122,7 @@ def crs_named(name: str) -> str:
                 return DEGREES
             catalogue = "IAU_2015" if authority.startswith("IAU") else authority
             return str(CRS.from_authority(catalogue, code).to_wkt())
-        if name.strip().upper() == "CRS84":
+        if name.strip().upper() in EARTHLY:
             return DEGREES
         if "[" in name:
             return str(CRS.from_wkt(name).to_wkt())
@@ -146,8 +161,11 @@ def _checked(polygon: list[Any]) -> Polygon:
 
 def _geopackage(path: Path) -> Drawn:
     """The polygons of all tables of features, which must share one CRS."""
+    # A program that has it open keeps what was drawn last in a log beside it.
+    log = path.with_name(f"{path.name}-wal")
+    how = "" if log.exists() and log.stat().st_size else "&immutable=1"
     try:
-        address = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
+        address = f"file:{quote(str(path.absolute()))}?mode=ro{how}"
         with closing(sqlite3.connect(address, uri=True)) as base:
             tables = base.execute(
                 "SELECT table_name, column_name, srs_id FROM gpkg_geometry_columns"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +113,16 @@ HELD = {
         area | {"type": "MultiPolygon", "coordinates": [area["coordinates"]]}
     ),
     "heights": lambda area: geojson([[*point, 12.5] for point in area["coordinates"][0]]),
+    "a sequence of features": lambda area: "\n".join(
+        "\x1e" + json.dumps({"type": "Feature", "properties": {}, "geometry": one})
+        for one in (None, area)
+    ).encode(),
+    "lines of features": lambda area: "\r\n".join(
+        json.dumps({"type": "Feature", "properties": {}, "geometry": one}) for one in (area, None)
+    ).encode(),
+    "the number of its CRS": lambda area: (
+        area | {"crs": {"type": "EPSG", "properties": {"code": 4326}}}
+    ),
     "lines beside it": lambda area: {
         "type": "GeometryCollection",
         "geometries": [{"type": "LineString", "coordinates": area["coordinates"][0]}, area],
@@ -144,6 +156,29 @@ def test_what_gdal_writes_is_taken(scene: Scene, tmp_path: Path, suffix: str, cr
     (polygon,) = Region.of(str(path), scene).polygons
     corners = {(round(x), round(y)) for x, y in polygon[0]}
     assert corners == {(x, y) for x, y in map(tuple, RING)}
+
+
+def test_what_was_drawn_last_is_in_a_log_beside_a_geopackage(scene: Scene, tmp_path: Path) -> None:
+    ring = degrees(scene)
+    wkb = bytes([1]) + np.array([3, 1, 5], "<u4").tobytes() + np.array(ring, "<f8").tobytes()
+    path = tmp_path / "open.gpkg"
+    pyogrio.raw.write(
+        path, np.array([wkb], object), [], [], geometry_type="Polygon", crs="IAU_2015:49900"
+    )
+    with closing(sqlite3.connect(path)) as program:  # as QGIS has it open
+        program.execute("PRAGMA journal_mode=WAL")
+        names = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        for (trigger,) in program.execute(names).fetchall():
+            program.execute(f'DROP TRIGGER "{trigger}"')  # they want functions of GDAL's
+        program.execute("INSERT INTO open (geom) VALUES (?)", (b"GP\0\1\0\0\0\0" + wkb,))
+        program.commit()
+        assert len(Region.of(str(path), scene).polygons) == 2
+
+
+def test_a_crs_that_a_link_leads_to_is_not_known(scene: Scene) -> None:
+    linked = {"crs": {"type": "link", "properties": {"href": "http://example.org/crs"}}}
+    with pytest.raises(OptionError, match="http"):
+        Region.of(json.dumps(geojson(degrees(scene), **linked)), scene)
 
 
 def test_another_body_is_refused_and_ones_own_taken(scene_of: Scenes, scene: Scene) -> None:
