@@ -16,7 +16,7 @@ OBSERVATION = "ESP_028401_1755"
 
 @dataclass
 class Archive:
-    """What is served, how badly, and what was asked for."""
+    """The files served, their faults, and the requests that came."""
 
     content: bytes
     etag: str = '"first"'

@@ -1,4 +1,4 @@
-"""What every test may ask for: a home of its own, scenes and models by the piece."""
+"""Fixtures of every test: a home of its own, scenes and models by the piece."""
 
 from __future__ import annotations
 

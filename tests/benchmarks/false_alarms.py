@@ -42,7 +42,7 @@ BLOCK = 128  # px
 
 @dataclass(frozen=True)
 class Trial:
-    """What one crop promised and what was counted there."""
+    """The promise of one crop, and the count there."""
 
     counted: tuple[int, ...]  # for each promise
     doubts: tuple[str, ...]

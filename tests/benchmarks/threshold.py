@@ -83,7 +83,7 @@ def timed(action: Callable[[], Any]) -> tuple[float, float]:
 
 
 def slide(sigmas: SigmaMap, ground: Survey, sigma: float) -> int:
-    """What the page works out at a threshold; how many places it has."""
+    """The page's work at a threshold; the number of places."""
     size = sigmas.scores.grid.width, sigmas.scores.grid.height
     found = with_artefacts(sigmas.find(sigma), ground, size)
     sigmas.flagged(sigma)[:OUTLINES]

@@ -48,7 +48,7 @@ with open_picture(sys.argv[1]) as source:
 
 @dataclass(frozen=True)
 class Watched:
-    """What a command took."""
+    """The time and memory of a command."""
 
     seconds: float  # of the clock
     processor: float  # seconds of all processors together

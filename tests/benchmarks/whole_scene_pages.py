@@ -34,7 +34,7 @@ REST = 1500  # ms without which a page has not come to rest
 
 @dataclass
 class Traffic:
-    """What a page has taken, in bytes."""
+    """The bytes that a page has taken."""
 
     program: int = 0
     content: int = 0

@@ -34,7 +34,7 @@ def dashboard(home: Path, tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="package")
 def shared(browser: Browser) -> Iterator[BrowserContext]:
-    """What keeps Streamlit's program from page to page; each page is a session of its own."""
+    """A browser context that keeps Streamlit's program from page to page."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
     context.set_default_timeout(STEP_SECONDS * 1000)
     context.add_init_script(NAMED)

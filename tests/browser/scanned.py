@@ -71,7 +71,7 @@ class Scanned:
 
     @property
     def decisions(self) -> Mapping[Place, Decision]:
-        """What is on disk."""
+        """The verdicts on disk."""
         return Verdicts(self.home).current(self.subject)
 
     @property

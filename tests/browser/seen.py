@@ -1,4 +1,4 @@
-"""What every page must be, whatever it shows: in its frame, readable, without a fault."""
+"""Checks of every page, whatever it shows: in its frame, readable, without a fault."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ RADIUS = 3_396_190.0  # m, of its sphere; its central meridian is 0
 
 @dataclass(frozen=True)
 class View:
-    """What the map shows: its middle in px of the scene, and screen px of one of them."""
+    """The view of the map: its middle in px of the scene, and screen px of one of them."""
 
     x: float
     y: float

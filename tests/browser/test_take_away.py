@@ -1,4 +1,4 @@
-"""What is taken away, out of a real browser into the tools of the field, and back."""
+"""Files out of a real browser into the tools of the field, and back."""
 
 from __future__ import annotations
 

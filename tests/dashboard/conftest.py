@@ -1,4 +1,4 @@
-"""What every test of the pages leaves as it found it."""
+"""State that every test of the pages leaves as it found it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dashboard.session import state
 
 @pytest.fixture(autouse=True)
 def streamlits_own() -> Iterator[None]:
-    """What Streamlit leaves behind in the process: its caches, and a `__main__` of its own."""
+    """Clears what Streamlit leaves in the process: its caches, and a `__main__` of its own."""
     main = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = main

@@ -19,7 +19,7 @@ MEMORY = 3 << 29  # bytes, 1.5 GB
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a case."""
+    """The outcome of a case."""
 
     what: str  # "taken", "refused", "traceback", "crash" or "hang"
     said: str = ""
@@ -31,7 +31,7 @@ class Outcome:
 
 
 def outcome(case: Case, home: Path) -> Outcome:
-    """What comes of a case in a process of its own."""
+    """The outcome of a case in a process of its own."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.fuzz.targets"])
     ours, theirs = context.Pipe(duplex=False)

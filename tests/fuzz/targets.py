@@ -1,4 +1,4 @@
-"""What is done with an input of each kind; all but a `NeedleError` is a fault of ours."""
+"""The targets of each kind of input; all but a `NeedleError` is a fault of ours."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ TARGETS: dict[str, Callable[[bytes, Path], None]] = {
 
 
 def tried(kind: str, content: bytes, home: Path) -> str:
-    """What came of an input: "taken", or "refused" in one line.
+    """The outcome of an input: "taken", or "refused" in one line.
 
     Raises:
         Exception: a fault of ours.

@@ -53,7 +53,7 @@ while True:
 
 @dataclass(frozen=True)
 class Work:
-    """What is scanned by what, and what comes of it undisturbed."""
+    """A scene, a model, and the results of an undisturbed scan."""
 
     scene: Path
     model: Path

@@ -21,12 +21,16 @@ from training.evaluate.contestants import OWN_GROUND, Contestant, Scored
 
 VERSION = 1  # of the peers; a change makes stored cases stale
 STRIDE, TILE, WINDOW = 4, 128, 28  # px, as `guarded`
-VALID, OBSERVED = 0.99, 0.5  # parts of tile and window that must be ground, as for the networks
+VALID = 0.99  # part of a tile that must be ground, as for the networks
+OBSERVED = 0.5  # part of a window that must be observed and no filled hole, likewise
 LARGEST = 1 << 27  # px; the peers hold the whole scene in memory
 INNER, GUARD, OUTER = 12, 28, 64  # px of local RX: what is tested, left out, compared with
 SCALES = (1.0, 2.0, 4.0, 8.0)  # px, of the filters
-PATCH, SHRINK, COMPONENTS = 16, 2, 24  # patches of 32 px, halved; principal components kept
-FITTED, TREES = 20_000, 100  # positions fitted to, trees of the forest
+PATCH = 16  # values along a side of a patch
+SHRINK = 2  # px of the scene for one of them
+COMPONENTS = 24  # principal components kept
+FITTED = 20_000  # positions fitted to
+TREES = 100  # of the forest
 ROWS = 32  # of the grid, worked on at a time
 
 Floats = NDArray[np.float32]

@@ -10,7 +10,8 @@ from torch import Tensor
 from training.networks import guarded, residuals
 from training.windows import Source, Windows, large
 
-CALIBRATED, AREAS = 256, 60  # px of an area the measures are calibrated on, and how many of them
+CALIBRATED = 256  # px, side of an area that the measures are calibrated on
+AREAS = 60  # 246,000 positions in all, of which 246 lie beyond what is rare
 FIRST_AREA = 2**40  # number of the first, which no training reaches
 RANKS = (0.5, 0.999)  # what is ordinary, and what one position of a thousand exceeds
 

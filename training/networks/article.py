@@ -1,4 +1,4 @@
-"""The completion network of Haselmann, Gruber and Tabatabai (2018), arXiv 1811.06861.
+"""The completion network of Haselmann, Gruber and Tabatabai (2018), arXiv 1811.06861: inpainting.
 
 The table is the definition: sizes, parameters and receptive field are derived from it. It is used
 as the article "Anomaly Detection on Mars Using Deep Learning" (2021) used it: a 256 x 256 px tile

@@ -1,4 +1,4 @@
-"""A guarded completion network: every pixel predicted from ground outside a hole around it.
+"""A guarded completion network, a blind-spot network: each pixel predicted from outside its hole.
 
 Where `article` hides one square and completes it, this network predicts all pixels in one pass:
 four half-plane networks (Laine, Karras, Lehtinen and Aila 2019, arXiv 1901.10277), one looking each

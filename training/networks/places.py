@@ -1,9 +1,9 @@
 """A network that looks at one place at a time, begun from weights that have seen photographs.
 
 The backbone is EfficientNet-Lite0 (Tan and Le 2019, arXiv 1905.11946; Liu 2020) to stride 16. It
-sees two views of a place, one enlarged and one of all that is around, and gives 64 numbers that
-describe the place, and one logit: how much what is there looks put there. It takes raw DN, so that
-it is exported as it stands.
+sees two views of a place, one enlarged and one of all that is around, and gives an embedding of 64
+numbers, the description of the place, and one logit: how much what is there looks put there. It
+takes raw DN, so that it is exported as it stands.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch.nn import functional as F
 WINDOW = 128  # px around a place that are read
 NEAR = 32  # px in its middle that are seen enlarged
 VIEW = 64  # values along a side of either view
-DESCRIBED = 64  # numbers that describe a place
+DESCRIBED = 64  # numbers of a description, the embedding of a place
 STEM = 32  # channels
 FROZEN = 3  # blocks, the first, that keep what photographs taught them
 EPSILON = 1e-3  # of the batch normalisation that the weights were trained with

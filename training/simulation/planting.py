@@ -25,7 +25,8 @@ from training.truth import KnownObject, Truth
 DEMO_NAME = "landing-site"
 DEMO_SHAPE = (3072, 3072)  # rows, columns of the demo scene, in px
 DEMO_BITS = 10
-DEMO_LEVEL, DEMO_GAIN = 430.0, 75.0  # DN of level ground, and DN per unit of radiance
+DEMO_LEVEL = 430.0  # DN of level ground
+DEMO_GAIN = 75.0  # DN per unit of radiance
 DEMO_NOISE = 0.4  # DN; with the gain, what keeps the lossless file under 3 MB
 SHADOW = 0.85  # of the light is lost in a cast shadow; the sky gives the rest
 # How a series is varied, between these factors: whole to half-buried, fresh to dusty.

@@ -22,7 +22,8 @@ from training.synthetic_anomalies.canvas import (
 CONTRASTS = (0.8, 14.0)  # units of the window's roughness, drawn evenly in the logarithm
 FAINTEST = 5.0  # px times units: the smallest anomalies need more contrast to be seen at all
 BRIGHT = 0.6  # odds of a body brighter than the ground; a heat shield need not be
-BLAST, BLASTED = 0.15, 8.0  # odds of ground blown off with a body; px across from which it can be
+BLAST = 0.15  # odds of ground blown off with a body
+BLASTED = 8.0  # px across, from which a body can blow ground off
 BLOWN = 0.45  # of a blast's depth, from which on the ground counts as the object
 
 

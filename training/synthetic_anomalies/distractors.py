@@ -1,4 +1,4 @@
-"""Distractors: natural features that completion cannot foresee either, and that must not count."""
+"""Distractors, the hard negatives: natural features that completion cannot foresee either."""
 
 from __future__ import annotations
 

@@ -18,7 +18,9 @@ FADE_OUT = 0.3  # of half a sheet, along which what is drawn fades to its border
 STAINED = 0.4  # units of roughness, from which on ground counts as stained
 SHARPEST = 0.5  # px: standard deviation of the point spread, 1 at most
 COVERED = 0.25  # of a block, from which on it counts as the object
-JPEG, SEAM, GRAIN = 0.25, 0.1, 0.2  # odds of artefacts in a window
+JPEG = 0.25  # odds of a window compressed
+SEAM = 0.1  # odds of a seam in a window
+GRAIN = 0.2  # odds of a window with more noise
 MAD_TO_SIGMA = 1.4826
 
 

@@ -1,4 +1,4 @@
-"""A network that judges single places: how much each looks put there, and numbers that describe it.
+"""A network that judges single places: how much each looks put there, and its embedding.
 
 A finder scores every position of a scene; a judge looks at the strongest of them alone.
 """

@@ -16,7 +16,8 @@ from dashboard.detector.places.sigma_map import SigmaMap
 RIM = 64  # px from the border of the picture or of its ground: the network had to guess beyond
 CLIPPED = 0.05  # of the pixels around a place: hardware glints in a few
 BLOCKY = 1.5  # times the steps within blocks
-SPOILERS, SPOILT = ("seam", "saturated"), 0.25  # of a tail's places: then it is theirs
+SPOILERS = ("seam", "saturated")  # artefacts that can fill the tail of a scene
+SPOILT = 0.25  # of a tail's places that have one of these: then the tail is theirs
 ROUNDING = 1e-9  # sigma, by which a place may seem to lie below itself
 
 Bools = NDArray[np.bool_]

@@ -13,8 +13,10 @@ from dashboard.detector.products.finished import Finished, properties_of
 from dashboard.detector.scenes.scene import Scene
 from dashboard.detector.tiling import Box
 
-APPLICATION, VERSION = 0x47504B47, 10300  # "GPKG", 1.3.0
-OWN, NONE = 100_000, -1  # numbers of the scene's CRS, and of a plane without one
+APPLICATION = 0x47504B47  # "GPKG"
+VERSION = 10300  # 1.3.0
+OWN = 100_000  # number of the scene's CRS
+NONE = -1  # number of a plane without a CRS
 POINTS, FOOTPRINTS, RUN = "detections", "footprints", "run"
 UNDEFINED = "undefined"
 WGS84 = (

@@ -58,12 +58,12 @@ def store(scene_of: Scenes, tmp_path: Path) -> ScanStore:
 
 
 def listed(store: ScanStore, sigma: float = 3.0) -> list[Detection]:
-    """What the page lists."""
+    """The places that the page lists."""
     return sigma_map(store.scores(), DEFAULT_RULE).find(sigma)
 
 
 def sheet(app: AppTest) -> dict[str, Any]:
-    """What the page gives to the browser to show."""
+    """The data that the page gives to the browser."""
     (part,) = app.get("bidi_component")
     found: dict[str, Any] = json.loads(part.proto.json)
     return found
@@ -244,7 +244,7 @@ def test_a_scene_that_was_thrown_away_is_said(store: ScanStore) -> None:
 
 
 def strangers(app: AppTest) -> list[str]:
-    """What a page says of an address that names no scan."""
+    """The words of a page at an address that names no scan."""
     return [one.value for one in app.warning if "not here" in one.value]
 
 

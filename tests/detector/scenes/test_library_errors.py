@@ -1,4 +1,4 @@
-"""What libraries raise at strange input ends as one line that says what to do."""
+"""Errors that libraries raise at strange input end as one line that says what to do."""
 
 from __future__ import annotations
 

@@ -220,7 +220,7 @@ def test_bad_input_gets_one_line(
 
 
 def test_models_can_learn_each_scene_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What has learned here scores upside down, so that it is told from what has not."""
+    """A model that has learned scores upside down, so that it is told from one that has not."""
     taught: list[tuple[str, str]] = []
 
     def learn(picture: Path, model: str, target: Path) -> None:
