@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     several = Model.load(given.model, "cpu")
-    one = replace(several, beside=())
+    one = replace(several, parallel_sessions=())
     for side in given.sides:
         length = side + 2 * several.card.sees
         dn = np.random.default_rng(0).random((1, 1, length, length), np.float32) * 255

@@ -46,7 +46,7 @@ class Judge:
     card: ModelCard
     device: Device
     session: ort.InferenceSession
-    beside: tuple[ort.InferenceSession, ...] = ()  # that share the work, where it is more than one
+    parallel_sessions: tuple[ort.InferenceSession, ...] = ()  # where several share it
 
     @classmethod
     def load(cls, path: Path, device: str = "auto") -> Judge:
@@ -60,9 +60,9 @@ class Judge:
         card = card_of(cpu_session(content, path), path)
         if not card.judges_places:
             raise ModelError(f"{path}: a model of kind {card.kind}, which does not judge places")
-        session, beside, found = start(content, device)
+        session, parallel_sessions, found = start(content, device)
         digest = hashlib.sha256(content).hexdigest()
-        judge = cls(path, digest, card, found, session, tuple(beside))
+        judge = cls(path, digest, card, found, session, tuple(parallel_sessions))
         judge.look(np.zeros((1, 1, WINDOW, WINDOW), np.float32))
         return judge
 
@@ -79,13 +79,13 @@ class Judge:
     @property
     def shards(self) -> list[Judge]:
         """One judge a session, each safe to use from a thread of its own."""
-        sessions = self.beside or (self.session,)
-        return [replace(self, session=session, beside=()) for session in sessions]
+        sessions = self.parallel_sessions or (self.session,)
+        return [replace(self, session=session, parallel_sessions=()) for session in sessions]
 
     def shrink(self) -> None:
         """Has the sessions on a CPU hand back the memory that they keep for the next run."""
         windows = np.zeros((1, 1, WINDOW, WINDOW), np.float32)
-        for session in (self.session, *self.beside):
+        for session in (self.session, *self.parallel_sessions):
             session.run([LOGIT], {WINDOWS: windows}, shrinking(self.device.provider))
 
     def look(self, windows: Floats) -> Judgement:

@@ -75,7 +75,7 @@ class Model:
     card: ModelCard
     device: Device
     session: ort.InferenceSession
-    beside: tuple[ort.InferenceSession, ...] = ()  # that share a scan, where it is more than one
+    parallel_sessions: tuple[ort.InferenceSession, ...] = ()  # where several share a scan
     batch: int = BATCH  # tiles to score at a time, where tiles are scored
     judge: Judge | None = None  # that looks at the strongest places
 
@@ -92,10 +92,10 @@ class Model:
         card = card_of(cpu_session(content, path), path)
         if card.judges_places:
             return cls._with_judge(path, device)
-        session, beside, found = start(content, device)
+        session, parallel_sessions, found = start(content, device)
         digest = hashlib.sha256(content).hexdigest()
-        model = cls(path, digest, card, found, session, tuple(beside))
-        for each in dict.fromkeys((session, *beside)):
+        model = cls(path, digest, card, found, session, tuple(parallel_sessions))
+        for each in dict.fromkeys((session, *parallel_sessions)):
             try:
                 replace(model, session=each)._try(1, model._side)
             except Exception as error:  # ONNX Runtime has no common error type
@@ -116,8 +116,8 @@ class Model:
     @property
     def shards(self) -> list[Model]:
         """One model a session, each safe to use from a thread of its own."""
-        sessions = self.beside or (self.session,)
-        return [replace(self, session=session, beside=()) for session in sessions]
+        sessions = self.parallel_sessions or (self.session,)
+        return [replace(self, session=session, parallel_sessions=()) for session in sessions]
 
     @property
     def name(self) -> str:
@@ -160,7 +160,7 @@ class Model:
 
     def shrink(self) -> None:
         """Has the sessions on a CPU hand back the memory that they keep for the next run."""
-        for model in (replace(self, beside=()), *self.shards):
+        for model in (replace(self, parallel_sessions=()), *self.shards):
             model._try(1, self._side)
         if self.judge:
             self.judge.shrink()

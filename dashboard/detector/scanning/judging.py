@@ -94,6 +94,6 @@ def _judged(batches: Iterable[tuple[int, Floats]], judge: Judge) -> Iterator[Loo
         finally:
             free.put(shard)
 
-    if not judge.beside:
+    if not judge.parallel_sessions:
         return map(work, batches)
     return map_in_order(work, batches, free.qsize())

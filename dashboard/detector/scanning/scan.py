@@ -212,7 +212,7 @@ def looked(
         finally:
             free.put(shard)
 
-    if not model.beside:
+    if not model.parallel_sessions:
         return map(work, readings)
     return map_in_order(work, readings, free.qsize())
 

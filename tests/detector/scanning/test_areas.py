@@ -109,10 +109,10 @@ def test_several_sessions_score_what_one_does(
 ) -> None:
     monkeypatch.setattr(stores, "SIDE", 24)
     scene = scene_of(rasters.ground(400, 500))
-    alone = whole(scene, replace(areas, beside=())).values().copy()
+    alone = whole(scene, replace(areas, parallel_sessions=())).values().copy()
     list_scans()[0].delete()
     more, another = (start(areas.path.read_bytes(), "cpu")[0] for _ in range(2))
-    together = replace(areas, beside=(areas.session, more, another))
+    together = replace(areas, parallel_sessions=(areas.session, more, another))
     used: list[int] = []
     score = Model.score
 
@@ -138,7 +138,7 @@ def test_a_failing_session_stops_the_scan(
     monkeypatch.setattr(stores, "SIDE", 24)
     scene = scene_of(rasters.ground(400, 500))
     more, _, _ = start(areas.path.read_bytes(), "cpu")
-    together = replace(areas, beside=(areas.session, more))
+    together = replace(areas, parallel_sessions=(areas.session, more))
     score = Model.score
 
     def broken(self: Model, *given: Any) -> Any:

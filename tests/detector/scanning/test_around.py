@@ -101,7 +101,7 @@ def test_a_resumed_scan_looks_at_nothing_twice_and_ends_in_the_same_numbers(
 ) -> None:
     """Of several sessions those are cut off that have not come to an end: they begin anew."""
     beside = [start(model.path.read_bytes(), "cpu")[0] for _ in range(sessions)]
-    model = replace(model, beside=tuple(beside) if sessions > 1 else ())
+    model = replace(model, parallel_sessions=tuple(beside) if sessions > 1 else ())
     scene = scene_of(rasters.ground(400, 500))
     undisturbed = whole(scene, model).values().copy()
     count = len(looks)

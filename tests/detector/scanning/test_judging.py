@@ -142,12 +142,12 @@ def test_a_scan_cut_off_before_places_are_chosen_goes_on_with_choosing(
 
 def test_several_sessions_say_what_one_does(busy: Scene, judged: Model) -> None:
     assert judged.judge is not None
-    alone = replace(judged, judge=replace(judged.judge, beside=()))
+    alone = replace(judged, judge=replace(judged.judge, parallel_sessions=()))
     first = whole(busy, alone)
     expected = (first.folder / "places.npy").read_bytes()
     first.delete()
     more = tuple(start(judged.judge.path.read_bytes(), "cpu")[0] for _ in range(3))
-    together = whole(busy, replace(judged, judge=replace(judged.judge, beside=more)))
+    together = whole(busy, replace(judged, judge=replace(judged.judge, parallel_sessions=more)))
     assert (together.folder / "places.npy").read_bytes() == expected
 
 
