@@ -202,13 +202,14 @@ class Picture:
         blank = self._declared_in(raw) if self.declares else raw == 0
         # The colour swaths of HiRISE differ in width: a band without data there is no colour, and
         # would print a false edge into the luminance. In an 8-bit picture 0 is a colour.
-        missing = blank.all(axis=0) if raw.dtype == np.uint8 else blank.any(axis=0)
+        missing = np.asarray(blank.all(axis=0) if raw.dtype == np.uint8 else blank.any(axis=0))
         if not self.declares:
             self.blanks[0.0] += int(np.count_nonzero(missing))
         luma = np.zeros(raw.shape[1:], np.float32)
         with np.errstate(over="ignore", invalid="ignore"):
             for band, weight in zip(raw, BT601, strict=True):
                 luma += band.astype(np.float32) * np.float32(weight)
+        self._note_beyond(raw[0], missing)
         missing |= _infinite(luma)
         if self.dtype == "float32":
             return luma, missing

@@ -101,6 +101,12 @@ def test_the_nodata_that_is_told_is_the_one_there_is(
         assert scene.valid_fraction == pytest.approx(0.8)
 
 
+def test_so_is_that_of_colours(scene_of: Scenes) -> None:
+    pixels = np.stack([filled("float32", LOWEST)] * 3)
+    scene = scene_of(pixels)
+    assert (scene.nodata, scene.valid_fraction) == (LOWEST, pytest.approx(0.8))
+
+
 def test_a_scene_without_nodata_tells_none(scene_of: Scenes) -> None:
     pixels = filled("float32")
     assert scene_of(pixels).nodata is None
