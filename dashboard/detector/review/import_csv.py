@@ -5,9 +5,11 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from dashboard.detector.errors import OptionError
 from dashboard.detector.places.detections import Detection
@@ -20,6 +22,7 @@ DELIMITERS = ",;\t|"
 NEAR = 2.0  # px: a table holds places with six digits
 WIDE = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 FORMULA = re.compile(r"'*[=+\-@\t\r]")  # what a spreadsheet would work out, or what guards it
+GROUPED = re.compile(r"\d{1,3}(\.\d{3})+|\d{1,3}(,\d{3})+")
 THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
 
 Row = dict[str, str]
@@ -151,24 +154,29 @@ def _change(row: Row, line: int) -> Change | None:
 
 
 def _nearest(row: Row, line: int, delimiter: str, detections: Sequence[Detection]) -> Place | None:
+    """The place that a row means, by the first reading of its numbers that means any."""
     try:
-        x, y = (_number(row[key], delimiter) for key in PLACED)
+        readings = [_numbers(row[key], delimiter) for key in PLACED]
     except (KeyError, ValueError) as error:
         raise OptionError(f"line {line}: x and y must be numbers") from error
-    near = [
-        detection
-        for detection in detections
-        if abs(detection.x - x) <= NEAR and abs(detection.y - y) <= NEAR
-    ]
-    best = min(
-        near, key=lambda detection: (detection.x - x) ** 2 + (detection.y - y) ** 2, default=None
-    )
-    return best.place if best else None
+    for x, y in product(*readings):
+        near = [one for one in detections if abs(one.x - x) <= NEAR and abs(one.y - y) <= NEAR]
+        if near:
+            return min(near, key=lambda one: math.hypot(one.x - x, one.y - y)).place
+    return None
 
 
-def _number(text: str, delimiter: str) -> float:
+def _numbers(text: str, delimiter: str) -> list[float]:
+    """What a cell may mean: its number, and another where its mark may part thousands."""
+    plain = re.sub(r"[\s'’]|^=\"|\"$", "", text)
+    found = [_number(plain, delimiter)]
+    if GROUPED.fullmatch(plain):
+        found.append(float(re.sub("[.,]", "", plain)))
+    return found
+
+
+def _number(plain: str, delimiter: str) -> float:
     """A number, with a decimal comma where that cannot part columns or thousands."""
-    plain = re.sub(r"[\s'’]", "", text)
     if "," in plain and "." in plain:
         last = max(",.", key=plain.rindex)
         plain = plain.replace("," if last == "." else ".", "")

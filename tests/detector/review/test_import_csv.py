@@ -82,6 +82,9 @@ SAVED = {
     "quotes everywhere": table(quoting=csv.QUOTE_ALL).encode(),
     "thousands": table().replace(",1616,", ',"1,616",').encode(),
     "thousands and decimal comma": table(";").replace("1616", "1.616,0").encode(),
+    "thousands with dots": table(";", point=",").replace("1616", "1.616").encode(),
+    "thousands with commas and tabs": table("\t").replace("1616", "1,616").encode(),
+    "numbers as text": table(";", point=",").replace("1616", '"=""1616"""').encode(),
     "capital verdicts": table().replace("hardware", " Hardware ").encode(),
     "empty lines": ("\r\n" + table() + ",,,,,,\r\n\r\n").encode(),
     "the page's own heads": table().replace(",x,y,", ',"x, px","y, px",').encode(),
@@ -152,6 +155,12 @@ def test_verdicts_come_back_as_they_went(finished: Make) -> None:
     assert returned.changes == [
         (decision.place, Change(decision.verdict, decision.note, decision.name))
     ]
+
+
+def test_a_number_is_read_as_it_stands_where_a_place_lies_there() -> None:
+    both = found((1.616, 340), (1616, 340))
+    returned = read_verdicts(b"x;y;verdict\n1.616;340;natural\n", both)
+    assert returned.changes == [((1.616, 340), Change(Verdict.NATURAL))]
 
 
 def test_a_verdict_on_an_unknown_place_is_counted_not_filed() -> None:
