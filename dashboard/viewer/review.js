@@ -257,7 +257,7 @@ class Review extends Keyed {
     }
     this.part(".who").textContent = this.name || "Your name";
     const kind = this.kind(), open = kind && kind.members.filter((index) => !this.book.decision(index).verdict);
-    this.part(".hints").textContent = open ? `a sample first   Shift+N rejects all ${open.length}   K next kind   U undo`
+    this.part(".hints").textContent = open ? `strongest first   Shift+N rejects all ${open.length}   K next kind   U undo`
       : "S like this   Space choose   Shift+N reject chosen   U undo   ? keys";
     const rows = this.views(counts);
     this.aside.show(rows, this.view, this.data.threshold);

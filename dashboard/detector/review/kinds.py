@@ -23,13 +23,11 @@ ALIKE = 0.6  # cosine, on average, within a kind
 FEWEST = 4  # places of a kind: what is rarer is looked at one by one
 MOST_KINDS = 8  # the largest, as many as a column shows
 MOST_PLACES = 2_000  # the strongest are grouped; the others are of the kind they are most like
-SAMPLE = 9  # places of a kind that are shown before it is judged at once,
-STRONGEST = 6  # of which so many are its strongest, and the others least like it
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Places that look alike, by their index in the list; a sample of them comes first."""
+    """Places that look alike, by their index in the list, strongest first."""
 
     members: tuple[int, ...]
     best: int  # the strongest
@@ -71,7 +69,7 @@ def kinds(unit: Floats) -> list[Kind]:
     groups = [grouped[labels == label] for label in np.unique(labels)]
     groups = sorted((one for one in groups if len(one) >= FEWEST), key=len, reverse=True)
     groups = _with_the_rest(unit, known[MOST_PLACES:], groups[:MOST_KINDS])
-    return [Kind(tuple(_sample_first(unit, one)), int(one.min())) for one in groups]
+    return [Kind(tuple(np.sort(one).tolist()), int(one.min())) for one in groups]
 
 
 def first_looks(count: int, found: Sequence[Kind]) -> list[int]:
@@ -96,15 +94,3 @@ def _with_the_rest(unit: Floats, rest: np.ndarray, groups: list[np.ndarray]) -> 
         np.concatenate([one, rest[(of == number) & (best >= ALIKE)]])
         for number, one in enumerate(groups)
     ]
-
-
-def _sample_first(unit: Floats, members: np.ndarray) -> list[int]:
-    """A kind's places, a sample first: its strongest, and those that are least like it.
-
-    What does not belong there is among these, if anything is.
-    """
-    middle = unit[members].mean(axis=0)
-    strongest: list[int] = np.sort(members)[:STRONGEST].tolist()
-    odd: list[int] = members[np.argsort(unit[members] @ middle)].tolist()
-    sample = strongest + [one for one in odd if one not in strongest][: SAMPLE - len(strongest)]
-    return sample + [one for one in np.sort(members).tolist() if one not in sample]

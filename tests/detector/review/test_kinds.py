@@ -1,4 +1,4 @@
-"""Kinds: what looks alike comes together, what does not stays alone, the odd is in the sample."""
+"""Kinds: what looks alike comes together, what does not stays alone."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import pytest
 
 from dashboard.detector.places.detections import Detection
 from dashboard.detector.review.kinds import (
-    SAMPLE,
-    STRONGEST,
     Kind,
     directions,
     first_looks,
@@ -41,7 +39,8 @@ def test_places_that_look_alike_are_a_kind_and_the_largest_comes_first() -> None
     assert [len(kind.members) for kind in found] == [40, 25, 12]
     for kind, look in zip(found, range(3), strict=True):
         assert {int(of[index]) for index in kind.members} == {look}
-        assert kind.best == min(kind.members)
+        assert kind.best == kind.members[0]
+        assert list(kind.members) == sorted(kind.members), "strongest first"
 
 
 def test_look_first_at_the_best_of_each_kind_and_at_what_is_of_none() -> None:
@@ -49,16 +48,6 @@ def test_look_first_at_the_best_of_each_kind_and_at_what_is_of_none() -> None:
     first = first_looks(len(of), kinds(described))
     assert first == sorted(first)
     assert [int((of[first] == look).sum()) for look in range(5)] == [1, 1, 1, 2, 1]
-
-
-def test_what_is_odd_in_a_kind_is_in_its_sample() -> None:
-    described, _ = looks([60])
-    odd = 37
-    described[odd] = unit(described[odd : odd + 1] + 0.5 * np.eye(LENGTH)[5])[0]
-    (kind,) = kinds(described)
-    assert odd in kind.members[:SAMPLE]
-    assert set(range(STRONGEST)) <= set(kind.members[:SAMPLE])
-    assert sorted(kind.members) == list(range(60))
 
 
 def test_beyond_the_strongest_a_place_joins_the_kind_it_is_most_like(
