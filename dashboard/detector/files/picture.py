@@ -187,8 +187,9 @@ class Picture:
         self._note_beyond(raw, missing)
         missing |= _infinite(dn)
         if not self.declares:
-            self.blanks[0.0] += int(np.count_nonzero(dn == 0))
-            missing |= dn == 0
+            zero = dn == 0
+            self.blanks[0.0] += int(np.count_nonzero(zero))
+            missing |= zero
         return dn, missing
 
     def _note_beyond(self, raw: Pixels, known: Mask) -> None:
