@@ -22,6 +22,7 @@ STRAIGHT = ("eqc", "longlat")  # degrees of latitude are equal
 CYLINDRICAL = (*STRAIGHT, "merc", "cea")  # whose bounds are the sides of the map
 AZIMUTHAL = ("stere", "laea")  # whose bounds are not
 EXACT = 0.01  # px: bounds so near to whole pixels are not rounded
+ROUNDED = 0.4  # px: of bounds of six digits at 0.25 m a pixel
 SNAP = 0.2  # px: others are, and tell multiples of half a pixel as long as they are so near
 NOTHING = 0.05  # px
 MOST = 2.0  # px: what is further off is no matter of counting
@@ -44,9 +45,12 @@ def by_bounds(
     a, b, c, d, e, f = transform
     if b or d or a <= 0 or e >= 0:
         return transform, None
-    found = _fit(transform, size, wkt, label)
+    kind = CRS.from_wkt(wkt).to_dict().get("proj", "longlat")
+    sides = _sides(transform, wkt, label) if kind in CYLINDRICAL else None
+    found = _fit(transform, size, kind, label, sides)
     if found is None:
-        return transform, None
+        far = sides is not None and _far(transform, sides)
+        return transform, "its offsets place it elsewhere than its label's bounds" if far else None
     right, down = (found[2] - c) / a, (found[5] - f) / e
     wider, higher = (found[0] / a - 1) * size[0], (found[4] / e - 1) * size[1]
     if max(map(abs, (right, down, right + wider, down + higher))) < NOTHING:
@@ -54,16 +58,25 @@ def by_bounds(
     return found, f"placed by the bounds in its label, {right:.3g} px right, {down:.3g} px down"
 
 
-def _fit(transform: Affine6, size: tuple[int, int], wkt: str, label: Numbers) -> Affine6 | None:
+def _fit(
+    transform: Affine6, size: tuple[int, int], kind: str, label: Numbers, sides: _Sides | None
+) -> Affine6 | None:
     """The transform that the bounds tell; None where they tell none."""
-    kind = CRS.from_wkt(wkt).to_dict().get("proj", "longlat")
     if kind in AZIMUTHAL:
         return _middle(transform, size)
-    sides = _sides(transform, wkt, label) if kind in CYLINDRICAL else None
     if sides is None:
         return None
-    exact = _exact(sides, size, label.get(RESOLUTION, 0.0)) if kind in STRAIGHT else None
-    return exact or _snap(transform, sides, size)
+    resolution = label.get(RESOLUTION, 0.0) if kind in STRAIGHT else 0.0
+    found = _exact(sides, size, resolution, EXACT) or _snap(transform, sides, size)
+    if found is None and _far(transform, sides):
+        return _exact(sides, size, resolution, ROUNDED)
+    return found
+
+
+def _far(transform: Affine6, sides: _Sides) -> bool:
+    """True where offsets and bounds lie further apart than ways of counting do."""
+    a, _, c, _, e, f = transform
+    return max(abs((sides.left - c) / a), abs((sides.top - f) / e)) > MOST
 
 
 @dataclass(frozen=True)
@@ -97,13 +110,13 @@ def _sides(transform: Affine6, wkt: str, label: Numbers) -> _Sides | None:
     return _Sides(left, left + degree * (east - west), north, south, top - bottom)
 
 
-def _exact(sides: _Sides, size: tuple[int, int], resolution: float) -> Affine6 | None:
-    """The transform by the bounds alone, where they are whole pixels; else None."""
+def _exact(sides: _Sides, size: tuple[int, int], resolution: float, near: float) -> Affine6 | None:
+    """The transform by the bounds alone, where they are whole pixels, or so near; else None."""
     a_degree = (sides.top - sides.bottom) / sides.high
     spans = (resolution * (sides.right - sides.left) / a_degree, resolution * sides.high)
     for less in (0, 1):  # from side to side, or from middle to middle of the outermost pixels
         counts = [count - less for count in size]
-        if all(abs(span - count) < EXACT for span, count in zip(spans, counts, strict=True)):
+        if all(abs(span - count) < near for span, count in zip(spans, counts, strict=True)):
             a = (sides.right - sides.left) / counts[0]
             e = (sides.bottom - sides.top) / counts[1]
             return (a, 0.0, sides.left - less * a / 2, 0.0, e, sides.top - less * e / 2)

@@ -31,7 +31,7 @@ from dashboard.detector.system.cache import cache_limit, keep_within
 from dashboard.detector.system.home import needle_home
 from dashboard.detector.system.locks import alone
 
-VERSION = 5  # of what an ingested file holds; another number makes every scene be ingested again
+VERSION = 6  # of what an ingested file holds; another number makes every scene be ingested again
 UPLOADS = "uploads"  # the folder of Needle's own in which uploads lie
 STALE_SECONDS = 24 * 3600.0  # a working folder this old was left by a crash
 LARGE = 1 << 26  # bytes of a file whose checksum is kept; no such file is rewritten within a tick

@@ -101,6 +101,24 @@ def test_bounds_that_are_rounded_tell_halves_of_a_pixel(tmp_path: Path, first: f
     assert corners(scene) == pytest.approx([WEST, TOP, WEST + 40, TOP - 30], abs=1e-3)
 
 
+@pytest.mark.parametrize("digits", [9, 4])
+def test_bounds_win_where_the_offsets_lead_far_away(tmp_path: Path, digits: int) -> None:
+    scene = product(tmp_path, first=100.5, digits=digits)
+    assert corners(scene) == RIGHT
+    assert "bounds in its label" in scene.notes[0]
+
+
+def test_bounds_that_do_not_fit_the_picture_are_said_to_differ(tmp_path: Path) -> None:
+    product(tmp_path)
+    path = tmp_path / "map.img"
+    told, other = b"MAXIMUM_LATITUDE = 30", b"MAXIMUM_LATITUDE = 35"
+    assert told in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(told, other))
+    scene = ingest(path)
+    assert corners(scene) == RIGHT
+    assert scene.notes == ("its offsets place it elsewhere than its label's bounds",)
+
+
 def test_without_bounds_the_offsets_count(tmp_path: Path) -> None:
     scene = product(tmp_path, first=1.5, bounds=False)
     assert scene.notes == ()
