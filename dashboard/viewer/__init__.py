@@ -50,7 +50,7 @@ class Addresses:
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedPlaces:
     """The places to review, strongest first, and what is said beside them."""
 
     detections: Sequence[Detection]
@@ -73,7 +73,7 @@ _review = st.components.v2.component(
 
 
 def review(
-    layers: Layers, addresses: Addresses, listed: Listed, on_why: Callable[[Place], None]
+    layers: Layers, addresses: Addresses, listed: ListedPlaces, on_why: Callable[[Place], None]
 ) -> None:
     """The sheet of places with the chosen one large, verdicts by keys, and the map.
 
@@ -105,7 +105,7 @@ def _ground(layers: Layers) -> dict[str, Any]:
     }
 
 
-def _places(listed: Listed, layers: Layers) -> dict[str, Any]:
+def _places(listed: ListedPlaces, layers: Layers) -> dict[str, Any]:
     detections = listed.detections
     return {
         "x": [detection.x for detection in detections],

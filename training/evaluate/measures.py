@@ -45,7 +45,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Outcomes:
     """The detections of a scene against its truth."""
 
     objects: tuple[Outcome, ...]
@@ -62,7 +62,7 @@ def group_of(kind: str) -> str:
     return SPOTS if "spot" in kind.lower() else LARGER
 
 
-def judge(detections: Sequence[Detection], truth: Truth) -> Judged:
+def judge(detections: Sequence[Detection], truth: Truth) -> Outcomes:
     """The outcome for each object, given every detection of its scene, strongest first."""
     boxes = [known.box.grow(NEAR) for known in truth.objects]
     false: list[Detection] = []
@@ -76,7 +76,7 @@ def judge(detections: Sequence[Detection], truth: Truth) -> Judged:
     outcomes = (
         _outcome(known, above.get(number), len(false)) for number, known in enumerate(truth.objects)
     )
-    return Judged(tuple(outcomes), tuple(false))
+    return Outcomes(tuple(outcomes), tuple(false))
 
 
 def _outcome(known: KnownObject, best: tuple[Detection, int] | None, every: int) -> Outcome:

@@ -11,7 +11,7 @@ import numpy as np
 from dashboard.detector.arrays import Doubles
 from dashboard.detector.errors import OptionError
 from dashboard.detector.places.detections import Detection, FlaggedTiles, detections
-from dashboard.detector.places.pareto_tail import Tail, fit
+from dashboard.detector.places.false_alarms import Tail, fit
 from dashboard.detector.places.suppression import Candidates, beyond, candidates
 from dashboard.detector.rules import ARTICLE, RULES, Scale, rule_named
 from dashboard.detector.rules.base import OrdinaryPlaces, Surprises, centre_and_scale
@@ -24,7 +24,7 @@ BLOCK = 512  # px, or half of a smaller scene; every other block of the ground f
 
 
 @dataclass(frozen=True, eq=False)
-class Looked:
+class RankedPlaces:
     """Places that a judge looked at, ranked by how surprising they are in all."""
 
     table: PlaceTable
@@ -33,7 +33,9 @@ class Looked:
     candidates: Candidates
 
     @classmethod
-    def of(cls, table: PlaceTable, ordinary: OrdinaryPlaces, measure: Scale, cols: int) -> Looked:
+    def of(
+        cls, table: PlaceTable, ordinary: OrdinaryPlaces, measure: Scale, cols: int
+    ) -> RankedPlaces:
         """The places of a table, each of one position, on a grid of so many columns."""
         surprises = ordinary.surprises(table)
         total = surprises.total.astype(np.float32)
@@ -50,7 +52,9 @@ class SigmaMap:
 
     scores: ScoreMap
     measure: Scale
-    looked: Looked | None = None  # places that are measured one by one; else every position is
+    looked: RankedPlaces | None = (
+        None  # places that are measured one by one; else every position is
+    )
 
     @cached_property
     def candidates(self) -> Candidates:
@@ -211,7 +215,7 @@ def sigma_map(scores: ScoreMap, rule: str = ARTICLE, like: SigmaMap | None = Non
     else:
         ordinary = by.of_places(table)
         measure = Scale(by, *centre_and_scale(ordinary.surprises(table).total))
-    return SigmaMap(scores, measure, Looked.of(table, ordinary, measure, scores.grid.cols))
+    return SigmaMap(scores, measure, RankedPlaces.of(table, ordinary, measure, scores.grid.cols))
 
 
 def find(

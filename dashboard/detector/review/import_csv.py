@@ -29,7 +29,7 @@ Row = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Returned:
+class ReturnedTable:
     """The changes that a table brings to the places of a scan."""
 
     changes: list[tuple[Place, Change]]
@@ -44,7 +44,7 @@ class Returned:
         return [(place, change) for place, change in changes if change != Change()]
 
 
-def read_verdicts(content: bytes, detections: Sequence[Detection]) -> Returned:
+def read_verdicts(content: bytes, detections: Sequence[Detection]) -> ReturnedTable:
     """The verdicts, names and notes in a `detections.csv`; rows that say nothing are left out.
 
     What the table has no column for, and what a row has no cell for, stays as it is.
@@ -66,7 +66,7 @@ def read_verdicts(content: bytes, detections: Sequence[Detection]) -> Returned:
             strangers += 1
         else:
             changes.append((place, change))
-    return Returned(changes, strangers)
+    return ReturnedTable(changes, strangers)
 
 
 def harmless(text: str) -> str:

@@ -173,8 +173,8 @@ def look(reading: Reading, scene: Scene, model: Model) -> Floats:
     return found
 
 
-def standing_out(surprise: Scores, around: int) -> Scores:
-    """How far each position stands out from the mean around it, `[h - lag, w - lag]` of `[h, w]`.
+def minus_local_mean(surprise: Scores, around: int) -> Scores:
+    """The surprise less its local mean, `[h - lag, w - lag]` of `[h, w]`.
 
     The mean over a square of `around` positions, an odd number.
     """

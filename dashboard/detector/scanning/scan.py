@@ -18,7 +18,7 @@ from dashboard.detector.files.formats import GDAL_OPTIONS
 from dashboard.detector.models.judge import Judge
 from dashboard.detector.models.model import Model
 from dashboard.detector.scanning.judging import look
-from dashboard.detector.scanning.pieces import VALID, Pieces, Reading, read, standing_out
+from dashboard.detector.scanning.pieces import VALID, Pieces, Reading, minus_local_mean, read
 from dashboard.detector.scanning.pieces import look as look_at_piece
 from dashboard.detector.scanning.store import LOOKING, ScanRecord, ScanStore, Scores, lock_path
 from dashboard.detector.scenes.scene import Scene
@@ -191,7 +191,7 @@ def _keep(
     piece = reading.piece
     if surprise is not None:
         surprise[piece.fresh] = found
-        found = standing_out(surprise[piece.window], around)
+        found = minus_local_mean(surprise[piece.window], around)
     scores = np.full((piece.rows, piece.cols), np.nan, np.float32)
     scores[reading.chosen] = found if found.ndim == 1 else found[reading.chosen]
     values[piece.part] = scores

@@ -16,7 +16,7 @@ from dashboard.detector import Box, Model, ModelError, Region, ScanStore, Scene,
 from dashboard.detector.models.devices import start
 from dashboard.detector.scanning import pieces
 from dashboard.detector.scanning import store as stores
-from dashboard.detector.scanning.pieces import standing_out
+from dashboard.detector.scanning.pieces import minus_local_mean
 from tests.detector import rasters
 from tests.detector.scans import whole
 from tests.models import AROUND_CARD, area_model, around_model
@@ -86,7 +86,7 @@ def test_what_a_caller_takes_off_is_what_the_network_would(scene_of: Scenes, mod
     )
     score = model.score(more, scene.centre, scene.scale)[0]
     surprise = model.surprise(more, scene.centre, scene.scale)[0]
-    np.testing.assert_allclose(standing_out(surprise, AROUND_CARD.around), score, atol=1e-5)
+    np.testing.assert_allclose(minus_local_mean(surprise, AROUND_CARD.around), score, atol=1e-5)
     inner = model.surprise(less, scene.centre, scene.scale)[0]
     np.testing.assert_allclose(inner, surprise[REACH:-REACH, REACH:-REACH], atol=1e-6)
 
