@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 
 from dashboard.detector import list_scans
-from tests import test_faults
 from tests.detector import rasters
 from tests.disks import small_disk
+from tests.journeys import test_faults
 from tests.journeys.test_faults import Work
 from tests.models import area_model
 

@@ -1,6 +1,6 @@
 """The Review page with thousands of places: server time of each kind of turn, and memory over many.
 
-    python -m tests.benchmarks.review_page [--finds 5000] [--turns 500] [--each 25]
+    python -m tests.benchmarks.speed.review_page [--finds 5000] [--turns 500] [--each 25]
 
 Makes a plain with so many bright spots, scans it with a model of known scores, serves it as users
 get it, and speaks with the server as a browser does, without one: what is timed is from a click's

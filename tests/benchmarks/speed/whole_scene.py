@@ -1,6 +1,7 @@
 """A whole scene end to end against one bare decode of its file, in one run; and its memory.
 
-    python -m tests.benchmarks.whole_scene FOLDER [--scales 0.25 1] [--model guarded] [--home HOME]
+    python -m tests.benchmarks.speed.whole_scene FOLDER [--scales 0.25 1] [--model guarded]
+        [--home HOME]
 
 FOLDER keeps the test scenes (`full_scene.py`) from one run to the next. For each scale the file is
 scanned by the command line with an empty cache, then decoded and thrown away, by GDAL along its
@@ -24,9 +25,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.full_scene import full_scene, size
+from tests.benchmarks.speed.full_scene import full_scene, size
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 LOOK_EVERY = 0.2  # s
 BY_GDAL = """
 import sys

@@ -1,6 +1,6 @@
 """How long the threshold takes on a whole scene: 73 million positions.
 
-    python -m tests.benchmarks.threshold [--rows 8544] [--cols 8544]
+    python -m tests.benchmarks.speed.threshold [--rows 8544] [--cols 8544]
 
 Synthetic scores with a heavy tail and smooth surroundings; what is timed is what the Review page
 asks for when a scan is opened, drawn once at its first threshold, and then at each move of the

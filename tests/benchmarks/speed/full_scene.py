@@ -1,6 +1,6 @@
 """A test scene of a whole HiRISE product's size: one JPEG 2000 tile of 10 bit, with hardware in it.
 
-    python -m tests.benchmarks.full_scene OUT [--scale 1 | 0.25 | 0.0625] [--seed 0]
+    python -m tests.benchmarks.speed.full_scene OUT [--scale 1 | 0.25 | 0.0625] [--seed 0]
 
 25,516 x 45,788 px at scale 1; the scale is one of area. Lossless at about 3.8 bits a pixel as the
 real 550 MB product, precincts of 256 px, DN 0 outside the turned swath without a tag,

@@ -1,6 +1,6 @@
 """One session of all threads against several that share them, by the size of a piece.
 
-    python -m tests.benchmarks.sessions [--model guarded] [--sides 1280 1792 2560] [--rounds 3]
+    python -m tests.benchmarks.speed.sessions [--model guarded] [--sides 1280 1792] [--rounds 3]
 
 The network alone, on noise, as a scan asks it for the surprise of a piece with its margin. The two
 take turns, round by round; the figures are medians.

@@ -1,7 +1,7 @@
 """A whole scene in the browser: how soon its overview is there, and what each page takes.
 
-    python -m tests.benchmarks.whole_scene FOLDER --scales 1 --home HOME
-    python -m tests.benchmarks.whole_scene_pages FOLDER HOME [--scale 1]
+    python -m tests.benchmarks.speed.whole_scene FOLDER --scales 1 --home HOME
+    python -m tests.benchmarks.speed.whole_scene_pages FOLDER HOME [--scale 1]
 
 FOLDER is watched by the dashboard (`NEEDLE_SCENES`), HOME holds its ingested scene and its scan.
 Chromium chooses the scene, opens the scan, zooms in, steps through places and opens the results.
@@ -24,7 +24,7 @@ from typing import Any
 
 from playwright.sync_api import Page, WebSocket, expect
 
-from tests.benchmarks.full_scene import full_scene
+from tests.benchmarks.speed.full_scene import full_scene
 from tests.browser import serving
 
 SIZE = {"width": 1440, "height": 900}

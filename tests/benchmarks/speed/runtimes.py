@@ -1,6 +1,6 @@
 """ONNX Runtime against PyTorch eager, on the CPU, on the same tiles in one run.
 
-    python -m tests.benchmarks.runtimes [--widths 1 0.5 0.25] [--pairs 5]
+    python -m tests.benchmarks.speed.runtimes [--widths 1 0.5 0.25] [--pairs 5]
 
 Both get the whole scorer, raw DN in and scores out, the same batch and the same number of threads.
 They take turns, pair by pair, so that whatever else the machine does strikes both; the figure is

@@ -1,6 +1,6 @@
 """Ground a second: the shipped models and local RX, on the same picture in one run.
 
-    python -m tests.benchmarks.pace SCENE [--rounds 5]
+    python -m tests.benchmarks.speed.pace SCENE [--rounds 5]
 
 Timed is what a scan does piece by piece, reading from the ingested scene and its margins included,
 and nothing of the store. The contestants take turns, round by round, so that whatever else the
