@@ -21,7 +21,7 @@ SURPRISING = {
 }
 
 
-def why(scan: state.OpenScan, finished: Finished, chosen: Detection) -> None:
+def why(scan: state.Opened, finished: Finished, chosen: Detection) -> None:
     """A place explained.
 
     Raises:
@@ -78,7 +78,7 @@ def _length(px: int, finished: Finished) -> str:
     return f"{px} px ({px * size:.3g} m)" if size else f"{px} px"
 
 
-def facts(scan: state.OpenScan, finished: Finished, chosen: Detection) -> dict[str, str]:
+def facts(scan: state.Opened, finished: Finished, chosen: Detection) -> dict[str, str]:
     """The facts of a place, in words."""
     rows = {
         "score": f"{chosen.sigma:.1f} σ ({chosen.score:.3f})",

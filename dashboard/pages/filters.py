@@ -14,7 +14,7 @@ from dashboard.session import state
 from dashboard.session.desk import Filter
 
 
-def filters(scan: state.OpenScan, finished: Finished) -> None:
+def filters(scan: state.Opened, finished: Finished) -> None:
     """The detections that sheet, map and keys go through."""
     wanted = desks.current_filter()
     opened = st.expander("Filter", key="filter_open", on_change="rerun")

@@ -67,7 +67,7 @@ def page() -> None:
         _bring_back(finished)
 
 
-def _choose(scan: state.OpenScan) -> Finished:
+def _choose(scan: state.Opened) -> Finished:
     """The scan at the threshold with what reviewers decided; only confirmed places if wanted.
 
     Raises:

@@ -45,7 +45,7 @@ def page() -> None:
     _keep_address(scan)
 
 
-def _sheet(scan: state.OpenScan, finished: Finished, found: list[Detection]) -> None:
+def _sheet(scan: state.Opened, finished: Finished, found: list[Detection]) -> None:
     store = scan.store
     ends = state.score_ends(store.key, store.done, scan.scores)
     tiles = addresses.tiles_of(store)
@@ -66,7 +66,7 @@ def _sheet(scan: state.OpenScan, finished: Finished, found: list[Detection]) -> 
 
 
 @st.cache_data(show_spinner=False, max_entries=8)
-def _unscored_rings(key: str, done: int, _scan: state.OpenScan) -> list[Rings]:
+def _unscored_rings(key: str, done: int, _scan: state.Opened) -> list[Rings]:
     """Polygons of the ground that was not scored."""
     coverage = _scan.at(state.sigma()).coverage
     return [rings for _, rings in coverage.unscored()]
@@ -77,7 +77,7 @@ def _kinds(
     key: str,
     done: int,
     places: tuple[Place, ...],
-    _scan: state.OpenScan,
+    _scan: state.Opened,
     _found: list[Detection],
 ) -> list[Kind]:
     """The kinds among the places that are listed; none where nothing describes them."""
@@ -98,7 +98,7 @@ def _nothing(finished: Finished) -> str:
     return "Nothing lies beyond this threshold; T opens it, lower it to see weaker places."
 
 
-def _to_bar(scan: state.OpenScan, sigma: float) -> None:
+def _to_bar(scan: state.Opened, sigma: float) -> None:
     """Goes to what a bar of the histogram stands for, where it lies beyond the threshold."""
     found = desks.passing_filter(scan, scan.at(state.sigma()))
     if found and sigma >= state.sigma():
@@ -111,7 +111,7 @@ def _explain(place: Place) -> None:
     st.session_state[WHY] = place
 
 
-def _why(scan: state.OpenScan, finished: Finished) -> None:
+def _why(scan: state.Opened, finished: Finished) -> None:
     """Why the place that was asked about was flagged."""
     place = st.session_state.get(WHY)
     chosen = next(
@@ -127,7 +127,7 @@ def _why(scan: state.OpenScan, finished: Finished) -> None:
         frame.trouble(error)
 
 
-def _keep_address(scan: state.OpenScan) -> None:
+def _keep_address(scan: state.Opened) -> None:
     """Keeps what is shown in the address, and what the browser says there of itself."""
     own = {name: st.query_params[name] for name in KEPT if name in st.query_params}
     state.keep_address(scan.store, **own, **desks.current_filter().said())

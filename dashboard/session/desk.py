@@ -59,7 +59,7 @@ class Filter:
         return {name: value for name, value in said.items() if value}
 
 
-def passing_filter(scan: state.OpenScan, finished: Finished) -> list[Detection]:
+def passing_filter(scan: state.Opened, finished: Finished) -> list[Detection]:
     """The places beyond the threshold that pass this session's filter, strongest first."""
     wanted = current_filter()
     if wanted == Filter():
