@@ -115,7 +115,7 @@ def _slider(scan: state.Opened, sigmas: SigmaMap) -> float:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         frame.quiet("Set for", width="content")
         for promise in PROMISES:
-            limit = math.ceil(10 * _or(sigmas.tail.sigma_of(promise), 0.0)) / 10
+            limit = _rounded(sigmas, _or(sigmas.tail.sigma_here(promise), 0.0))
             st.button(
                 f"{promise}",
                 key=f"promise-{promise}",
@@ -126,6 +126,12 @@ def _slider(scan: state.Opened, sigmas: SigmaMap) -> float:
             )
         frame.quiet("false alarms", width="content")
     return sigma
+
+
+def _rounded(sigmas: SigmaMap, limit: float) -> float:
+    """A threshold in tenths: up, unless no place would be left."""
+    up = math.ceil(10 * limit) / 10
+    return up if sigmas.count_above(up) else math.floor(10 * limit) / 10
 
 
 def _lowest(sigmas: SigmaMap) -> float:

@@ -81,14 +81,17 @@ class Tail:
         return self.beyond >= FEWEST
 
     def expected(self, sigma: Doubles | float) -> Doubles:
-        """How many places of ground alone lie at or beyond `sigma`, in this scene."""
+        """How many places of ground alone lie at or beyond `sigma`, in this scene.
+
+        Never more than there are places.
+        """
         sigma = np.asarray(sigma, np.float64)
         counted = len(self.levels) - np.searchsorted(self.levels, sigma, side="left")
         if self.beyond == 0:
             return np.asarray(counted, np.float64)
         excess = np.maximum(sigma - self.start, 0.0)
         fitted = self.beyond * pareto.survival(excess, self.shape, self.scale)
-        return np.where(sigma < self.start, np.maximum(counted, self.beyond), fitted)
+        return np.where(sigma < self.start, counted, np.minimum(fitted, counted))
 
     def p(self, sigma: Doubles | float) -> Doubles:
         """The chance that a window of ground alone reaches `sigma`."""
@@ -109,11 +112,20 @@ class Tail:
         return pareto.false_discoveries(chances)
 
     def sigma_of(self, expected: float) -> float:
-        """The lowest threshold that promises at most so many false places."""
+        """The lowest threshold that promises at most so many false places on such ground."""
         if expected < self.beyond:
             part = expected / self.beyond
             return self.start + float(pareto.excess_of_chance(part, self.shape, self.scale))
-        index = len(self.levels) - int(expected) - 1
+        return self._listing(expected)
+
+    def sigma_here(self, expected: float) -> float:
+        """The same in this scene, where of so many places listed no more can be false."""
+        found = self.sigma_of(expected)
+        return min(found, self._listing(expected)) if expected >= 1 else found
+
+    def _listing(self, number: float) -> float:
+        """The lowest threshold beyond which no more places lie than this."""
+        index = len(self.levels) - int(number) - 1
         return float(np.nextafter(self.levels[index], np.inf)) if index >= 0 else -np.inf
 
     @cached_property

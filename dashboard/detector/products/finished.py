@@ -116,7 +116,7 @@ class Finished:
             OptionError: there are too few places to tell.
         """
         tail = self.measured.tail
-        sigma = tail.sigma_of(false_alarms) if tail.enough else np.nan
+        sigma = tail.sigma_here(false_alarms) if tail.enough else np.nan
         if not np.isfinite(sigma):
             raise OptionError(
                 f"{self.scene.name}: {len(tail.levels)} places are too few to foretell false "

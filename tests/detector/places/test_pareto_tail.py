@@ -81,6 +81,25 @@ def test_a_threshold_can_be_had_for_a_promise(sigmas: np.ndarray, promise: float
     assert tail.expected(tail.sigma_of(promise)) <= promise * (1 + 1e-6) + 1e-6
 
 
+@given(levels, st.sampled_from([1, 4, 10, 50]))
+def test_in_a_scene_as_many_places_are_listed_as_may_be_false(
+    sigmas: np.ndarray, promise: int
+) -> None:
+    tail = fit(sigmas, 400)
+    limit = tail.sigma_here(promise)
+    assert tail.expected(limit) <= promise * (1 + 1e-6) + 1e-6
+    distinct = len(np.unique(sigmas)) == len(sigmas)
+    assert not distinct or (sigmas >= limit).sum() >= min(promise, len(sigmas))
+    assert tail.sigma_here(0.3) == tail.sigma_of(0.3)
+
+
+def test_no_more_false_places_are_expected_than_there_are() -> None:
+    sigmas = np.append(drawn(0.3, 3), 60.0)
+    tail = fit(sigmas, 4000)
+    assert tail.expected(59.0) <= 1
+    assert tail.expected(61.0) == 0
+
+
 def test_few_places_and_a_bad_fit_are_doubted() -> None:
     rng = np.random.default_rng(5)
     assert fit(rng.exponential(size=FEWEST), 400).doubts[0].startswith("only 40 places")
