@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,9 +18,13 @@ BLANK, STRIPE = 26, 38  # grey of nodata and of its hatching, darker than any sh
 HATCH = 16  # px from stripe to stripe; a part of TILE, so that the stripes of tiles meet
 HEAT = 0.55  # opacity of scores over the ground
 TILE = 256  # px, of a picture of which maps are put together
+SAMPLE = 1_000_000  # scores that tell between which of them the colours lie
 GAP = 4  # px between the pictures of a triptych
 
+ALL = slice(None)
+
 Bytes = NDArray[np.uint8]
+Ints = NDArray[np.intp]
 
 
 def ramp(colours: Sequence[str]) -> Bytes:
@@ -51,9 +56,9 @@ def overview(scene: Scene, width: int, height: int) -> Bytes:
     return ground(scene.overview(side), scene.stretch)
 
 
-def heat(scores: ScoreMap) -> Bytes:
-    """The score map `[rows, cols, 4]` in magma, from its median up; clear where not scored."""
-    values = scores.values
+def heat(scores: ScoreMap, rows: Ints | slice = ALL, cols: Ints | slice = ALL) -> Bytes:
+    """Some rows and columns of a score map, `[n, m, 4]` in magma; clear where not scored."""
+    values = scores.values[rows][:, cols]
     known = np.isfinite(values)
     low, high = ends(scores)
     span = (high - low) or 1.0
@@ -64,10 +69,18 @@ def heat(scores: ScoreMap) -> Bytes:
 
 
 def ends(scores: ScoreMap) -> tuple[float, float]:
-    """The scores shown darkest and brightest: half of them lie below, one in a thousand above."""
-    if not scores.scored:
+    """The scores shown darkest and brightest: half of them lie below, one in a thousand above.
+
+    Of a large map a million evenly chosen scores tell.
+    """
+    step = max(1, math.isqrt(scores.values.size // SAMPLE))
+    some = scores.values[::step, ::step]
+    present = some[np.isfinite(some)]
+    if not len(present):  # but of a few positions of interest all
+        present = scores.present
+    if not len(present):
         return 0.0, 1.0
-    low, high = np.percentile(scores.present, [50, 99.9])
+    low, high = np.percentile(present, [50, 99.9])
     return float(low), float(high)
 
 
@@ -75,10 +88,10 @@ def draw_scores(picture: Bytes, scores: ScoreMap, boxes: Sequence[Box] = ()) -> 
     """An overview `[H, W, 3]` with the scores laid over it and boxes of the scene drawn on it."""
     scale = picture.shape[1] / scores.grid.width
     base = Image.fromarray(picture).convert("RGBA")
-    rows, cols = scores.values.shape
     step, start = scores.grid.stride * scale, round(scores.grid.origin * scale)
-    size = (max(1, round(cols * step)), max(1, round(rows * step)))
-    layer = Image.fromarray(heat(scores)).resize(size, Image.Resampling.NEAREST)
+    # What is not shown is not coloured: a whole scene has 71 million scores.
+    shown = heat(scores, *(_nearest(length, step) for length in scores.values.shape))
+    layer = Image.fromarray(shown)
     layer.putalpha(layer.getchannel("A").point(lambda alpha: round(alpha * HEAT)))
     base.alpha_composite(
         layer.crop((0, 0, base.width - start, base.height - start)), (start, start)
@@ -88,6 +101,12 @@ def draw_scores(picture: Bytes, scores: ScoreMap, boxes: Sequence[Box] = ()) -> 
         edges = [edge * scale for edge in box.grow(round(6 / scale))]
         pen.rectangle(edges, outline=RUST, width=2)
     return np.asarray(base.convert("RGB"))
+
+
+def _nearest(length: int, step: float) -> Ints:
+    """Which of so many positions lie nearest to each px, where they are `step` px apart."""
+    count = max(1, round(length * step))
+    return np.asarray((np.arange(count) + 0.5) * length / count, np.intp)
 
 
 def draw_outlines(picture: Bytes, region: Region, scene: Scene) -> Bytes:
