@@ -7,12 +7,12 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from dashboard.detector.areas.area_of_interest import Region
 from dashboard.detector.errors import StoreError
-from dashboard.detector.models.model import Model
+from dashboard.detector.models.model import Model, find_model
 from dashboard.detector.products.finished import Finished, ScanSettings
 from dashboard.detector.products.products import write_results
 from dashboard.detector.review.decisions import Decision, Place, Subject
@@ -21,6 +21,7 @@ from dashboard.detector.scanning.scan import scan
 from dashboard.detector.scanning.store import ScanStore
 from dashboard.detector.scenes.ingest import ingest
 from dashboard.detector.scenes.scene import Scene
+from dashboard.detector.scenes.two_passes import READ_SHARE
 from dashboard.detector.system.memory import give_back
 
 log = logging.getLogger(__name__)
@@ -71,18 +72,22 @@ def run(
 def _read(
     path: str | Path, settings: ScanSettings, on_reading: Callable[[float], None] | None
 ) -> tuple[Scene, Model]:
-    """The scene, and the model, which is loaded while another process reads the picture."""
+    """The scene, and the model, loaded while another process writes the picture.
+
+    While the picture is decoded, that process takes the memory that the model would.
+    """
     with ThreadPoolExecutor(1) as beside:
-        loading = beside.submit(Model.load, settings.model, settings.device)
+        loading: list[Future[Model]] = []
 
         def reading(part: float) -> None:
-            if loading.done():
-                loading.result()  # where it failed, nobody needs the picture
+            if part >= READ_SHARE and not loading:
+                loading.append(beside.submit(Model.load, settings.model, settings.device))
             if on_reading:
                 on_reading(part)
 
+        find_model(settings.model)  # if there is none, nobody needs the picture
         scene = ingest(path, nodata=settings.nodata, on_progress=reading)
-        return scene, loading.result()
+        return scene, loading[0].result()
 
 
 def stored_scan(scene: Scene, model: Model, settings: ScanSettings) -> ScanStore:

@@ -46,6 +46,8 @@ from dashboard.detector.tiling import Box
 # Overviews are of a quarter of the pixels a side and less: that of half of them took as long to
 # make as all others, and is as quickly read from the picture itself.
 SMALLEST_OVERVIEW = 256  # px of the longer side
+# The decoder takes most memory: a cache that holds two rows of blocks of a wide scene will do.
+DECODING = GDAL_OPTIONS | {"GDAL_CACHEMAX": 64 << 20}
 READ_AHEAD = 1  # decoded strips that wait; each has up to 64 Mpx
 READ_SHARE, WRITE_SHARE = 0.75, 0.15  # of an ingest's time, roughly; overviews take the rest
 
@@ -88,7 +90,11 @@ def written(
     """
     final = work / "final.tif"
     decoding = _decoded(source, name, digest, nodata)
-    with rasterio.Env(**GDAL_OPTIONS), prefetch(decoding, READ_AHEAD) as strips:
+    # The decoder has all the memory: a cache that holds two rows of blocks of a wide scene will do.
+    with (
+        rasterio.Env(**GDAL_OPTIONS | {"GDAL_CACHEMAX": 64 << 20}),
+        prefetch(decoding, READ_AHEAD) as strips,
+    ):
         survey, facts = _survey(strips, work / "raw.tif", lambda part: report(READ_SHARE * part))
     give_back()  # a whole compressed scene, which the decoder has held
     with rasterio.Env(**GDAL_OPTIONS):
