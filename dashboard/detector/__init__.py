@@ -51,6 +51,7 @@ from dashboard.detector.review.decisions import (
 )
 from dashboard.detector.review.import_csv import harmless, read_verdicts
 from dashboard.detector.review.kinds import Kind, directions, first_looks, kinds, likeness
+from dashboard.detector.review.stopping import LATER
 from dashboard.detector.review.verdicts import By, Verdicts
 from dashboard.detector.rules import ARTICLE, DEFAULT_RULE, RULES
 from dashboard.detector.run import check_folder, run, stored_scan
@@ -76,6 +77,7 @@ __all__ = [
     "DEFAULT_MODEL",
     "DEFAULT_RULE",
     "DEVICES",
+    "LATER",
     "PRODUCTS",
     "ROUGHNESS",
     "RULES",

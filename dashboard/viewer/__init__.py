@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from dashboard.detector import Detection, Kind, Place, Rings, Scene, first_looks
+from dashboard.detector import LATER, Detection, Kind, Place, Rings, Scene, first_looks
 
 HERE = Path(__file__).parent
 # In this order, as one.
@@ -120,6 +120,7 @@ def _places(listed: ListedPlaces, layers: Layers) -> dict[str, Any]:
         "about": listed.about,
         "threshold": listed.threshold,
         "nothing": listed.nothing,
+        "later": [[number, round(100 * part)] for number, part in LATER],
         "go": list(listed.go),
     }
 

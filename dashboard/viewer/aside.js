@@ -2,6 +2,7 @@
 
 const ASIDE = `
 <nav class="views" aria-label="Kinds of places"></nav>
+<p class="stop" aria-live="polite" hidden></p>
 <button class="drawer" aria-expanded="false"><span></span><kbd>T</kbd></button>
 <div class="map_place"></div>`;
 
@@ -20,9 +21,13 @@ class Aside {
     this.map = new Viewer(box.querySelector(".map_place"));
   }
 
-  // rows: [{ id, name, count, judged, picture }], of which one is shown.
-  show(rows, shown, words) {
+  // rows: [{ id, name, count, judged, picture }], of which one is shown; words of the threshold, and
+  // of how many objects may stand lower.
+  show(rows, shown, words, stop) {
     this.box.querySelector(".drawer span").textContent = words;
+    const line = this.box.querySelector(".stop");
+    if (line.textContent !== stop) line.textContent = stop;
+    line.hidden = !stop;
     while (this.views.children.length > rows.length) this.views.lastChild.remove();
     rows.forEach((row, i) => this.row(row, i, row.id === shown));
   }

@@ -260,7 +260,20 @@ class Review extends Keyed {
     this.part(".hints").textContent = open ? `strongest first   Shift+N rejects all ${open.length}   K next kind   U undo`
       : "S like this   Space choose   Shift+N reject chosen   U undo   ? keys";
     const rows = this.views(counts);
-    this.aside.show(rows, this.view, this.data.threshold);
+    this.aside.show(rows, this.view, this.data.threshold, this.stop());
+  }
+
+  // How many of the objects that such a scan finds may stand lower than all that was judged, in words.
+  stop() {
+    let natural = 0, index = 0;
+    for (; index < this.data.x.length; index += 1) {
+      const { verdict } = this.book.decision(index);
+      if (!verdict) break;
+      natural = verdict === "hardware" ? 0 : natural + 1;
+    }
+    const known = this.data.later.filter(([number]) => number <= natural).pop();
+    if (!known) return "";
+    return `The last ${natural} from the top are no hardware. Of pieces planted as a test ${known[1]} in 100 stood below ${known[0]} such places.`;
   }
 
   views(counts) {

@@ -151,6 +151,24 @@ def test_many_are_chosen_decided_and_taken_back_at_once(review: Page, scanned: S
     assert len({one.action for one in scanned.history}) == 2
 
 
+def test_it_says_how_many_objects_may_stand_below_what_was_judged(
+    review: Page, scanned: Scanned
+) -> None:
+    line, total = review.locator(".stop"), len(scanned.finds)
+    for _ in range(9):
+        review.keyboard.press("n")
+    expect_reviewed(review, 9, total)
+    expect(line).to_be_hidden()
+    review.keyboard.press("n")
+    expect(line).to_have_text(
+        re.compile("^The last 10 from the top are no hardware. .* stood below 10")
+    )
+    review.keyboard.press("h")
+    expect(line).to_be_hidden()
+    review.keyboard.press("u")
+    expect(line).to_be_visible()
+
+
 def test_sheet_and_keys_go_through_the_verdicts_that_are_shown(
     review: Page, scanned: Scanned
 ) -> None:
