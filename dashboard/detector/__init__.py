@@ -26,7 +26,7 @@ from dashboard.detector.models.model import DEFAULT_MODEL, Model, find_model, li
 from dashboard.detector.models.pool import pool
 from dashboard.detector.models.triptych import Triptych, triptychs
 from dashboard.detector.places.detections import Detection
-from dashboard.detector.places.pareto_tail import Tail, false_alarms, rounded
+from dashboard.detector.places.false_alarms import Tail, false_alarms, rounded
 from dashboard.detector.places.sigma_map import SigmaMap, find, sigma_map
 from dashboard.detector.places.size import Measure, measure
 from dashboard.detector.products.finished import Finished, ScanSettings

@@ -11,7 +11,7 @@ import numpy as np
 from dashboard.detector.arrays import Doubles
 from dashboard.detector.errors import OptionError
 from dashboard.detector.places.detections import Detection, FlaggedTiles, detections
-from dashboard.detector.places.pareto_tail import Tail, fit
+from dashboard.detector.places.false_alarms import Tail, fit
 from dashboard.detector.places.suppression import Candidates, beyond, candidates
 from dashboard.detector.rules import ARTICLE, RULES, Scale, rule_named
 from dashboard.detector.rules.base import OrdinaryPlaces, Surprises, centre_and_scale

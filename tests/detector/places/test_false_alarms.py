@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 from dashboard.detector import sigma_map
-from dashboard.detector.places.pareto_tail import FEWEST, Tail, fit
+from dashboard.detector.places.false_alarms import FEWEST, Tail, fit
 from tests.detector.scanning.test_score_map import score_map
 
 levels = hnp.arrays(np.float64, st.integers(0, 300), elements=st.floats(-3, 40))
