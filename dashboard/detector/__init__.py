@@ -29,6 +29,7 @@ from dashboard.detector.places.detections import Detection
 from dashboard.detector.places.false_alarms import Tail, false_alarms, rounded
 from dashboard.detector.places.sigma_map import SigmaMap, find, sigma_map
 from dashboard.detector.places.size import Measure, measure
+from dashboard.detector.places.strongest import strongest
 from dashboard.detector.products.finished import Finished, ScanSettings
 from dashboard.detector.products.products import (
     PRODUCTS,
@@ -164,6 +165,7 @@ __all__ = [
     "scan",
     "sigma_map",
     "stored_scan",
+    "strongest",
     "survey",
     "triptychs",
     "whole_file",

@@ -7,7 +7,14 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.background.jobs import Job, State
 from dashboard.background.learning import Step
-from dashboard.detector import DEFAULT_RULE, NeedleError, ScanSettings, ScanStore, Scene, find
+from dashboard.detector import (
+    DEFAULT_RULE,
+    NeedleError,
+    ScanSettings,
+    ScanStore,
+    Scene,
+    strongest,
+)
 from dashboard.drawing import pictures
 from dashboard.pages import frame
 from dashboard.pages.plan import Plan
@@ -118,9 +125,8 @@ def _draw_progress(scene: Scene, store: ScanStore | None) -> None:
     """The picture with what is scored of it so far."""
     picture = state.overview(scene.sha256, PREVIEW, scene)
     if store:
-        scores = store.scores()
-        found = find(scores, top=OUTLINED_EARLY) if scores.scored > 20 else []
-        picture = pictures.draw_scores(picture, scores, [detection.box for detection in found])
+        scores = store.scores_so_far()
+        picture = pictures.draw_scores(picture, scores, strongest(scores, OUTLINED_EARLY))
     st.image(picture)
     frame.quiet("Bright: surprising ground. Outlined: the strongest places so far.")
 

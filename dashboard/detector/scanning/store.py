@@ -323,6 +323,10 @@ class ScanStore:
         places = self.places() if self.finished else None
         return ScoreMap(known, self.record.grid, self.record.window, places)
 
+    def scores_so_far(self) -> ScoreMap:
+        """The scores there are, mapped into memory: those of a scan under way still change."""
+        return ScoreMap(self.values(), self.record.grid, self.record.window)
+
     def delete(self) -> None:
         """Remove the stored scan."""
         shutil.rmtree(self.folder, ignore_errors=True)
