@@ -4,8 +4,8 @@
         [--planted 3 | --odd 24] [--largest 1536] [--per-mpx 250] [--work FOLDER]
 
 Lets `guarded` point at the places of each picture, has each model look at them, and counts for each
-object how many false places rank above it: by residual, by logit, and by sums of surprises (minus
-the logarithm of the rank among the scene's places) with and without novelty. With `--planted` the
+object how many false places rank above it: by residual, by logit, and by sums of surprises with and
+without novelty; all of them as the default rule weighs them. With `--planted` the
 six pieces of the article are planted with so many seeds on each picture, with `--odd` so many of
 each shape of `tests.benchmarks.odd_shapes`; otherwise its own truth counts. One line of JSON a
 model and scene, with how many objects rank above so many false places (`--alarms` per 10 Mpx); then
@@ -25,20 +25,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from dashboard.detector import Box, ingest
 from dashboard.detector.models.judge import Judge, Judgement
+from dashboard.detector.rules.ordinary import Ordinary
+from dashboard.detector.rules.places import Surprises
 from dashboard.detector.scanning import peaks
 from dashboard.detector.scanning.judging import windows
+from dashboard.detector.scanning.nearest import novelty
 from tests.benchmarks.odd_shapes import strewn
 from training.evaluate.contestants import Network
 from training.evaluate.measures import NEAR
 from training.evaluate.planted import Planted
 from training.truth import KnownObject, truth_of
-
-NEIGHBOUR = 10  # the nearest place of a scene whose distance is how new a place is
-NOVELTY = 0.7  # what novelty counts beside residual and logit
 
 Doubles = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -116,30 +115,16 @@ def found(picture: Path, per_mpx: float, work: Path) -> Found:
         return Found(*parts, known.objects, known.ignore, scene.width * scene.height)
 
 
-def surprise(values: Doubles) -> Doubles:
-    """Minus the logarithm of the rank of each value among all, the largest first."""
-    ranks = np.empty(len(values))
-    ranks[np.argsort(-values, kind="stable")] = np.arange(len(values))
-    return np.asarray(-np.log((ranks + 0.5) / len(values)))
-
-
-def novelty(descriptions: NDArray[np.float32]) -> Doubles:
-    """How far each place is from the tenth nearest other place of its scene."""
-    count = min(NEIGHBOUR, len(descriptions) - 1) + 1
-    distances, _ = cKDTree(descriptions).query(descriptions, k=count)
-    return np.asarray(distances)[:, -1]
-
-
 def ranked(seen: Found, said: Judgement) -> dict[str, Doubles]:
     """The scores of all places, by how they are made."""
-    residual, logit = surprise(seen.residual), surprise(said.logits.astype(float))
-    new = surprise(novelty(said.descriptions))
+    values = (seen.residual, said.logits, novelty(said.descriptions))
+    found = Surprises(*(Ordinary.of(value).surprise(value) for value in values))
     return {
-        "residual": residual,
-        "logit": logit,
-        "residual + logit": residual + logit,
-        "logit + novelty": logit + NOVELTY * new,
-        "all": residual + logit + NOVELTY * new,
+        "residual": found.residual,
+        "logit": found.logit,
+        "residual + logit": found.residual + found.logit,
+        "logit + novelty": found.logit + found.novelty,
+        "all": found.total,
     }
 
 
