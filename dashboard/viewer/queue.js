@@ -87,7 +87,7 @@ class Queue {
     if (this.busy || !this.root) return;
     clearTimeout(this.timer);
     const items = this.batch();
-    if (!items.length) return;
+    if (!items.length) { this.wait(LEFT_BEHIND / 5); return; }
     this.busy = true;
     let news = null;
     try {
@@ -101,6 +101,11 @@ class Queue {
     this.busy = false;
     this.told(news);
     const pause = this.failures ? PAUSES[Math.min(this.failures, PAUSES.length) - 1] : 0;
+    this.wait(pause);
+  }
+
+  // Tries again after so many ms, if anything waits: also what another tab may have left behind.
+  wait(pause) {
     if (this.items().some((one) => !one.why)) this.timer = setTimeout(() => this.flush(), pause);
   }
 

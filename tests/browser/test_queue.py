@@ -99,6 +99,21 @@ def test_a_verdict_that_the_server_did_not_take_is_said_kept_and_sent_again(
     assert scanned.verdicts == {1: Verdict.HARDWARE}
 
 
+def test_what_a_closed_tab_could_not_send_another_sends(
+    context: BrowserContext, scanned: Scanned
+) -> None:
+    closed = scanned.open(context.new_page())
+    closed.route("**/verdicts/**", lambda route: route.abort())
+    closed.keyboard.press("n")
+    expect(closed.locator(".saving")).to_be_visible()
+    closed.close()
+    other = scanned.open(context.new_page())
+    assert scanned.verdicts == {}
+    expect_saved(other)
+    expect_reviewed(other, 1, len(scanned.finds))
+    assert scanned.verdicts == {1: Verdict.NATURAL}
+
+
 def test_an_action_that_is_refused_is_said_holds_up_no_other_and_is_retried_by_a_click(
     review: Page, scanned: Scanned
 ) -> None:

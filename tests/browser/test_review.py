@@ -167,6 +167,7 @@ def test_it_says_how_many_objects_may_stand_below_what_was_judged(
     expect(line).to_be_hidden()
     review.keyboard.press("u")
     expect(line).to_be_visible()
+    expect_saved(review)
 
 
 def test_sheet_and_keys_go_through_the_verdicts_that_are_shown(

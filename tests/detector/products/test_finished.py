@@ -146,7 +146,7 @@ def test_the_record_of_a_run_holds_the_checksums_of_its_files(
         assert hashlib.sha256((tmp_path / "out" / name).read_bytes()).hexdigest() == digest
     assert record["rule"]["name"] == "mean"
     assert record["rule"]["threshold"] == record["scores"]["threshold"]
-    assert record["rule"]["expected_false"] == pytest.approx(2.39, abs=0.1)
+    assert record["rule"]["expected_false"] == len(done.detections) == 1  # never more than listed
     assert record["provider"] == "CPUExecutionProvider"
     assert record["tiles"]["grid"] == record["tiles"]["scored"] == 96
     assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
