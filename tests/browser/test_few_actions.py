@@ -106,7 +106,7 @@ def test_three_pieces_found_and_a_hundred_places_rejected_in_few_actions(
     context: BrowserContext, home: Path, address: str
 ) -> None:
     page = context.new_page()
-    page.set_viewport_size({"width": 1440, "height": 900})
+    page.set_viewport_size({"width": 1920, "height": 1080})
     page.goto(address)
     expect(chip(page, "open")).to_be_visible()
     rest(page)
