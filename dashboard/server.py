@@ -33,7 +33,7 @@ from dashboard.detector import (
     OptionError,
 )
 from dashboard.drawing import charts
-from dashboard.routes import places, tiles, verdicts
+from dashboard.routes import place_crops, tiles, verdicts
 from dashboard.session import access, state
 from dashboard.viewer import addresses
 
@@ -90,7 +90,7 @@ def routes() -> list[Route]:
     return [
         *(Route(f"{addresses.base()}/{name}", _page) for name in ("", *pages.NAMES[1:])),
         Route(f"{addresses.base()}/health", _health),
-        *places.routes(),
+        *place_crops.routes(),
         *tiles.routes(),
         *verdicts.routes(),
     ]

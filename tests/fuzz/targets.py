@@ -18,8 +18,8 @@ from starlette.middleware import Middleware
 
 from dashboard import server
 from dashboard.detector import Box, Detection, Model, NeedleError, Region, Scene, read_verdicts
+from dashboard.detector.files.decoding_limits import limit_memory, memory_needed
 from dashboard.detector.files.formats import identify
-from dashboard.detector.files.limits import limit_memory, memory_needed
 from dashboard.detector.scenes.decoder_process import Order
 from dashboard.detector.scenes.scene import Scene as Ingested
 from dashboard.detector.scenes.two_passes import written

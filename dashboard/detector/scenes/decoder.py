@@ -29,8 +29,8 @@ from pathlib import Path
 from typing import Any
 
 from dashboard.detector.errors import DamagedScene, NeedleError, StoreError
+from dashboard.detector.files.decoding_limits import limit_memory, memory_needed
 from dashboard.detector.files.formats import damaged, identify, open_picture
-from dashboard.detector.files.limits import limit_memory, memory_needed
 from dashboard.detector.files.picture import Picture
 from dashboard.detector.scenes.decoder_process import LOG
 from dashboard.detector.scenes.two_passes import written

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from dashboard.detector import errors
 from dashboard.detector.errors import DamagedScene, NeedleError
-from dashboard.detector.files.limits import seconds_allowed
+from dashboard.detector.files.decoding_limits import seconds_allowed
 from dashboard.detector.system.lines import lines_of
 
 log = logging.getLogger(__name__)
