@@ -19,23 +19,11 @@ from dashboard.detector.review.verdicts import Change
 from tests.detector import rasters
 from tests.disks import small_disk
 from tests.models import area_model
+from tests.slowed import slowed
 
 ROOT = Path(__file__).resolve().parents[2]
 SAME = ("detections.csv", "detections.geojson", "scores.tif", "tiles.csv")
-SLOW = """
-import sys, time
-from dashboard.__main__ import main
-from dashboard.detector import Model
-scan = sys.modules["dashboard.detector.scanning.scan"]
-store = sys.modules["dashboard.detector.scanning.store"]
-scan.SETTLE_SECONDS, store.SIDE = 0.0, 40
-score = Model.score
-def slow_score(self, *given):
-    time.sleep(0.005)
-    return score(self, *given)
-Model.score = slow_score
-sys.exit(main(sys.argv[1:]))
-"""
+SLOW = slowed(0.005)
 SAYS = """
 import sys
 from pathlib import Path

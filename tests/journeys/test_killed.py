@@ -17,24 +17,15 @@ from rasterio import Affine
 
 from tests.detector import rasters
 from tests.models import area_model, plain_model
+from tests.slowed import slowed
 
 ROOT = Path(__file__).resolve().parents[2]
 SAME = ("detections.csv", "detections.geojson", "scores.tif", "tiles.csv")
-# The command line, slowed down where it works so that a kill strikes every stage of it, and with
-# progress put on disk after every piece.
-PROGRAM = """
-import sys, time
-from dashboard.__main__ import main
-from dashboard.detector import Model
+# A kill strikes every stage: decoding is slow, too.
+PROGRAM = slowed(
+    0.01,
+    """
 from dashboard.detector.scenes import decoder_process
-scan = sys.modules["dashboard.detector.scanning.scan"]
-store = sys.modules["dashboard.detector.scanning.store"]
-scan.SETTLE_SECONDS, store.SIDE = 0.0, 40
-score = Model.score
-def slow_score(self, *given):
-    time.sleep(0.01)
-    return score(self, *given)
-Model.score = slow_score
 decoder_process.PROGRAM = decoder_process.PROGRAM.replace("decoder.main()", '''
 import time
 from dashboard.detector.files.picture import Picture
@@ -45,8 +36,8 @@ def slow_read(self, box):
 Picture.read = slow_read
 decoder.main()
 ''')
-sys.exit(main(sys.argv[1:]))
-"""
+""",
+)
 
 
 def start(*arguments: object, home: Path) -> subprocess.Popen[bytes]:

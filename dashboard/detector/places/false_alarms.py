@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import optimize
 
 from dashboard.detector.arrays import Doubles
-from dashboard.detector.places import generalised_pareto as pareto
 
 SHARE, MOST = 0.35, 400  # of the places, and at most so many, make the tail
 FEWEST = 40  # places that a tail can be fitted to
@@ -90,7 +89,7 @@ class Tail:
         if self.beyond == 0:
             return np.asarray(counted, np.float64)
         excess = np.maximum(sigma - self.start, 0.0)
-        fitted = self.beyond * pareto.survival(excess, self.shape, self.scale)
+        fitted = self.beyond * scipy.stats.genpareto.sf(excess, self.shape, scale=self.scale)
         return np.where(sigma < self.start, counted, np.minimum(fitted, counted))
 
     def p(self, sigma: Doubles | float) -> Doubles:
@@ -109,13 +108,13 @@ class Tail:
             return np.zeros(0)
         # The procedure multiplies by the number of tests, of which the weaker ones are not here.
         chances = np.minimum(self.expected(sigmas) / len(sigmas), 1.0)
-        return pareto.false_discoveries(chances)
+        return np.asarray(scipy.stats.false_discovery_control(chances))
 
     def sigma_of(self, expected: float) -> float:
         """The lowest threshold that promises at most so many false places on such ground."""
         if expected < self.beyond:
             part = expected / self.beyond
-            return self.start + float(pareto.excess_of_chance(part, self.shape, self.scale))
+            return self.start + float(scipy.stats.genpareto.isf(part, self.shape, scale=self.scale))
         return self._listing(expected)
 
     def sigma_here(self, expected: float) -> float:
@@ -135,21 +134,22 @@ class Tail:
             return 1.0
         excesses = self._excesses[: self.beyond - self.censored]
         ceiling = self._cdf(self._excesses[self.beyond - self.censored])
-        return pareto.misfit(excesses, lambda x: np.minimum(self._cdf(x) / ceiling, 1.0))
+        test = scipy.stats.kstest(excesses, lambda x: np.minimum(self._cdf(x) / ceiling, 1.0))
+        return float(test.pvalue)
 
     @property
     def _excesses(self) -> Doubles:
         return self.levels[len(self.levels) - self.beyond :] - self.start
 
     def _cdf(self, excess: Doubles) -> Doubles:
-        return 1.0 - pareto.survival(excess, self.shape, self.scale)
+        return np.asarray(scipy.stats.genpareto.cdf(excess, self.shape, scale=self.scale))
 
     @property
     def quantiles(self) -> tuple[Doubles, Doubles]:
         """Sigma of the tail's places, ascending: as the fit expects them, and as they are."""
         ranks = (np.arange(self.beyond) + 0.5) / max(self.beyond, 1)
-        fitted = pareto.excess_of_chance(1.0 - ranks, self.shape, self.scale)
-        return self.start + fitted, self.start + self._excesses
+        fitted = scipy.stats.genpareto.ppf(ranks, self.shape, scale=self.scale)
+        return self.start + np.asarray(fitted), self.start + self._excesses
 
 
 def fit(sigmas: Doubles, windows: float, halves: NDArray[np.bool_] | None = None) -> Tail:
@@ -190,11 +190,11 @@ def _pareto(excesses: Doubles, censored: int) -> tuple[float, float]:
     known = excesses[: len(excesses) - censored] / unit
 
     def cost(given: Doubles) -> float:
-        shape, scale = float(given[0]), float(np.exp(given[1]))
-        seen = pareto.log_density(known, shape, scale).sum()
-        hidden = pareto.log_survival(known[-1], shape, scale) * censored
+        shape, scale = given[0], np.exp(given[1])
+        seen = scipy.stats.genpareto.logpdf(known, shape, scale=scale).sum()
+        hidden = scipy.stats.genpareto.logsf(known[-1], shape, scale=scale) * censored
         return float((shape / SHAPE_SPREAD) ** 2 / 2 - seen - hidden)
 
     bounds = [SHAPES, (-5.0, 5.0)]
-    found = optimize.minimize(cost, np.zeros(2), method="Nelder-Mead", bounds=bounds)
+    found = scipy.optimize.minimize(cost, np.zeros(2), method="Nelder-Mead", bounds=bounds)
     return float(found.x[0]), float(np.exp(found.x[1]) * unit)

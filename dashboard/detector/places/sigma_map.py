@@ -52,9 +52,7 @@ class SigmaMap:
 
     scores: ScoreMap
     measure: Scale
-    looked: RankedPlaces | None = (
-        None  # places that are measured one by one; else every position is
-    )
+    looked: RankedPlaces | None = None  # places measured one by one; else every position is
 
     @cached_property
     def candidates(self) -> Candidates:

@@ -20,23 +20,11 @@ from dashboard.detector.scanning import scan as scanning
 from dashboard.detector.scanning.store import ScanStore
 from tests.detector import rasters
 from tests.models import area_model
+from tests.slowed import slowed
 
 Scenes = Callable[..., Scene]
 ROOT = Path(__file__).resolve().parents[3]
-SLOW = """
-import sys, time
-from dashboard.__main__ import main
-from dashboard.detector import Model
-scan = sys.modules["dashboard.detector.scanning.scan"]
-store = sys.modules["dashboard.detector.scanning.store"]
-scan.SETTLE_SECONDS, store.SIDE = 0.0, 40
-score = Model.score
-def slow_score(self, *given):
-    time.sleep(0.01)
-    return score(self, *given)
-Model.score = slow_score
-sys.exit(main(sys.argv[1:]))
-"""
+SLOW = slowed(0.01)
 
 
 def test_the_second_waits_and_scores_nothing_again(
