@@ -8,7 +8,8 @@ the open places are ranked anew: not at all; by likeness (what is like natural p
 what is like hardware goes up); by a logistic regression on descriptions, with the score as its
 offset. The cost of an object is how many false places were seen before it. Then places are
 grouped into kinds: how many of each are natural, and whether hardware in a kind is in its sample.
-One line of JSON a scene for its kinds, then one a ground and way.
+One line of JSON a scene for its kinds, then one a ground and way, then the part
+of all objects in any place that stands below so many false places.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from scipy.optimize import minimize
 from dashboard.detector import ingest
 from dashboard.detector.models.judge import Judge
 from dashboard.detector.review.kinds import kinds
+from dashboard.detector.review.stopping import LATER
 from dashboard.detector.rules.ordinary import Ordinary
 from dashboard.detector.rules.places import Surprises
 from dashboard.detector.scanning.nearest import novelty, standardised
@@ -144,6 +146,19 @@ def of_kinds(scan: Listed) -> dict[str, Any]:
     }
 
 
+def later(scans: Iterable[Listed]) -> dict[int, float]:
+    """The part of the objects that lie in a place which stand below at least so many false ones."""
+    found = np.array(
+        [
+            cost
+            for scan in scans
+            for cost, on in zip(costs(scan, unchanged, 1), scan.on, strict=True)
+            if (on & scan.open).any()
+        ]
+    )
+    return {number: round(float((found >= number).mean()), 2) for number, _ in LATER}
+
+
 def ways() -> Iterator[tuple[str, Ranking]]:
     """Each way to rank anew, by name."""
     yield "unchanged", unchanged
@@ -184,6 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(json.dumps({"scene": picture.stem} | of_kinds(scan)), flush=True)
     for line in tried(scans):
         print(json.dumps(line), flush=True)
+    print(json.dumps({"later": later(scan for some in scans.values() for scan in some)}))
 
 
 if __name__ == "__main__":
