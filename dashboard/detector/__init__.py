@@ -22,6 +22,7 @@ from dashboard.detector.ground.roughness import ROUGHNESS, Roughness
 from dashboard.detector.ground.survey import Survey, survey
 from dashboard.detector.models.card import ModelCard
 from dashboard.detector.models.devices import DEVICES
+from dashboard.detector.models.judge import Judge
 from dashboard.detector.models.model import DEFAULT_MODEL, Model, find_model, list_models, read_card
 from dashboard.detector.models.pool import pool
 from dashboard.detector.models.triptych import Triptych, triptychs
@@ -96,6 +97,7 @@ __all__ = [
     "Finished",
     "Grid",
     "Histogram",
+    "Judge",
     "Kind",
     "Measure",
     "Model",

@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard.background import learning
 from dashboard.background.jobs import Job
 from dashboard.detector import (
+    Judge,
     Model,
     ModelCard,
     NeedleError,
@@ -40,19 +41,23 @@ def page() -> None:
     except NeedleError as error:
         frame.trouble(error, frame.NOTICE)
         return
+    parts = [part for part in (model.judge, model) if part is not None]
     left, right = st.columns([1, 1.2], gap="large")
     with left:
-        st.subheader(name)
-        frame.quiet(model.card.title)
-        frame.facts(_training_facts(model.card), "made")
-        st.subheader("What it does")
-        file = {"file": model.path.name, "SHA-256": model.sha256[:24] + " …"}
-        frame.facts(_input_facts(model.card) | file, "does")
+        for number, part in enumerate(parts):
+            st.subheader(part.path.stem)
+            frame.quiet(part.card.title)
+            frame.facts(_training_facts(part.card), f"made-{number}")
+            st.subheader("What it does")
+            file = {"file": part.path.name, "SHA-256": part.sha256[:24] + " …"}
+            frame.facts(_input_facts(part.card) | file, f"does-{number}")
         _learning(model, store)
     with right:
         _completions(model.sha256)
-        with st.container(key="remake"):
-            _remake(model)
+        st.subheader("Made with")
+        for number, part in enumerate(parts):
+            with st.container(key=f"remake-{number}"):
+                _remake(part)
 
 
 def _choose_model(names: list[str], store: ScanStore | None) -> str:
@@ -86,6 +91,11 @@ def _training_facts(card: ModelCard) -> dict[str, str]:
 
 
 def _input_facts(card: ModelCard) -> dict[str, str]:
+    if card.judges_places:
+        return {
+            "reads": f"{card.tile} px of raw DN around each place that the finder points at",
+            "says": card.score_unit,
+        }
     if card.area:
         return {
             "reads": f"whole areas and {card.margin} px around them, {card.input_range}",
@@ -135,11 +145,10 @@ def _example_tiles(key: str, done: int, _scores: ScoreMap) -> list[tuple[int, in
     return [(int(row), int(col)) for row, col in places]
 
 
-def _remake(model: Model) -> None:
-    st.subheader("Made with")
-    name, card = model.name, model.card
+def _remake(part: Model | Judge) -> None:
+    name, card = part.path.stem, part.card
     scenes = " ".join(card.scenes)
-    if model.card.learned:
+    if card.learned:
         st.code(
             f"python -m training adapt {scenes} --model {card.start} --out {name}.onnx",
             language=None,

@@ -3,8 +3,8 @@
     python -m tests.browser.screenshots [--picture FILE] [--show RANK] [--out DIR]
 
 Starts a dashboard with an empty home, chooses the demo scene (or uploads a picture), scans it with
-the shipped model, moves the threshold, takes a picture of every page on the way, and at last has
-the model learn the scene.
+the shipped model, moves the threshold, and takes the pictures that README and `dashboard/README.md`
+show.
 """
 
 from __future__ import annotations
@@ -43,13 +43,11 @@ def drive(page: Page, picture: Path | None, sigma: float, show: int, out: Path) 
         page.get_by_text("Upload", exact=True).click()
         page.locator("input[type=file]").set_input_files(str(picture))
     expect(page.get_by_text("on this machine (")).to_be_visible(timeout=120_000)
-    take(page, out, "1-choose")
     page.get_by_role("button", name="Scan", exact=True).click()
     expect(page.get_by_text(UNDER_WAY)).to_be_visible(timeout=SCAN_SECONDS * 1000)
     page.wait_for_timeout(700)  # the picture follows the words
     page.screenshot(path=out / "2-scanning.jpg", type="jpeg", quality=QUALITY)
     expect(page.get_by_text("beyond 3 sigma in")).to_be_visible(timeout=SCAN_SECONDS * 1000)
-    take(page, out, "3-scanned")
     page.get_by_role("button", name="Review", exact=True).click()
     expect_chosen(page, 1)
     open_drawer(page)
@@ -68,22 +66,6 @@ def drive(page: Page, picture: Path | None, sigma: float, show: int, out: Path) 
     page.get_by_role("link", name="Results", exact=True).click()
     expect(page.get_by_text("Take away")).to_be_visible()
     take(page, out, "6-results")
-    with page.expect_download() as waiting:
-        page.locator(".st-key-download-detections-csv").get_by_role("button").click()
-    print(Path(waiting.value.path()).read_text(encoding="utf-8").partition("\n")[0])
-    page.get_by_role("link", name="Models", exact=True).click()
-    expect(page.get_by_text("Completions, good and bad")).to_be_visible()
-    take(page, out, "7-models")
-    page.get_by_role("button", name="Learn this scene", exact=True).click()
-    with_it = page.get_by_role("button", name="Scan with it", exact=True)
-    expect(with_it).to_be_visible(timeout=SCAN_SECONDS * 1000)
-    with_it.click()
-    expect(page.get_by_text("beyond 3 sigma in")).to_be_visible(timeout=SCAN_SECONDS * 1000)
-    page.get_by_role("link", name="Models", exact=True).click()
-    expect(page.get_by_text("How it learned the scene")).to_be_visible()
-    page.mouse.move(300, 700)
-    page.mouse.wheel(0, 330)
-    take(page, out, "9-learning")
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import sys
@@ -26,6 +27,7 @@ from dashboard.detector import (
     scan,
     sigma_map,
 )
+from dashboard.detector.models.model import EXPORTED
 from dashboard.detector.places import suppression as ranking
 from dashboard.session import state
 from tests.detector import rasters
@@ -99,6 +101,19 @@ def test_the_recipe_of_a_model_names_what_it_began_with(name: str, start: str) -
     (recipe,) = (code.value for code in app.code)
     assert re.search(rf"--epochs \d+{start} \\\n", recipe)
     assert recipe.endswith(f"exported/{name}.onnx")
+
+
+def test_the_default_has_the_cards_of_both_its_files() -> None:
+    app = page("models")
+    app.segmented_control(key="card").set_value("places").run()
+    assert not app.exception
+    shown, recipes = text(app), [code.value for code in app.code]
+    for name, recipe in zip(("places", "guarded"), recipes, strict=True):
+        digest = hashlib.sha256((EXPORTED / f"{name}.onnx").read_bytes()).hexdigest()
+        assert digest[:24] in shown
+        assert f"--preset {name} " in recipe
+        assert recipe.endswith(f"exported/{name}.onnx")
+    assert "moon_nac" in shown, "what the judge learned from"
 
 
 def test_the_app_itself_starts_with_the_scan_page() -> None:
