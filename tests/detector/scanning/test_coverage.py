@@ -100,6 +100,27 @@ def test_the_product_can_be_scanned_as_an_area(
     np.testing.assert_allclose(region.polygons[0][0], rings[0], atol=0.01)
 
 
+@pytest.mark.parametrize(("crs", "north"), [("IAU_2015:49930", 1), ("IAU_2015:49935", -1)])
+def test_around_a_pole_the_product_holds_what_was_not_scored_and_no_more(
+    finished: Callable[..., Finished], crs: str, north: int
+) -> None:
+    done = finished(crs=crs, transform=Affine(1000, 0, -200_000, 0, -1000, 150_000))
+    text = test_finished.made(done, "coverage.geojson").decode()
+    for feature in json.loads(text)["features"]:
+        for ring in (ring for rings in feature["geometry"]["coordinates"] for ring in rings):
+            assert ring[0] == ring[-1]
+            assert all(60 < north * lat <= 90 for _, lat in ring)
+    scene, shape = done.scene, (done.scene.height, done.scene.width)
+    found = np.zeros(shape, bool)
+    for rings in Region.of(text, scene).polygons:
+        shapes = [{"type": "Polygon", "coordinates": [ring]} for ring in rings]
+        for ring in shapes:  # by the even-odd rule
+            found ^= ~geometry_mask([ring], shape, Affine.identity())
+    (expected,) = masks(done.coverage).values()
+    assert 0.1 < expected.mean() < 0.9
+    assert (found != expected).mean() < 0.02
+
+
 def test_record_report_and_info_say_how_much_was_scored(
     finished: Callable[..., Finished], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
