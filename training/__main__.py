@@ -206,7 +206,9 @@ def _add_evaluate(commands: Any) -> None:
         action="store_true",
         help="the article's experiment: two strides, then its three suggestions, each trained",
     )
-    evaluate.add_argument("--scale", default="small", help="of the story: small, full, or smoke")
+    evaluate.add_argument(
+        "--scale", default="small", help="of the experiment: small, full, or smoke"
+    )
     evaluate.set_defaults(command=run_evaluate)
 
 

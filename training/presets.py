@@ -68,7 +68,7 @@ PRESETS = {
         # A quarter of the channels, 90,753 parameters, 3.1 GFLOP a window: 70 to 95 windows a
         # second on two cores with AVX-512 BF16, about 20 with AVX2. Loss 0.0124.
         Preset("article-small", 0.25, 12, 10_000, batch=16, learning_rate=2e-3, warm_up=200),
-        # An eighth, 22,841 parameters, 0.8 GFLOP a window: for the story on a CPU, not for use.
+        # An eighth, 22,841 parameters, 0.8 GFLOP a window: for experiments on a CPU, not for use.
         Preset("article-eighth", 0.125, 12, 10_000, batch=16, learning_rate=2e-3, warm_up=200),
         # The guarded network, 36,128 parameters, at three resolutions: 26 windows a second on one
         # core with AVX-512 BF16.

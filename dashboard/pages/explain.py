@@ -10,8 +10,7 @@ import streamlit as st
 from dashboard.detector import Detection, Finished, Measure, Scene
 from dashboard.drawing import charts, pictures
 from dashboard.pages import frame
-from dashboard.session import desk as desks
-from dashboard.session import state
+from dashboard.session import place_filter, state
 
 AROUND = 12  # scores shown each way around the place
 SURPRISING = {
@@ -21,7 +20,7 @@ SURPRISING = {
 }
 
 
-def why(scan: state.Opened, finished: Finished, chosen: Detection) -> None:
+def why(scan: state.OpenScan, finished: Finished, chosen: Detection) -> None:
     """A place explained.
 
     Raises:
@@ -78,7 +77,7 @@ def _length(px: int, finished: Finished) -> str:
     return f"{px} px ({px * size:.3g} m)" if size else f"{px} px"
 
 
-def facts(scan: state.Opened, finished: Finished, chosen: Detection) -> dict[str, str]:
+def facts(scan: state.OpenScan, finished: Finished, chosen: Detection) -> dict[str, str]:
     """The facts of a place, in words."""
     rows = {
         "score": f"{chosen.sigma:.1f} σ ({chosen.score:.3f})",
@@ -86,7 +85,7 @@ def facts(scan: state.Opened, finished: Finished, chosen: Detection) -> dict[str
     }
     if chosen.lon is not None and chosen.lat is not None:
         rows["areocentric"] = charts.degrees(chosen.lon, chosen.lat)
-    measured = desks.measure_of(finished, chosen)
+    measured = place_filter.measure_of(finished, chosen)
     rows["size"] = size(measured, scan.scene.pixel_size)
     if measured:
         rows["to ground"] = contrast(measured)

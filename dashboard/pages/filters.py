@@ -9,17 +9,16 @@ import streamlit as st
 
 from dashboard.detector import ROUGHNESS, Finished, Measure
 from dashboard.pages import frame
-from dashboard.session import desk as desks
-from dashboard.session import state
-from dashboard.session.desk import Filter
+from dashboard.session import place_filter, state
+from dashboard.session.place_filter import Filter
 
 
-def filters(scan: state.Opened, finished: Finished) -> None:
+def filters(scan: state.OpenScan, finished: Finished) -> None:
     """The detections that sheet, map and keys go through."""
-    wanted = desks.current_filter()
+    wanted = place_filter.current_filter()
     opened = st.expander("Filter", key="filter_open", on_change="rerun")
     if wanted != Filter():
-        shown, total = len(desks.passing_filter(scan, finished)), len(finished.detections)
+        shown, total = len(place_filter.passing_filter(scan, finished)), len(finished.detections)
         frame.quiet(f"{shown:,} of {total:,} places pass the filter.")
     if not opened.open:
         return
@@ -35,7 +34,7 @@ def filters(scan: state.Opened, finished: Finished) -> None:
         )
         found = _ranges(finished, replace(wanted, ground=tuple(ground)))
         if found != wanted:
-            desks.set_filter(found)
+            place_filter.set_filter(found)
             st.rerun()
         if wanted != Filter():
             st.button("Clear", key="filter_clear", on_click=clear, type="tertiary")
@@ -51,7 +50,7 @@ def _ranges(finished: Finished, wanted: Filter) -> Filter:
     if not st.toggle("Size and brightness", value=wanted.measures, key="filter_measures"):
         return replace(wanted, sigma=sigma, size=None, brightness=None)
     with st.spinner("Measuring"):
-        measured = [measure for measure in desks.measures(finished).values() if measure]
+        measured = [measure for measure in place_filter.measures(finished).values() if measure]
     if len(measured) < 2:
         frame.quiet("Nothing here stands out enough to be measured.")
         return replace(wanted, sigma=sigma, size=None, brightness=None)
@@ -91,7 +90,7 @@ def _range(
 
 def clear() -> None:
     """Lists all places again."""
-    desks.set_filter(Filter())
+    place_filter.set_filter(Filter())
     for key in [key for key in st.session_state if str(key).startswith("filter_")]:
         if key != "filter_open":
             del st.session_state[key]

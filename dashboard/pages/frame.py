@@ -77,7 +77,7 @@ def captions(*words: str) -> None:
     st.html(f'<div class="needle-strip">{cells}</div>')
 
 
-def current_scan() -> state.Opened | None:
+def current_scan() -> state.OpenScan | None:
     """The open scan; None where there is none or it cannot be read, which the page then says."""
     try:
         scan = state.current_scan()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +25,6 @@ from dashboard.detector import (
     run_json,
 )
 from dashboard.pages import frame
-from dashboard.session import desk as desks
 from dashboard.session import state
 
 CONFIRMED = "only_confirmed"
@@ -67,7 +67,7 @@ def page() -> None:
         _bring_back(finished)
 
 
-def _choose(scan: state.Opened) -> Finished:
+def _choose(scan: state.OpenScan) -> Finished:
     """The scan at the threshold with what reviewers decided; only confirmed places if wanted.
 
     Raises:
@@ -95,7 +95,7 @@ def _bring_back(finished: Finished) -> None:
         given = st.file_uploader(
             "A detections.csv with verdicts", type=["csv", "tsv", "txt"], key="returned"
         )
-        reviewer = st.text_input("Reviewer", desks.user(), max_chars=80, key="returned_by")
+        reviewer = st.text_input("Reviewer", _server_user(), max_chars=80, key="returned_by")
         if given is None or not st.button("File these verdicts", key="file_returned"):
             return
         everything = replace(finished, confirmed=False)
@@ -218,3 +218,11 @@ def _only_confirmed(found: Detection, finished: Finished) -> bool:
 
 def _stem(finished: Finished) -> str:
     return finished.scene.name.rsplit(".", 1)[0]
+
+
+def _server_user() -> str:
+    """The name of the server's user, for who gives none."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        return "reviewer"

@@ -19,8 +19,7 @@ from dashboard.detector import (
     kinds,
 )
 from dashboard.pages import explain, filters, frame, stretch, threshold
-from dashboard.session import desk as desks
-from dashboard.session import state
+from dashboard.session import place_filter, state
 from dashboard.viewer import addresses
 
 GO, WHY = "review_go", "review_why"  # of the session: a place to go to; one to explain
@@ -37,7 +36,7 @@ def page() -> None:
         finished = threshold.choose(scan, on_bar=lambda sigma: _to_bar(scan, sigma))
         seen = replace(scan, scene=stretch.choose_stretch(scan.scene))
         filters.filters(scan, finished)
-    found = desks.passing_filter(scan, finished)
+    found = place_filter.passing_filter(scan, finished)
     with place:
         _sheet(seen, finished, found)
     with st.container(key="why"):
@@ -45,7 +44,7 @@ def page() -> None:
     _keep_address(scan)
 
 
-def _sheet(scan: state.Opened, finished: Finished, found: list[Detection]) -> None:
+def _sheet(scan: state.OpenScan, finished: Finished, found: list[Detection]) -> None:
     store = scan.store
     ends = state.score_ends(store.key, store.done, scan.scores)
     tiles = addresses.tiles_of(store)
@@ -66,7 +65,7 @@ def _sheet(scan: state.Opened, finished: Finished, found: list[Detection]) -> No
 
 
 @st.cache_data(show_spinner=False, max_entries=8)
-def _unscored_rings(key: str, done: int, _scan: state.Opened) -> list[Rings]:
+def _unscored_rings(key: str, done: int, _scan: state.OpenScan) -> list[Rings]:
     """Polygons of the ground that was not scored."""
     coverage = _scan.at(state.sigma()).coverage
     return [rings for _, rings in coverage.unscored()]
@@ -77,7 +76,7 @@ def _kinds(
     key: str,
     done: int,
     places: tuple[Place, ...],
-    _scan: state.Opened,
+    _scan: state.OpenScan,
     _found: list[Detection],
 ) -> list[Kind]:
     """The kinds among the places that are listed; none where nothing describes them."""
@@ -98,9 +97,9 @@ def _nothing(finished: Finished) -> str:
     return "Nothing lies beyond this threshold; T opens it, lower it to see weaker places."
 
 
-def _to_bar(scan: state.Opened, sigma: float) -> None:
+def _to_bar(scan: state.OpenScan, sigma: float) -> None:
     """Goes to what a bar of the histogram stands for, where it lies beyond the threshold."""
-    found = desks.passing_filter(scan, scan.at(state.sigma()))
+    found = place_filter.passing_filter(scan, scan.at(state.sigma()))
     if found and sigma >= state.sigma():
         nearest = min(found, key=lambda detection: abs(detection.sigma - sigma))
         number, _ = st.session_state.get(GO, (0, None))
@@ -111,7 +110,7 @@ def _explain(place: Place) -> None:
     st.session_state[WHY] = place
 
 
-def _why(scan: state.Opened, finished: Finished) -> None:
+def _why(scan: state.OpenScan, finished: Finished) -> None:
     """Why the place that was asked about was flagged."""
     place = st.session_state.get(WHY)
     chosen = next(
@@ -127,7 +126,7 @@ def _why(scan: state.Opened, finished: Finished) -> None:
         frame.trouble(error)
 
 
-def _keep_address(scan: state.Opened) -> None:
+def _keep_address(scan: state.OpenScan) -> None:
     """Keeps what is shown in the address, and what the browser says there of itself."""
     own = {name: st.query_params[name] for name in KEPT if name in st.query_params}
-    state.keep_address(scan.store, **own, **desks.current_filter().said())
+    state.keep_address(scan.store, **own, **place_filter.current_filter().said())

@@ -14,7 +14,7 @@ UNSEEN = "As by mean/std: this model looks at no single place."
 HEAD = ("rule", "places beyond", "false alarms expected")
 
 
-def choose(scan: state.Opened) -> str:
+def choose(scan: state.OpenScan) -> str:
     """The rule that the user chooses; kept for the other pages."""
     rule = st.segmented_control(
         "Rule",
@@ -32,7 +32,7 @@ def choose(scan: state.Opened) -> str:
     return rule
 
 
-def compare(scan: state.Opened, sigma: float) -> None:
+def compare(scan: state.OpenScan, sigma: float) -> None:
     """A line for each rule: the places beyond the threshold, and the false alarms to expect."""
     if not st.toggle("Compare the rules", key="compare_rules"):
         return
@@ -43,7 +43,7 @@ def compare(scan: state.Opened, sigma: float) -> None:
     frame.quiet(f"Beyond {sigma:.1f} σ by each, likely artefacts included.")
 
 
-def _line(scan: state.Opened, rule: str, sigma: float) -> tuple[str, str, str]:
+def _line(scan: state.OpenScan, rule: str, sigma: float) -> tuple[str, str, str]:
     measured = scan.measured(rule)
     known = max(sigma, measured.floor)
     over = "over " if known > sigma else ""  # below the floor not all places are known

@@ -12,7 +12,13 @@ from dashboard.detector import NeedleError, ScanStore, list_scans
 from dashboard.pages import frame
 from dashboard.pages.choose import Choice, choose
 from dashboard.pages.plan import Plan, plan, show_estimate
-from dashboard.pages.stage import last_stopped, open_review, resume, scans_watched, stage
+from dashboard.pages.scan_progress import (
+    last_stopped,
+    open_review,
+    resume,
+    scans_watched,
+    show_progress,
+)
 from dashboard.session import state
 
 RECENT = 6  # scans that are listed
@@ -36,8 +42,8 @@ def page() -> None:
             if planned:
                 _scan_button(choices, planned)
     with right:
-        with st.container(key="stage"):
-            stage(job, planned)
+        with st.container(key="scan_progress"):
+            show_progress(job, planned)
         _recent()
     if scene and planned:  # last, for the trial takes a moment
         show_estimate(scene, planned)

@@ -18,7 +18,7 @@ PROMISES = (1, 10, 100)  # false alarms, each a threshold one click away
 MOST_PLACES = 10_000
 
 
-def choose(scan: state.Opened, on_bar: Callable[[float], None]) -> Finished:
+def choose(scan: state.OpenScan, on_bar: Callable[[float], None]) -> Finished:
     """The scan at the threshold that the user sets here, over the distribution of its scores.
 
     Args:
@@ -98,7 +98,7 @@ def _on_click(on_bar: Callable[[float], None]) -> None:
         on_bar(float(points[0]["x"]))
 
 
-def _slider(scan: state.Opened, sigmas: SigmaMap) -> float:
+def _slider(scan: state.OpenScan, sigmas: SigmaMap) -> float:
     """The threshold in sigma; kept for the other pages."""
     top = max(3.5, math.ceil(2 * _or(sigmas.highest, 0.0)) / 2)
     low = min(max(0.0, math.ceil(10 * _lowest(sigmas)) / 10), top - 0.5)

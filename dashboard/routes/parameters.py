@@ -13,7 +13,7 @@ from dashboard.detector import NeedleError, ScanStore, Scene, needle_home
 
 DIGITS = 9  # of a number in an address; no scene has a billion pixels along a side
 Answer = Callable[[Request], Response]
-Opened = tuple[ScanStore, Scene]
+OpenScan = tuple[ScanStore, Scene]
 
 
 def or_not_found(answer: Answer) -> Answer:
@@ -57,7 +57,7 @@ def stretch(request: Request, scene: Scene) -> tuple[float, float]:
     return pair(request, "stretch") if "stretch" in request.query_params else scene.stretch
 
 
-def opened(request: Request) -> Opened:
+def open_scan(request: Request) -> OpenScan:
     """The scan that the path names, and its scene.
 
     Raises:

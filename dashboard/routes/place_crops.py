@@ -21,7 +21,7 @@ from dashboard.detector import (
 )
 from dashboard.drawing import charts, pictures
 from dashboard.pages import explain
-from dashboard.routes.parameters import number, opened, or_not_found, stretch
+from dashboard.routes.parameters import number, open_scan, or_not_found, stretch
 from dashboard.routes.tiles import FOREVER
 from dashboard.viewer import addresses
 
@@ -44,7 +44,7 @@ def routes() -> list[Route]:
 def crop(request: Request) -> Response:
     """A JPEG of the ground around a place, `side` px, the place in its middle."""
     x, y, side = (number(request, name) for name in ("x", "y", "side"))
-    _, scene = opened(request)
+    _, scene = open_scan(request)
     if not (SMALLEST <= side <= LARGEST and x < scene.width and y < scene.height):
         raise ValueError(f"{side} px around {x}, {y} cannot be shown")
     left, top = x - side // 2, y - side // 2
@@ -55,7 +55,7 @@ def crop(request: Request) -> Response:
 
 def facts(request: Request) -> Response:
     """The measures of a place, a line each."""
-    store, scene = opened(request)
+    store, scene = open_scan(request)
     found = _place(request, store)
     measured = measure(scene, found)
     lines = [explain.looks(measured, scene)]
@@ -69,7 +69,7 @@ def facts(request: Request) -> Response:
 
 def completion(request: Request) -> Response:
     """A PNG of what the network expected at a place, and the difference, side by side."""
-    store, scene = opened(request)
+    store, scene = open_scan(request)
     stretched = replace(scene, stretch=stretch(request, scene))
     found = _place(request, store)
     model = pool.get(store.record.model_path)
@@ -84,7 +84,7 @@ def completion(request: Request) -> Response:
 def like(request: Request) -> Response:
     """The scene's places that look most like one of them, the most alike first."""
     row, col = number(request, "row"), number(request, "col")
-    store, _ = opened(request)
+    store, _ = open_scan(request)
     table = store.places()
     alike = None if table is None else likeness(table, row, col)
     if table is None or alike is None:

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from dashboard.detector import Box, ScanStore, Scene, ScoreMap, png
 from dashboard.drawing import pictures
-from dashboard.routes.parameters import number, opened, or_not_found, pair, stretch
+from dashboard.routes.parameters import number, open_scan, or_not_found, pair, stretch
 from dashboard.viewer import addresses
 
 FARTHEST = 24  # zoom: a tile of 4 million km at 1 m a pixel
@@ -25,7 +25,7 @@ def routes() -> list[Route]:
 def tile(request: Request) -> Response:
     """One tile of 256 px, each of `2 ** zoom` px of the scene, of the ground or of the scores."""
     zoom, col, row = (number(request, name) for name in ("zoom", "col", "row"))
-    store, scene = opened(request)
+    store, scene = open_scan(request)
     box = tile_box(scene, zoom, col, row)
     if request.path_params["layer"] == "scores":
         shown = pictures.scores_tile(_scores(store), box, pair(request, "ends"))

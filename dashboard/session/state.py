@@ -160,7 +160,7 @@ def keep_address(store: ScanStore | None, **more: str) -> None:
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenScan:
     """The open scan with all that its pages need; nothing in it is scored again."""
 
     store: ScanStore
@@ -202,7 +202,7 @@ class Opened:
         return found
 
 
-def current_scan() -> Opened | None:
+def current_scan() -> OpenScan | None:
     """The open scan, which stays open in this session; None where there is none.
 
     Raises:
@@ -217,7 +217,7 @@ def current_scan() -> Opened | None:
     return found
 
 
-def of_store(store: ScanStore) -> Opened:
+def of_store(store: ScanStore) -> OpenScan:
     """A finished scan with all that pages need of it.
 
     Raises:
@@ -227,12 +227,12 @@ def of_store(store: ScanStore) -> Opened:
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)  # scores of a whole scene: 292 MB
-def _load_scan(key: str, done: int, _store: ScanStore) -> Opened:
-    return Opened(_store, _store.scene(), _store.scores())
+def _load_scan(key: str, done: int, _store: ScanStore) -> OpenScan:
+    return OpenScan(_store, _store.scene(), _store.scores())
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _load_finished(key: str, done: int, settings: ScanSettings, _scan: Opened) -> Finished:
+def _load_finished(key: str, done: int, settings: ScanSettings, _scan: OpenScan) -> Finished:
     sigmas = _scan.measured(settings.rule)
     finished = Finished(
         _scan.store,
@@ -251,17 +251,17 @@ def _doubts(key: str, done: int, rule: str, _finished: Finished) -> tuple[str, .
 
 
 @st.cache_resource(show_spinner=False, max_entries=len(RULES))  # so that they can be compared
-def _sigma_map(key: str, done: int, rule: str, _scan: Opened) -> SigmaMap:
+def _sigma_map(key: str, done: int, rule: str, _scan: OpenScan) -> SigmaMap:
     return sigma_map(_scan.scores, rule)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def _roughness(key: str, done: int, _scan: Opened) -> Roughness:
+def _roughness(key: str, done: int, _scan: OpenScan) -> Roughness:
     return Roughness.of(_scan.scores, _scan.ground())
 
 
 @st.cache_resource(show_spinner="Looking over the ground", max_entries=4)
-def _survey(key: str, _scan: Opened) -> Survey:
+def _survey(key: str, _scan: OpenScan) -> Survey:
     return survey(_scan.scene, _scan.store.folder)
 
 
@@ -277,12 +277,12 @@ def score_ends(key: str, done: int, _scores: ScoreMap) -> tuple[float, float]:
     return pictures.ends(_scores)
 
 
-def triptych_pictures(scan: Opened, tiles: list[tuple[int, int]]) -> list[bytes]:
+def triptych_pictures(scan: OpenScan, tiles: list[tuple[int, int]]) -> list[bytes]:
     """A PNG of the triptych of each tile `(row, col)`."""
     return [pictures.triptych(triptych(scan, tile), scan.scene) for tile in tiles]
 
 
-def triptych(scan: Opened, tile: tuple[int, int]) -> Triptych:
+def triptych(scan: OpenScan, tile: tuple[int, int]) -> Triptych:
     """The triptych of a tile `(row, col)`; the network runs where it was not shown lately.
 
     Raises:
@@ -292,6 +292,6 @@ def triptych(scan: Opened, tile: tuple[int, int]) -> Triptych:
 
 
 @st.cache_resource(show_spinner=False, max_entries=TRIPTYCHS_KEPT)
-def _triptych(key: str, row: int, col: int, _scan: Opened) -> Triptych:
+def _triptych(key: str, row: int, col: int, _scan: OpenScan) -> Triptych:
     (shown,) = triptychs(_scan.scene, _scan.model(), [_scan.scores.grid.at(row, col).read])
     return shown

@@ -18,7 +18,9 @@ from dashboard.detector import LATER, Detection, Kind, Place, Rings, Scene, firs
 
 HERE = Path(__file__).parent
 # In this order, as one.
-SCRIPTS = "queue book tiles map sheet close_up aside acting keys review".split()
+SCRIPTS = (
+    "queue decisions tiles map contact_sheet close_up sidebar verdict_actions keys review".split()
+)
 KNOWN_POINTS = 17  # along each side of a scene, between which longitude and latitude are linear
 SMALLEST_PICTURE = 96  # px of ground, of a place in the sheet
 

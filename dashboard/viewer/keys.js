@@ -15,7 +15,7 @@ const KEYS = [
   ["W", "why this place"], ["Escape", "close, leave, choose none"], ["?", "these keys"],
 ];
 
-class Keyed extends Acting {
+class Keyed extends VerdictActions {
   key(event) {
     if (!this.box.isConnected || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (this.part("dialog[open]")) return;
@@ -45,7 +45,7 @@ class Keyed extends Acting {
     if (acts[letter]) { acts[letter](); return true; }
     if (this.on_button(target)) return false;
     if (key === " ") {
-      this.select(shiftKey ? this.sheet.seen().filter((index) => !this.book.decision(index).verdict)
+      this.select(shiftKey ? this.sheet.seen().filter((index) => !this.decisions.decision(index).verdict)
         : [this.sheet.cursor], shiftKey);
       return true;
     }
@@ -90,7 +90,7 @@ class Keyed extends Acting {
 
   larger() {
     this.box.classList.toggle("large_map");
-    if (this.box.classList.contains("large_map")) this.aside.map.canvas.focus();
+    if (this.box.classList.contains("large_map")) this.sidebar.map.canvas.focus();
     else this.sheet.focus();
   }
 
@@ -105,7 +105,7 @@ class Keyed extends Acting {
   next_kind() {
     const { kinds } = this.data, at = this.kind() ? Number(this.view.slice(4)) : -1;
     const ahead = kinds.map((_, i) => (at + 1 + i) % kinds.length);
-    const found = ahead.find((i) => kinds[i].members.some((index) => !this.book.decision(index).verdict));
+    const found = ahead.find((i) => kinds[i].members.some((index) => !this.decisions.decision(index).verdict));
     if (found === undefined) this.say(kinds.length ? "Every kind is judged" : "No places here look alike enough, or the model describes none");
     else this.turn(`kind${found}`);
   }

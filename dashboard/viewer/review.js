@@ -8,7 +8,7 @@ const BODY_OF_REVIEW = `
   <b class="scene"></b>
   <div class="chips" role="group" aria-label="Which places are shown"></div>
   <button class="saving" hidden></button>
-  <button class="aside_button">Kinds</button><button class="map_button">Map</button>
+  <button class="sidebar_button">Kinds</button><button class="map_button">Map</button>
   <button class="who"></button><button class="help" aria-label="Keys">?</button>
 </header>
 <aside class="left"></aside>
@@ -30,13 +30,13 @@ class Review extends Keyed {
     this.box.innerHTML = BODY_OF_REVIEW;
     root.appendChild(this.box);
     this.part = (selector) => this.box.querySelector(selector);
-    this.book = new Book();
+    this.decisions = new Decisions();
     this.queue = new Queue((news) => this.told(news));
-    this.queue.revision = () => this.book.revision;
+    this.queue.revision = () => this.decisions.revision;
     this.selected = new Set();
     this.filter = "";
     this.view = "all";
-    this.sheet = new Sheet(this.part(".sheet"), {
+    this.sheet = new ContactSheet(this.part(".sheet"), {
       cursor: () => this.moved(), select: (indices, on) => this.select(indices, on),
     });
     this.close = new CloseUp(this.part(".close"), {
@@ -45,7 +45,7 @@ class Review extends Keyed {
       leave: () => this.sheet.focus(),
       step: (by) => this.sheet.go(this.sheet.at + by),
     });
-    this.aside = new Aside(this.part(".left"), {
+    this.sidebar = new Sidebar(this.part(".left"), {
       view: (id) => this.turn(id), drawer: () => this.drawer(),
     });
     this.listen();
@@ -64,7 +64,7 @@ class Review extends Keyed {
     this.part(".help").addEventListener("click", () => this.help());
     this.part(".who").addEventListener("click", () => this.ask_name());
     this.part(".map_button").addEventListener("click", () => this.larger());
-    this.part(".aside_button").addEventListener("click", () => this.toggle("aside"));
+    this.part(".sidebar_button").addEventListener("click", () => this.toggle("sidebar"));
     this.part("dialog.name").addEventListener("close", () => this.named());
     this.part("dialog.keys dl").append(...KEYS.flatMap(([keys, does]) => {
       const [term, words] = [document.createElement("dt"), document.createElement("dd")];
@@ -82,9 +82,9 @@ class Review extends Keyed {
     this.data = data;
     this.tell = tell;
     if (other) this.begin();
-    this.book.listed(data.x, data.y);
-    this.book.pending(this.waiting());
-    const known = (spot) => (spot ? this.book.index.get(spot.join(",")) : undefined);
+    this.decisions.listed(data.x, data.y);
+    this.decisions.pending(this.waiting());
+    const known = (spot) => (spot ? this.decisions.index.get(spot.join(",")) : undefined);
     this.selected = new Set(selected.map(known).filter((index) => index !== undefined));
     this.part(".scene").textContent = data.name;
     this.part(".scene").title = data.about;
@@ -98,7 +98,7 @@ class Review extends Keyed {
 
   // A scan is opened: nothing of another one is left.
   begin() {
-    this.book = new Book();
+    this.decisions = new Decisions();
     this.selected.clear();
     this.view = this.data.first.length ? "first" : "all";
     this.likeness = null;
@@ -154,13 +154,13 @@ class Review extends Keyed {
 
   passes(index) {
     if (!this.filter) return true;
-    const { verdict, disputed } = this.book.decision(index);
+    const { verdict, disputed } = this.decisions.decision(index);
     if (this.filter === "disputed") return disputed;
     return this.filter === "open" ? !verdict : verdict === this.filter;
   }
 
   card(index) {
-    const { data } = this, { verdict, disputed, failed, name } = this.book.decision(index);
+    const { data } = this, { verdict, disputed, failed, name } = this.decisions.decision(index);
     const rank = data.rank[index], sigma = data.sigma[index].toFixed(1);
     const place = `${data.thumb}/${Math.floor(data.x[index])}/${Math.floor(data.y[index])}`;
     const words = [verdict || "open", disputed && "disputed", name, failed && "not saved"].filter(Boolean);
@@ -214,17 +214,17 @@ class Review extends Keyed {
 
   marks() {
     const { data } = this, chosen = this.sheet.cursor;
-    const verdict = data.x.map((_, index) => (this.book.decision(index).verdict || "-")[0]).join("");
+    const verdict = data.x.map((_, index) => (this.decisions.decision(index).verdict || "-")[0]).join("");
     const still = !this.box.classList.contains("large_map"); // the small one shows all of the scene
-    this.aside.map.update({ ...data, verdict, chosen, still }, ([x, y]) => {
-      const index = this.book.index.get(`${x},${y}`);
+    this.sidebar.map.update({ ...data, verdict, chosen, still }, ([x, y]) => {
+      const index = this.decisions.index.get(`${x},${y}`);
       if (!this.sheet.to(index)) { this.filter = ""; this.view = "all"; this.arrange(index); this.sheet.focus(); }
     });
   }
 
   decided() {
     const index = this.sheet.cursor;
-    if (index !== null) this.close.decided(this.book.decision(index), this.book.own(index, this.name));
+    if (index !== null) this.close.decided(this.decisions.decision(index), this.decisions.own(index, this.name));
   }
 
   // Draws what is decided: of these places, or of all.
@@ -239,7 +239,7 @@ class Review extends Keyed {
   counts() {
     const counts = { "": this.data.x.length, open: 0, hardware: 0, natural: 0, artefact: 0, unsure: 0, disputed: 0 };
     for (let index = 0; index < this.data.x.length; index += 1) {
-      const { verdict, disputed } = this.book.decision(index);
+      const { verdict, disputed } = this.decisions.decision(index);
       counts[verdict || "open"] += 1;
       if (disputed) counts.disputed += 1;
     }
@@ -256,18 +256,18 @@ class Review extends Keyed {
       chip.setAttribute("aria-pressed", String(filter === this.filter));
     }
     this.part(".who").textContent = this.name || "Your name";
-    const kind = this.kind(), open = kind && kind.members.filter((index) => !this.book.decision(index).verdict);
+    const kind = this.kind(), open = kind && kind.members.filter((index) => !this.decisions.decision(index).verdict);
     this.part(".hints").textContent = open ? `strongest first   Shift+N rejects all ${open.length}   K next kind   U undo`
       : "S like this   Space choose   Shift+N reject chosen   U undo   ? keys";
     const rows = this.views(counts);
-    this.aside.show(rows, this.view, this.data.threshold, this.stop());
+    this.sidebar.show(rows, this.view, this.data.threshold, this.stop());
   }
 
   // How many of the objects that such a scan finds may stand lower than all that was judged, in words.
   stop() {
     let natural = 0, index = 0;
     for (; index < this.data.x.length; index += 1) {
-      const { verdict } = this.book.decision(index);
+      const { verdict } = this.decisions.decision(index);
       if (!verdict) break;
       natural = verdict === "hardware" ? 0 : natural + 1;
     }
@@ -278,7 +278,7 @@ class Review extends Keyed {
 
   views(counts) {
     const { data } = this, total = counts[""];
-    const judged = (indices) => indices.filter((index) => this.book.decision(index).verdict).length;
+    const judged = (indices) => indices.filter((index) => this.decisions.decision(index).verdict).length;
     const place = (index) => `${data.tiles}/place/${data.thumb}/${Math.floor(data.x[index])}/${Math.floor(data.y[index])}?stretch=${data.stretch}`;
     const rows = [{ id: "all", name: "All, strongest first", count: total, judged: total - counts.open }];
     if (data.first.length) {
@@ -301,8 +301,8 @@ class Review extends Keyed {
   // The server has answered, or another window of this browser has filed something.
   told(news) {
     if (!this.data) return;
-    const changed = this.book.learn(news);
-    this.book.pending(this.waiting());
+    const changed = this.decisions.learn(news);
+    this.decisions.pending(this.waiting());
     this.refresh(changed ? undefined : null);
   }
 
@@ -313,8 +313,8 @@ class Review extends Keyed {
     if (!this.box.isConnected && this.was_there) { this.leave(); return; }
     this.was_there = this.box.isConnected;
     try {
-      const answer = await fetch(`${verdicts}/${scan}?since=${this.book.revision}`);
-      if (answer.ok && scan === this.data.scan && this.book.learn(await answer.json())) this.refresh();
+      const answer = await fetch(`${verdicts}/${scan}?since=${this.decisions.revision}`);
+      if (answer.ok && scan === this.data.scan && this.decisions.learn(await answer.json())) this.refresh();
     } catch (error) { /* the next question may be answered */ }
     if (scan === this.data.scan) this.timer = setTimeout(() => this.poll(), EACH);
   }

@@ -16,9 +16,9 @@ from tests.detector import rasters
 
 # What the bar of a scan says and shows, at one moment.
 BAR = """() => {
-  const bar = document.querySelector(".st-key-stage [role=progressbar]");
+  const bar = document.querySelector(".st-key-scan_progress [role=progressbar]");
   const [track, done] = [...bar.querySelectorAll("div")].map((one) => one.getBoundingClientRect());
-  const words = document.querySelector(".st-key-stage .stProgress").innerText;
+  const words = document.querySelector(".st-key-scan_progress .stProgress").innerText;
   return [words, (done.right - track.left) / track.width];
 }"""
 

@@ -24,7 +24,7 @@ from dashboard.detector.scenes.decoder_process import Order
 from dashboard.detector.scenes.scene import Scene as Ingested
 from dashboard.detector.scenes.two_passes import written
 from dashboard.session import access, address, state
-from dashboard.session.desk import Filter
+from dashboard.session.place_filter import Filter
 from tests.fuzz.seeds import KEY
 
 FOUND = [

@@ -16,7 +16,7 @@ from typing import Any
 
 from dashboard import __version__
 from dashboard.detector import ARTICLE, RULES, NeedleError, NoGround, OptionError, SceneError
-from training.evaluate import story
+from training.evaluate import article_experiment
 from training.evaluate.adapted import Adapted
 from training.evaluate.cases import Case, Cases, case_of, write
 from training.evaluate.contestants import Contestant, Network
@@ -75,13 +75,13 @@ def evaluate(settings: EvaluateSettings, track: Track = iter) -> list[Path]:
     contestants = contestants_of(settings)
     trials = trials_of(settings)
     if settings.story:
-        scale = story.scale_of(settings.story)
+        scale = article_experiment.scale_of(settings.story)
         folder = settings.parts / scale.name
-        scenes = story.polluted_scenes(scale, settings.scenes, folder / "scenes")
-        stages = story.contestants(scale, scenes, folder / "models", settings.device)
+        scenes = article_experiment.polluted_scenes(scale, settings.scenes, folder / "scenes")
+        stages = article_experiment.contestants(scale, scenes, folder / "models", settings.device)
         contestants, trials = [*stages, *contestants], [*scenes, *trials]
     cases, skipped = run_trials(trials, contestants, settings.parts, track)
-    lines = story.sentences(scale, cases) if settings.story else []
+    lines = article_experiment.sentences(scale, cases) if settings.story else []
     return write_report(
         settings, contestants, cases, [*lines, *(f"left out: {s}" for s in skipped)]
     )

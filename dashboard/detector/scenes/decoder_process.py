@@ -24,7 +24,7 @@ from pathlib import Path
 from dashboard.detector import errors
 from dashboard.detector.errors import DamagedScene, NeedleError
 from dashboard.detector.files.decoding_limits import seconds_allowed
-from dashboard.detector.system.lines import lines_of
+from dashboard.detector.system.process_output import lines_of
 
 log = logging.getLogger(__name__)
 DETECTOR = Path(__file__).resolve().parents[1]

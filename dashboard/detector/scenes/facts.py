@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dashboard.detector.files.left_out import left_out
+from dashboard.detector.files.ignored_metadata import ignored_metadata
 from dashboard.detector.files.pds3_label import map_numbers
 from dashboard.detector.files.picture import Picture
 from dashboard.detector.georeference.labels import placement_of
@@ -35,7 +35,7 @@ def facts_of_source(picture: Picture, name: str, digest: str) -> dict[str, Any]:
         "nodata": picture.declared,
         "declares": picture.declares,
         "nodata_given": picture.given is not None,
-        "notes": (*place.notes, *picture.notes, *left_out(source)),
+        "notes": (*place.notes, *picture.notes, *ignored_metadata(source)),
     }
 
 

@@ -32,7 +32,7 @@ from dashboard.detector import (
     survey,
 )
 from dashboard.pages import explain
-from dashboard.session import desk as desks
+from dashboard.session import place_filter
 from tests.dashboard.pages.test_pages import page, text
 from tests.detector import rasters
 from tests.models import area_model, judge_model
@@ -84,17 +84,23 @@ def test_the_filter_goes_by_sigma_size_and_brightness(store: ScanStore) -> None:
     found = listed(store)
     script = page("review")
     for wanted, passes in (
-        (desks.Filter(sigma=(found[9].sigma, found[3].sigma)), lambda one: 3 <= one.rank - 1 <= 9),
-        (desks.Filter(size=(0, 6.5)), lambda one: measured(store, one).length <= 6.5),
-        (desks.Filter(brightness=(0.9, 9.0)), lambda one: measured(store, one).brightness >= 0.9),
+        (
+            place_filter.Filter(sigma=(found[9].sigma, found[3].sigma)),
+            lambda one: 3 <= one.rank - 1 <= 9,
+        ),
+        (place_filter.Filter(size=(0, 6.5)), lambda one: measured(store, one).length <= 6.5),
+        (
+            place_filter.Filter(brightness=(0.9, 9.0)),
+            lambda one: measured(store, one).brightness >= 0.9,
+        ),
     ):
-        script.session_state[desks.FILTER] = wanted
+        script.session_state[place_filter.FILTER] = wanted
         script.run()
         assert not script.exception
         ranks = [one.rank for one in found if passes(one)]
         assert 0 < len(ranks) < len(found)
         assert sheet(script)["rank"] == ranks
-    script.session_state[desks.FILTER] = desks.Filter(sigma=(98, 99))
+    script.session_state[place_filter.FILTER] = place_filter.Filter(sigma=(98, 99))
     assert sheet(script.run())["rank"] == []
     assert "Nothing passes the filter" in sheet(script)["nothing"]
 
@@ -105,7 +111,7 @@ def test_the_filter_goes_by_the_roughness_of_the_ground(store: ScanStore) -> Non
     app = page("review")
     counts = []
     for wanted in (("smooth",), ("fairly smooth", "fairly rough", "rough")):
-        app.session_state[desks.FILTER] = desks.Filter(ground=wanted)
+        app.session_state[place_filter.FILTER] = place_filter.Filter(ground=wanted)
         app.run()
         assert not app.exception
         counts.append(sum(ground.word(one.row, one.col) in wanted for one in found))
@@ -175,7 +181,7 @@ def test_the_address_names_the_filter_and_keeps_it(store: ScanStore) -> None:
     assert 0 < len(kept) < len(found)
     assert sheet(app)["rank"] == [one.rank for one in kept]
     assert asked.items() <= dict(app.query_params).items()
-    app.session_state[desks.FILTER] = desks.Filter()
+    app.session_state[place_filter.FILTER] = place_filter.Filter()
     app.run()
     assert not asked.keys() & dict(app.query_params).keys()
 

@@ -1,4 +1,4 @@
-"""What a picture's file says that is not heeded: orientation, further pages."""
+"""Metadata of a picture file that is ignored, and said to be: orientation, further pages."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ FARTHEST = 1 << 62  # bytes into a file
 CHUNK = 1 << 16  # bytes of a chunk of PNG that are read
 
 
-def left_out(source: rasterio.DatasetReader) -> tuple[str, ...]:
-    """Sentences on what an open picture's file says that is not heeded."""
+def ignored_metadata(source: rasterio.DatasetReader) -> tuple[str, ...]:
+    """A sentence for each piece of metadata of an open picture that is ignored."""
     notes = []
     pages = len(source.subdatasets)
     if source.driver == "GTiff" and pages > 1:

@@ -13,7 +13,7 @@ from dashboard.detector import Grid, OptionError, Scene, ScoreMap, read_card
 from tests.detector import rasters
 from tests.models import plain_model
 from training.__main__ import main
-from training.evaluate import story
+from training.evaluate import article_experiment
 from training.evaluate.grounds import calibrate_per_kind, kinds_of
 from training.evaluate.subjects import Labelled
 
@@ -27,7 +27,7 @@ def scenes(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_whole_story_is_told_and_told_again_without_work(
+def test_the_whole_experiment_runs_and_runs_again_without_work(
     scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = []
@@ -38,7 +38,7 @@ def test_the_whole_story_is_told_and_told_again_without_work(
         made.append((name, preset, epochs, len(names)))
         return plain_model(folder / f"{name}.onnx", scenes=names, epochs=float(epochs))
 
-    monkeypatch.setattr(story, "train_network", trained)
+    monkeypatch.setattr(article_experiment, "train_network", trained)
     command = ["evaluate", "--story", "--scale", "smoke", "--scenes", str(scenes)]
     assert main([*command, "--out", str(tmp_path / "story.json")]) == 0
     assert made == [
@@ -80,8 +80,10 @@ def test_the_whole_story_is_told_and_told_again_without_work(
 def test_a_stage_is_trained_polluted_exported_and_trained_once(
     scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (known,) = story.polluted_scenes(story.SCALES["smoke"], [str(scenes / "plain-1.png")], tmp_path)
-    target = story.train_network("base", "smoke", 1, [known], tmp_path / "models")
+    (known,) = article_experiment.polluted_scenes(
+        article_experiment.SCALES["smoke"], [str(scenes / "plain-1.png")], tmp_path
+    )
+    target = article_experiment.train_network("base", "smoke", 1, [known], tmp_path / "models")
     card = read_card(target)
     assert (card.scenes, card.polluted, card.preset) == ((known.picture.name,), True, "smoke")
 
@@ -89,14 +91,16 @@ def test_a_stage_is_trained_polluted_exported_and_trained_once(
         raise AssertionError("it is trained")
 
     monkeypatch.setattr("training.trainer.trainer.train", no_work)
-    assert story.train_network("base", "smoke", 1, [known], tmp_path / "models") == target
+    assert (
+        article_experiment.train_network("base", "smoke", 1, [known], tmp_path / "models") == target
+    )
     with pytest.raises(AssertionError):
-        story.train_network("base", "smoke", 2, [known], tmp_path / "models")
+        article_experiment.train_network("base", "smoke", 2, [known], tmp_path / "models")
 
 
 def test_an_unknown_scale_is_refused() -> None:
     with pytest.raises(OptionError, match="small, full"):
-        story.scale_of("huge")
+        article_experiment.scale_of("huge")
 
 
 def test_scores_are_measured_among_similar_ground(scene_of: Callable[..., Scene]) -> None:

@@ -1,8 +1,7 @@
-"""The reviewer's desk: which places of the open scan are listed, and how each is measured."""
+"""The filter of places on Review: which places of the open scan are listed, and their measures."""
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -59,7 +58,7 @@ class Filter:
         return {name: value for name, value in said.items() if value}
 
 
-def passing_filter(scan: state.Opened, finished: Finished) -> list[Detection]:
+def passing_filter(scan: state.OpenScan, finished: Finished) -> list[Detection]:
     """The places beyond the threshold that pass this session's filter, strongest first."""
     wanted = current_filter()
     if wanted == Filter():
@@ -119,12 +118,3 @@ def current_filter() -> Filter:
 def set_filter(wanted: Filter) -> None:
     """List other places."""
     st.session_state[FILTER] = wanted
-
-
-@st.cache_data(show_spinner=False)
-def user() -> str:
-    """The name of the server's user, for who gives none."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container's user may have no name
-        return "reviewer"

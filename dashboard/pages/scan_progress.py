@@ -1,4 +1,4 @@
-"""The stage of the Scan page: the picture, and the scan as it goes, stopped, or ended."""
+"""The right side of the Scan page: the picture, and the scan as it goes, stopped, or ended."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OUTLINED_EARLY = 8  # while scanning
 OUTLINED = 40  # strongest places drawn on the picture; more would hide it
 
 
-def stage(job: Job | None, planned: Plan | None) -> None:
+def show_progress(job: Job | None, planned: Plan | None) -> None:
     """The picture: being read, as it is, or with the scores growing over it."""
     watched = scans_watched()
     running = next((job for job in watched if job.active), None)

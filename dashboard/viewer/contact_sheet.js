@@ -4,7 +4,7 @@
 const LEAST = 172; // px, the narrowest picture
 const GAP = 8, WORDS = 24; // px between pictures; below one
 
-class Sheet {
+class ContactSheet {
   // on: { cursor(index), select(index, range) }; card(index): what a picture says of its place.
   constructor(box, on) {
     this.box = box;

@@ -1,4 +1,4 @@
-"""The article's story as one experiment: what it found, what it missed, what it suggested.
+"""The article's experiment: what it found, what it missed, what it suggested.
 
 One network is trained on the polluted scenes and scores them at stride 256, then with the same
 weights at a fine stride. Then its three suggestions, each on its own: more epochs, a larger model,
@@ -62,7 +62,7 @@ def scale_of(name: str) -> Scale:
 
 
 def polluted_scenes(scale: Scale, scenes: Sequence[str], folder: Path) -> list[Labelled]:
-    """The scenes of the story: each ground with the article's six pieces on it, and the truth.
+    """The scenes of the experiment: each ground with the article's six pieces on it, and the truth.
 
     What is there already is taken as it is.
 
@@ -111,7 +111,7 @@ def train_network(
 def contestants(
     scale: Scale, scenes: Sequence[Labelled], folder: Path, device: str
 ) -> list[Contestant]:
-    """The stages of the story, trained where they are not yet."""
+    """The stages of the experiment, trained where they are not yet."""
 
     def network(name: str, preset: str, epochs: int, on: Sequence[Labelled]) -> Network:
         return Network.load(
@@ -135,7 +135,7 @@ def contestants(
 
 
 def sentences(scale: Scale, cases: Sequence[Case]) -> list[str]:
-    """A sentence for each contestant: objects found and missed over the scenes of the story."""
+    """A sentence for each contestant: objects found and missed over its scenes."""
     cases = [case for case in cases if not case.planted]
     lines = [
         f"The article's experiment at scale {scale.name}: {scale.preset}, {scale.epochs} epochs, "

@@ -4,7 +4,7 @@
 const SAME_PLACE = 12; // px: another model's place within it is the same, as on the server
 const UNSURE = "unsure";
 
-class Book {
+class Decisions {
   constructor() { this.points = new Map(); this.revision = 0; this.cache = new Map(); this.listed([], []); }
 
   // The places that are listed now.

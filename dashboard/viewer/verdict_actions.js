@@ -5,14 +5,14 @@ const NAME = "needle.reviewer";
 const cap = (word) => word.charAt(0).toUpperCase() + word.slice(1);
 const many = (number, noun) => `${number.toLocaleString("en-US")} ${noun}${number === 1 ? "" : "s"}`;
 
-class Acting {
+class VerdictActions {
   get name() { return store.getItem(NAME) || ""; }
 
   // One verdict on the place with the cursor, or on several; then on to the next open one.
   judge(verdict, indices = [this.sheet.cursor], words = "") {
     if (indices[0] === null || !indices.length) return;
     if (!this.name) { this.ask_name(() => this.judge(verdict, indices, words)); return; }
-    const changed = indices.filter((index) => this.book.own(index, this.name) !== verdict);
+    const changed = indices.filter((index) => this.decisions.own(index, this.name) !== verdict);
     if (changed.length) {
       const what = changed.length === 1 ? `place ${this.data.rank[changed[0]]}` : many(changed.length, "place");
       this.act({ verdict }, changed, `${words || what}: ${verdict || "your verdict taken off"}`);
@@ -22,7 +22,7 @@ class Acting {
 
   write(index, part, words) {
     if (!this.name) { this.ask_name(() => this.write(index, part, words)); return; }
-    if (this.book.decision(index)[part] !== words) {
+    if (this.decisions.decision(index)[part] !== words) {
       this.act({ [part]: words }, [index], `place ${this.data.rank[index]}: ${part}`);
     }
   }
@@ -31,7 +31,7 @@ class Acting {
   act(change, indices, words) {
     const [part] = Object.keys(change), places = indices.map((index) => this.spot(index));
     const before = indices.map((index) => (
-      part === "verdict" ? this.book.own(index, this.name) : this.book.decision(index)[part]));
+      part === "verdict" ? this.decisions.own(index, this.name) : this.decisions.decision(index)[part]));
     const { id } = this.queue.add({ reviewer: this.name, places, ...change });
     this.done.push({ id, part, places, before, words });
     this.done = this.done.slice(-MOST_DONE);
@@ -45,14 +45,14 @@ class Acting {
     const { id, part, places, before, words } = last;
     const back = places.map(([x, y], i) => [x, y, { [part]: before[i] }]);
     this.queue.add({ reviewer: this.name, undoes: id, back, places: [] });
-    const indices = places.map((spot) => this.book.index.get(spot.join(","))).filter((one) => one !== undefined);
+    const indices = places.map((spot) => this.decisions.index.get(spot.join(","))).filter((one) => one !== undefined);
     this.acted(indices, `Undone: ${words}`);
     if (indices.length) this.sheet.to(indices[0]);
   }
 
   acted(indices, words) {
     try { sessionStorage.setItem(`needle.done/${this.data.scan}`, JSON.stringify(this.done)); } catch (error) { /* no matter */ }
-    this.book.pending(this.waiting());
+    this.decisions.pending(this.waiting());
     this.refresh(indices);
     this.say(words);
   }
@@ -63,7 +63,7 @@ class Acting {
   next() {
     const { order, at } = this.sheet;
     const ahead = [...order.keys()].map((i) => (at + 1 + i) % order.length);
-    const found = ahead.find((i) => !this.book.decision(order[i]).verdict);
+    const found = ahead.find((i) => !this.decisions.decision(order[i]).verdict);
     if (found !== undefined) this.sheet.go(found);
   }
 
@@ -78,7 +78,7 @@ class Acting {
     const kind = this.kind();
     if (!this.selected.size && !kind) { this.say("Nothing is chosen; Space chooses, Shift+Space all in sight"); return; }
     const indices = this.selected.size ? this.sheet.order.filter((index) => this.selected.has(index))
-      : kind.members.filter((index) => !this.book.decision(index).verdict);
+      : kind.members.filter((index) => !this.decisions.decision(index).verdict);
     if (!indices.length) { this.say("All of this kind are judged"); return; }
     this.selected.clear();
     this.sheet.to(indices[indices.length - 1], false);

@@ -1,4 +1,4 @@
-"""What a file says and nobody heeds is said: orientation, further pages."""
+"""Ignored metadata is named: orientation, further pages."""
 
 from __future__ import annotations
 

@@ -1,17 +1,17 @@
 // The left column: what the sheet shows, and the map.
 
-const ASIDE = `
+const SIDEBAR = `
 <nav class="views" aria-label="Kinds of places"></nav>
 <p class="stop" aria-live="polite" hidden></p>
 <button class="drawer" aria-expanded="false"><span></span><kbd>T</kbd></button>
 <div class="map_place"></div>`;
 
-class Aside {
+class Sidebar {
   // on: { view(id), drawer(), pick(index), larger() }
   constructor(box, on) {
     this.box = box;
     this.on = on;
-    box.innerHTML = ASIDE;
+    box.innerHTML = SIDEBAR;
     this.views = box.querySelector(".views");
     this.views.addEventListener("click", (event) => {
       const row = event.target.closest("button");
