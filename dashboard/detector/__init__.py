@@ -51,6 +51,7 @@ from dashboard.detector.review.decisions import (
     Verdict,
     on_places,
 )
+from dashboard.detector.review.elsewhere import SimilarPlace, elsewhere
 from dashboard.detector.review.import_csv import harmless, read_verdicts
 from dashboard.detector.review.kinds import Kind, directions, first_looks, kinds, likeness
 from dashboard.detector.review.stopping import LATER
@@ -123,6 +124,7 @@ __all__ = [
     "SceneTooLarge",
     "ScoreMap",
     "SigmaMap",
+    "SimilarPlace",
     "StoreError",
     "Subject",
     "Survey",
@@ -136,6 +138,7 @@ __all__ = [
     "checksum",
     "describe",
     "directions",
+    "elsewhere",
     "estimate",
     "false_alarms",
     "fetch",

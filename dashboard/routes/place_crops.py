@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from starlette.requests import Request
@@ -10,13 +11,21 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from dashboard.detector import (
+    DEFAULT_RULE,
     Box,
     Detection,
     ModelError,
     ScanStore,
+    SimilarPlace,
+    Subject,
+    Verdicts,
+    elsewhere,
     likeness,
+    list_scans,
     measure,
+    on_places,
     pool,
+    sigma_map,
     triptychs,
 )
 from dashboard.drawing import charts, pictures
@@ -28,6 +37,7 @@ from dashboard.viewer import addresses
 SMALLEST, LARGEST = 16, 1024  # px, of the side of a crop
 MOST_ALIKE = 3_000  # places that a sheet is sorted by
 FRESH = {"Cache-Control": "private, max-age=3600"}
+NO_STORE = {"Cache-Control": "no-store"}
 
 
 def routes() -> list[Route]:
@@ -38,6 +48,7 @@ def routes() -> list[Route]:
         Route(f"{tiles}/expected/{{row}}/{{col}}", or_not_found(completion)),
         Route(f"{places}/{{row}}/{{col}}", or_not_found(facts)),
         Route(f"{places}/{{row}}/{{col}}/like", or_not_found(like)),
+        Route(f"{places}/{{row}}/{{col}}/elsewhere", or_not_found(seen_elsewhere)),
     ]
 
 
@@ -95,13 +106,49 @@ def like(request: Request) -> Response:
     return JSONResponse(found, headers=FRESH)
 
 
+def seen_elsewhere(request: Request) -> Response:
+    """The places of other scenes that look most like one, with the verdicts on them."""
+    row, col = number(request, "row"), number(request, "col")
+    store, _ = opened(request)
+    similar = elsewhere(store, row, col, list_scans())
+    by_scan: dict[str, list[SimilarPlace]] = {}
+    for one in similar or []:
+        by_scan.setdefault(one.store.key, []).append(one)
+    found = [line for some in by_scan.values() for line in _lines(some)]
+    found.sort(key=lambda line: -line["alike"])
+    return JSONResponse({"known": similar is not None, "found": found}, headers=NO_STORE)
+
+
+def _lines(similar: list[SimilarPlace]) -> list[dict[str, Any]]:
+    """What a browser is told of places of one scan."""
+    store = similar[0].store
+    places = [_at(store, one.row, one.col).place for one in similar]
+    decided = on_places(Verdicts().current(Subject.of(store)), places)
+    measured = sigma_map(store.scores(), DEFAULT_RULE)
+    return [
+        {
+            "scan": store.key,
+            "name": store.scene_name,
+            "x": place[0],
+            "y": place[1],
+            "sigma": round(measured.sigma_at(one.row, one.col), 3),
+            "alike": one.alike,
+            "verdict": decided[place].verdict or "" if place in decided else "",
+        }
+        for one, place in zip(similar, places, strict=True)
+    ]
+
+
 def _place(request: Request, store: ScanStore) -> Detection:
     """The place at the row and column of the grid that the path names.
 
     Raises:
         ValueError: the grid has no such position.
     """
-    row, col = number(request, "row"), number(request, "col")
+    return _at(store, number(request, "row"), number(request, "col"))
+
+
+def _at(store: ScanStore, row: int, col: int) -> Detection:
     grid = store.record.grid
     if row >= grid.rows or col >= grid.cols:
         raise ValueError(f"no position {row}, {col}")

@@ -10,10 +10,18 @@ const KEYS = [
   ["Arrows, Page, Home, End", "move"], ["O", "the next open place"],
   ["Space", "choose several"], ["Shift + Space", "choose all open ones in sight"],
   ["Shift + H N A Q", "one verdict on all that are chosen"],
-  ["S", "sort by likeness to this place"], ["K", "the next kind of places; Shift + N there rejects all of it"],
+  ["S", "sort by likeness to this place"], ["E", "elsewhere: what looks like it in other scenes"], ["K", "the next kind of places; Shift + N there rejects all of it"],
   ["T", "threshold, rule, filter, grey levels"], ["M", "the map, large or small"],
   ["W", "why this place"], ["Escape", "close, leave, choose none"], ["?", "these keys"],
 ];
+
+// What a search of other scenes came to.
+function words_of(known, found) {
+  if (!found) return "The server does not answer; close and press E again.";
+  if (!known) return "Nothing is known of how this place looks: its model describes no places.";
+  return found.length ? "Most alike first; each opens in a tab of its own."
+    : "No other scene here was scanned with this model.";
+}
 
 class Keyed extends VerdictActions {
   key(event) {
@@ -41,6 +49,7 @@ class Keyed extends VerdictActions {
     const acts = {
       Backspace: () => this.judge(""), Delete: () => this.judge(""), u: () => this.undo(), z: () => this.undo(),
       o: () => this.next(), m: () => this.larger(), w: () => this.why(), k: () => this.next_kind(), s: () => this.similar(),
+      e: () => this.elsewhere(),
     };
     if (acts[letter]) { acts[letter](); return true; }
     if (this.on_button(target)) return false;
@@ -121,6 +130,37 @@ class Keyed extends VerdictActions {
     this.likeness.rank = data.rank[index];
     this.turn("like");
     this.say(`Sorted by likeness to place ${data.rank[index]}`);
+  }
+
+  // Shows what looks like the place with the cursor in the other scenes of this server.
+  async elsewhere() {
+    const index = this.sheet.cursor, { data } = this;
+    if (index === null) return;
+    const dialog = this.part("dialog.elsewhere"), [head, lead, list] = dialog.children, rank = data.rank[index];
+    head.textContent = `Like place ${rank}, elsewhere`;
+    lead.textContent = "Looking through the other scenes";
+    list.replaceChildren();
+    dialog.showModal();
+    const answer = await fetch(`${data.places}/${data.row[index]}/${data.col[index]}/elsewhere`).catch(() => null);
+    const { known, found } = answer && answer.ok ? await answer.json() : { known: true, found: null };
+    if (head.textContent !== `Like place ${rank}, elsewhere`) return;
+    lead.textContent = words_of(known, found);
+    list.replaceChildren(...(found || []).map((one) => this.similar_place(one)));
+    list.querySelector("a")?.focus();
+  }
+
+  // A link to a place of another scene: its picture, the scene, how alike it is, and the verdict.
+  similar_place({ scan, name, x, y, sigma, alike, verdict }) {
+    const link = document.createElement("a"), [picture, words] = [document.createElement("img"), document.createElement("span")];
+    const threshold = Math.max(0, Math.min(3, Math.floor(100 * sigma) / 100));
+    link.href = `review?${new URLSearchParams({ scan, find: `${x},${y}`, sigma: threshold })}`;
+    link.target = "_blank"; link.rel = "noopener";
+    picture.alt = "";
+    picture.src = `${this.data.tiles.replace(/[^/]+$/, scan)}/place/${this.data.thumb}/${Math.floor(x)}/${Math.floor(y)}`;
+    words.textContent = [name, `${Math.round(100 * alike)} % alike`, verdict].filter(Boolean).join("\n");
+    link.className = verdict;
+    link.append(picture, words);
+    return link;
   }
 
   help() { this.part("dialog.keys").showModal(); }

@@ -20,6 +20,7 @@ const BODY_OF_REVIEW = `
 <dialog class="name"><form method="dialog"><p>Who reviews? The name is kept with each verdict.</p>
   <input name="who" maxlength="80" required aria-label="Your name" autocomplete="name">
   <menu><button value="ok" class="first">Keep</button><button value="" formnovalidate>Cancel</button></menu></form></dialog>
+<dialog class="elsewhere"><h2></h2><p aria-live="polite"></p><div class="similar"></div><form method="dialog"><button>Close</button></form></dialog>
 <dialog class="keys"><h2>Keys</h2><dl></dl><form method="dialog"><button>Close</button></form></dialog>`;
 
 class Review extends Keyed {
@@ -66,6 +67,7 @@ class Review extends Keyed {
     this.part(".map_button").addEventListener("click", () => this.larger());
     this.part(".sidebar_button").addEventListener("click", () => this.toggle("sidebar"));
     this.part("dialog.name").addEventListener("close", () => this.named());
+    this.part("dialog.elsewhere").addEventListener("close", () => this.sheet.focus());
     this.part("dialog.keys dl").append(...KEYS.flatMap(([keys, does]) => {
       const [term, words] = [document.createElement("dt"), document.createElement("dd")];
       term.textContent = keys;
@@ -92,7 +94,9 @@ class Review extends Keyed {
     const [wish, place] = data.go;
     const asked = place && wish !== this.wish ? place : null;
     this.wish = wish;
-    this.arrange(known(asked || chosen || this.addressed()));
+    const named = known(asked || (other ? this.addressed() : null));
+    if (named !== undefined && !this.in_view().includes(named)) this.view = "all";
+    this.arrange(named ?? known(chosen));
     if (other) this.sheet.focus();
   }
 
@@ -258,7 +262,7 @@ class Review extends Keyed {
     this.part(".who").textContent = this.name || "Your name";
     const kind = this.kind(), open = kind && kind.members.filter((index) => !this.decisions.decision(index).verdict);
     this.part(".hints").textContent = open ? `strongest first   Shift+N rejects all ${open.length}   K next kind   U undo`
-      : "S like this   Space choose   Shift+N reject chosen   U undo   ? keys";
+      : "S like this   E elsewhere   Space choose   Shift+N reject chosen   U undo   ? keys";
     const rows = this.views(counts);
     this.sidebar.show(rows, this.view, this.data.threshold, this.stop());
   }

@@ -42,7 +42,7 @@ def directions(table: PlaceTable, found: Sequence[Detection]) -> Floats | None:
     lines = table.index(rows, cols)
     if not len(found) or (lines < 0).all():
         return None
-    unit = _unit(standardised(table.descriptions))
+    unit = unit_vectors(standardised(table.descriptions))
     return np.where(lines[:, None] >= 0, unit[lines], np.float32(0))
 
 
@@ -54,7 +54,7 @@ def likeness(table: PlaceTable, row: int, col: int) -> Floats | None:
     (line,) = table.index(np.array([row]), np.array([col])).tolist()
     if line < 0:
         return None
-    unit = _unit(standardised(table.descriptions))
+    unit = unit_vectors(standardised(table.descriptions))
     return np.asarray(unit @ unit[line], np.float32)
 
 
@@ -78,7 +78,8 @@ def first_looks(count: int, found: Sequence[Kind]) -> list[int]:
     return [index for index in range(count) if index not in later]
 
 
-def _unit(values: Floats) -> Floats:
+def unit_vectors(values: Floats) -> Floats:
+    """Rows `[n, D]` of length 1; 0 where they have none."""
     lengths = np.linalg.norm(values, axis=1, keepdims=True)
     return np.asarray(values / np.where(lengths > 0, lengths, 1), np.float32)
 
@@ -87,7 +88,7 @@ def _with_the_rest(unit: Floats, rest: np.ndarray, groups: list[np.ndarray]) -> 
     """The groups with each of the rest in that which it is most like, if it is."""
     if not len(rest) or not groups:
         return groups
-    means = np.stack([_unit(unit[one].mean(axis=0, keepdims=True))[0] for one in groups])
+    means = np.stack([unit_vectors(unit[one].mean(axis=0, keepdims=True))[0] for one in groups])
     alike = unit[rest] @ means.T
     of, best = alike.argmax(axis=1), alike.max(axis=1)
     return [

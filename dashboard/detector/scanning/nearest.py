@@ -44,10 +44,11 @@ def novelty(descriptions: Floats) -> Floats:
     return np.concatenate(list(map_in_order(compared, range(0, count, ROWS), THREADS)))
 
 
-def standardised(descriptions: Floats) -> Floats:
-    """Descriptions in standard deviations from their mean, clipped."""
-    spread = descriptions.std(axis=0)
-    apart = (descriptions - descriptions.mean(axis=0)) / np.where(spread > 0, spread, 1)
+def standardised(descriptions: Floats, by: Floats | None = None) -> Floats:
+    """Descriptions in standard deviations from the mean, clipped: their own, or those of `by`."""
+    known = descriptions if by is None else by
+    spread = known.std(axis=0)
+    apart = (descriptions - known.mean(axis=0)) / np.where(spread > 0, spread, 1)
     return np.asarray(np.clip(apart, -FURTHEST, FURTHEST), np.float32)
 
 
