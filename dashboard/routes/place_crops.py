@@ -109,7 +109,7 @@ def like(request: Request) -> Response:
 def seen_elsewhere(request: Request) -> Response:
     """The places of other scenes that look most like one, with the verdicts on them."""
     row, col = number(request, "row"), number(request, "col")
-    store, _ = opened(request)
+    store, _ = open_scan(request)
     similar = elsewhere(store, row, col, list_scans())
     by_scan: dict[str, list[SimilarPlace]] = {}
     for one in similar or []:
