@@ -28,11 +28,12 @@ def main() -> int:
     options.add_argument("--cases", type=int, default=5000)
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--out", type=Path, default=Path("harm"))
+    options.add_argument("--kind", choices=KINDS, action="append", help="only these; all otherwise")
     asked = options.parse_args()
     harm = 0
     with tempfile.TemporaryDirectory() as folder:
         home = homes.made(Path(folder))
-        for kind in KINDS:
+        for kind in asked.kind or KINDS:
             harm += _run(kind, max(1, round(asked.cases * SHARES[kind])), asked, home)
     return min(harm, 1)
 

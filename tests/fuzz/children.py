@@ -33,7 +33,7 @@ class Outcome:
 def outcome(case: Case, home: Path) -> Outcome:
     """The outcome of a case in a process of its own."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.fuzz.targets"])
+    context.set_forkserver_preload(["tests.fuzz.targets", "tests.fuzz.children"])
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_child, args=(*case, home, theirs))
     process.start()
