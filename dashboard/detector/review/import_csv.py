@@ -99,16 +99,23 @@ def _split_delimiter(text: str) -> tuple[str, str]:
     named = re.match(r'"?sep=(.)"?\r?\n', text, re.IGNORECASE)
     if named:
         return text[named.end() :], named[1]
-    head = text.split("\n", 1)[0]
+    head = _first_line(text)
     known = {*PLACED, *SAID}
     return text, max(
         DELIMITERS, key=lambda delimiter: len(known.intersection(_heads(head, delimiter)))
     )
 
 
+def _first_line(text: str) -> str:
+    return re.split(r"[\r\n]", text, maxsplit=1)[0]
+
+
 def _heads(line: str, delimiter: str) -> list[str]:
-    """The names of columns in a table's first line, in small letters."""
-    names = next(csv.reader([line.strip("\r\n")], delimiter=delimiter), [])
+    """The names of columns in a table's first line, in small letters; none where it is no line."""
+    try:
+        names = next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:  # the line is longer than a cell may be
+        return []
     plain = [name.strip().strip('"').strip().lower() for name in names]
     return [ALSO.get(name, name) for name in plain]
 
@@ -122,7 +129,7 @@ def _rows(text: str, delimiter: str) -> Iterator[tuple[int, Row]]:
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         first = next(lines, [])
-        heads = _heads(text.split("\n", 1)[0], delimiter) if first else []
+        heads = _heads(_first_line(text), delimiter) if first else []
         missing = [name for name in PLACED if name not in heads]
         if not set(SAID).intersection(heads):
             missing.append("verdict")

@@ -178,6 +178,8 @@ def test_a_verdict_on_an_unknown_place_is_counted_not_filed() -> None:
         (b"sep=,\nx,y,verdict\none,2,natural\n", "line 3: x and y"),
         (b"x,y,verdict\n,2,natural\n", "line 2: x and y"),
         (b"\xff\xfe\x00", "no table of text"),
+        (b"x\ry,verdict\n1,2\n", "lacks y, verdict"),
+        (b"x," + b"y" * 140_000 + b"\n", "line 1 is no line"),
     ],
 )
 def test_a_table_that_is_none_is_said(text: bytes, words: str) -> None:
