@@ -44,6 +44,7 @@ def page() -> None:
     with right:
         with st.container(key="scan_progress"):
             show_progress(job, planned)
+        _others()
         _recent()
     if scene and planned:  # last, for the trial takes a moment
         show_estimate(scene, planned)
@@ -126,6 +127,23 @@ def _scan_button(choices: list[Choice], planned: Plan) -> None:
     refused = st.session_state.pop("refused", None)
     if refused:
         frame.trouble(refused)
+
+
+def _others() -> None:
+    """Scans that other visitors wait for, each with a button for who may cancel it."""
+    worker, asker, own = state.worker(), state.asker(), {job.number for job in scans_watched()}
+    others = [job for job in worker.scans() if job.visitor != asker.name and job.number not in own]
+    if not others:
+        return
+    st.subheader("Scans of others")
+    for job in others:
+        with st.container(horizontal=True, vertical_alignment="center", key=f"recent-{job.number}"):
+            frame.quiet(f"{job.name}, {job.state.value}")
+            if worker.may_cancel(job, asker):
+                barred = job.cancelled.is_set()
+                st.button(
+                    "Cancel", key=f"cancel-{job.number}", on_click=job.cancel, disabled=barred
+                )
 
 
 def _recent() -> None:

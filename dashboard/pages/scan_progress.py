@@ -29,11 +29,10 @@ OUTLINED = 40  # strongest places drawn on the picture; more would hide it
 
 def show_progress(job: Job | None, planned: Plan | None) -> None:
     """The picture: being read, as it is, or with the scores growing over it."""
-    watched = scans_watched()
+    watched = scans_watched() or _watch_own()
     running = next((job for job in watched if job.active), None)
-    running = running or next(iter(state.worker().scans()), None)
     stopped = last_stopped()
-    if running and running.settings:
+    if running:
         _running(running.number)
         return
     if stopped and stopped.store:
@@ -60,6 +59,13 @@ def scans_watched() -> list[Job]:
     """The scans that this session has asked for last."""
     numbers = st.session_state.get("watched", [])
     return [state.worker().jobs[n] for n in numbers if n in state.worker().jobs]
+
+
+def _watch_own() -> list[Job]:
+    """Watches the visitor's own scan under way, which an earlier page of theirs has asked for."""
+    own = [job for job in state.worker().scans() if job.visitor == state.asker().name]
+    st.session_state["watched"] = [job.number for job in own[:1]]
+    return own[:1]
 
 
 def last_stopped() -> Job | None:
