@@ -1,4 +1,4 @@
-"""The web server: Streamlit's own, with the routes of tiles, places and verdicts (`routes/`).
+"""The web server: Streamlit's own, with the routes of tiles, places, verdicts, files (`routes/`).
 
 Pictures are cut from the ingested scene when a browser asks for them, at the same origin as the
 pages; nothing of a scene is held in memory, whatever its size.
@@ -33,7 +33,7 @@ from dashboard.detector import (
     OptionError,
 )
 from dashboard.drawing import charts
-from dashboard.routes import place_crops, tiles, verdicts
+from dashboard.routes import place_crops, products, tiles, verdicts
 from dashboard.session import access, state
 from dashboard.viewer import addresses
 
@@ -86,11 +86,12 @@ def application(address: str = "localhost") -> st.App:
 
 
 def routes() -> list[Route]:
-    """Where the pages are served, and tiles, places and verdicts of a scan."""
+    """Where the pages are served, and tiles, places, verdicts and files of a scan."""
     return [
         *(Route(f"{addresses.base()}/{name}", _page) for name in ("", *pages.NAMES[1:])),
         Route(f"{addresses.base()}/health", _health),
         *place_crops.routes(),
+        *products.routes(),
         *tiles.routes(),
         *verdicts.routes(),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import html
 from dataclasses import replace
 from typing import Any
 
@@ -19,13 +20,11 @@ from dashboard.detector import (
     Subject,
     Verdict,
     Verdicts,
-    checksum,
-    quick_checksums,
     read_verdicts,
-    run_json,
 )
 from dashboard.pages import frame
 from dashboard.session import state
+from dashboard.viewer import addresses
 
 CONFIRMED = "only_confirmed"
 
@@ -160,31 +159,17 @@ def _download(product: Product, finished: Finished) -> None:
         with st.container(gap=None):
             st.markdown(f"**{product.title}**")
             frame.quiet(f"{product.good_for} {_extent(product.name, finished)}")
-        st.download_button(
-            "Download",
-            data=lambda: _content_of(product, finished),
-            file_name=f"{_stem(finished)}-{product.name}",
-            mime=product.mime,
-            on_click="ignore",
-            key=f"download-{product.name}",
-        )
+        address = html.escape(addresses.product_of(finished.store, product.name, **_how(finished)))
+        with st.container(key=f"download-{product.name}", width="content"):
+            st.html(f'<a class="needle-take" href="{address}" download>Download</a>')
 
 
-def _content_of(product: Product, finished: Finished) -> bytes:
-    """The content of a file; the record holds the checksums of what was taken before it."""
-    known = quick_checksums(finished)
-    taken = _checksums_so_far(checksum(run_json(finished, known)))
-    if product.name == RUN_RECORD.name:
-        return run_json(finished, known | taken)
-    data = product.make(finished)
-    taken[product.name] = checksum(data)
-    return data
-
-
-@st.cache_resource(show_spinner=False, max_entries=64)
-def _checksums_so_far(what: str) -> dict[str, str]:
-    """Checksums of the files made of a scan, a threshold and verdicts, by their names."""
-    return {}
+def _how(finished: Finished) -> dict[str, str]:
+    """How the scan is read, as the address of a file says it."""
+    settings = finished.settings
+    said = {"sigma": str(settings.sigma), "rule": settings.rule}
+    said |= {} if settings.artefacts else {"artefacts": state.HIDDEN}
+    return said | ({"confirmed": "only"} if finished.confirmed else {})
 
 
 def _extent(name: str, finished: Finished) -> str:
@@ -214,10 +199,6 @@ def _extent(name: str, finished: Finished) -> str:
 
 def _only_confirmed(found: Detection, finished: Finished) -> bool:
     return finished.decision(found).verdict is Verdict.HARDWARE
-
-
-def _stem(finished: Finished) -> str:
-    return finished.scene.name.rsplit(".", 1)[0]
 
 
 def _server_user() -> str:

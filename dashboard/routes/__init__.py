@@ -1,1 +1,1 @@
-"""Routes besides pages and tiles: verdicts, and the facts of places."""
+"""Routes besides pages: tiles, places, verdicts, and files to take away."""

@@ -188,6 +188,10 @@ class OpenScan:
             rule=rule(),
             artefacts=artefacts(),
         )
+        return self.by(settings)
+
+    def by(self, settings: ScanSettings) -> Finished:
+        """The scan with all that settings decide after it."""
         return _load_finished(self.store.key, self.store.done, settings, self)
 
     def model(self) -> Model:

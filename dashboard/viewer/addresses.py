@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import streamlit as st
 
 from dashboard.detector import ScanStore
@@ -38,3 +40,13 @@ def places() -> str:
 def places_of(store: ScanStore) -> str:
     """Where is said what is known of a scan's places."""
     return f"{places()}/{store.key}"
+
+
+def products() -> str:
+    """Where the files of all scans are served from."""
+    return f"{base()}/products"
+
+
+def product_of(store: ScanStore, name: str, **how: str) -> str:
+    """Where a file of a scan is served, and how the scan is read for it."""
+    return f"{products()}/{store.key}/{name}?{urlencode(how)}"

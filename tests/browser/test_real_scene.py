@@ -25,7 +25,7 @@ WEAKER = 5  # steps of the slider to the left, a tenth of a sigma each
 def download(page: Page, file: str) -> bytes:
     row = page.locator(f".st-key-download-{file.replace('.', '-')}")
     with page.expect_download() as waiting:
-        row.get_by_role("button").click()
+        row.get_by_role("link").click()
     assert waiting.value.suggested_filename == f"pathfinder-{file}"
     return Path(waiting.value.path()).read_bytes()
 

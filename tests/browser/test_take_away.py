@@ -51,7 +51,7 @@ def results(context: BrowserContext, scanned: Scanned, parachute: Detection) -> 
 def take(page: Page, name: str, folder: Path) -> Path:
     """A product as the browser saves it."""
     with page.expect_download() as waiting:
-        page.locator(f".st-key-download-{name.replace('.', '-')}").get_by_role("button").click()
+        page.locator(f".st-key-download-{name.replace('.', '-')}").get_by_role("link").click()
     assert waiting.value.suggested_filename == f"landing-site-{name}"
     path = folder / name
     waiting.value.save_as(path)
@@ -68,7 +68,7 @@ def test_every_product_puts_the_parachute_where_it_lies_on_mars(
 ) -> None:
     easting, northing = on_mars(parachute.x, parachute.y)
     lon, lat = math.degrees(easting / RADIUS), math.degrees(northing / RADIUS)
-    expect(results.get_by_test_id("stDownloadButton")).to_have_count(len(PRODUCTS) + 1)
+    expect(results.locator(".needle-take")).to_have_count(len(PRODUCTS) + 1)
     for product in (*PRODUCTS, RUN_RECORD):
         expect(results.get_by_text(product.good_for)).to_be_visible()
     table = pandas.read_csv(take(results, "detections.csv", tmp_path))

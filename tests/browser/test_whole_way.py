@@ -61,9 +61,9 @@ def flagged(page: Page) -> int:
 
 
 def download(page: Page, file: str) -> bytes:
-    row = page.get_by_test_id("stDownloadButton")
+    row = page.locator(".needle-take")
     with page.expect_download() as waiting:
-        page.locator(f".st-key-download-{file.replace('.', '-')}").get_by_role("button").click()
+        page.locator(f".st-key-download-{file.replace('.', '-')}").get_by_role("link").click()
     assert row.count() == len(PRODUCTS) + 1  # and the record of the run
     assert waiting.value.suggested_filename == f"crop-{file}"
     return Path(waiting.value.path()).read_bytes()
