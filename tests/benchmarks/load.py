@@ -6,7 +6,8 @@ Each person goes round until the time is up: uploads a picture of their own, sca
 `guarded`, calls the first three places natural, hardware and unsure, and takes away
 `detections.csv`, in which those three must be. Prints a line of JSON a
 minute (how many rounds are whole, how long one takes, memory of the server's processes), and one at
-the end: rounds by person, answers that were wrong.
+the end: rounds by person, seconds of each step by person, answers that were wrong, seconds of
+processor that the server and the browsers took.
 """
 
 from __future__ import annotations
@@ -16,21 +17,26 @@ import asyncio
 import csv
 import io
 import json
+import os
 import statistics
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from playwright.async_api import BrowserContext, Page, async_playwright, expect
 
 from tests.browser import serving
 from tests.detector import rasters
 
-PATIENCE = 240_000  # ms that one step may take
 KEYS = {"n": "natural", "h": "hardware", "q": "unsure"}  # pressed one after the other, and said
+STEPS = ("open", "upload", "choose", "scan", "review", "take away")
 MODEL = "guarded"
 
 
@@ -40,23 +46,44 @@ class Person:
 
     number: int
     seconds: list[float] = field(default_factory=list)  # of whole rounds
+    steps: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     wrong: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
         return f"person {self.number}"
 
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Takes the time of a step, and names it where it fails."""
+        began = time.monotonic()
+        try:
+            yield
+        except Exception as error:  # whatever a browser or an expectation says
+            words = str(error).partition("\n")[0]
+            raise StepFailed(f"{name}, {time.monotonic() - began:.0f} s: {words}") from error
+        self.steps[name].append(time.monotonic() - began)
+
+
+class StepFailed(Exception):
+    """A step of a round did not come to its end."""
+
 
 async def upload(page: Page, picture: Path) -> None:
+    """Uploads a picture, and waits until it has been read and is shown."""
     await page.get_by_text("Upload", exact=True).click()
     await page.locator("input[type=file]").set_input_files(str(picture))
-    await expect(page.get_by_text(picture.name).first).to_be_visible()
+    await expect(page.get_by_text(f"{picture.name}, grey from")).to_be_visible()
+
+
+async def choose(page: Page) -> None:
+    box = page.get_by_role("combobox", name="Model")
+    await box.click()
+    await page.get_by_role("option", name=MODEL, exact=True).click()
+    await expect(box).to_have_value(MODEL)
 
 
 async def scan(page: Page) -> None:
-    await page.get_by_role("combobox", name="Model").click()
-    await page.get_by_role("option", name=MODEL, exact=True).click()
-    await expect(page.get_by_text("on this machine")).to_be_visible()
     await page.get_by_role("button", name="Scan", exact=True).click()
     await expect(page.get_by_text("beyond 3 sigma in")).to_be_visible()
 
@@ -76,52 +103,67 @@ async def review(page: Page) -> None:
 async def taken_away(page: Page) -> list[str]:
     """The verdicts in `detections.csv`."""
     await page.get_by_role("link", name="Results", exact=True).click()
-    button = page.locator(".st-key-download-detections-csv").get_by_role("button")
+    link = page.locator(".st-key-download-detections-csv").get_by_role("link")
     async with page.expect_download() as waiting:
-        await button.click()
+        await link.click()
     file = await (await waiting.value).path()
     rows = csv.DictReader(io.StringIO(Path(file).read_text(encoding="utf-8-sig")))
     return [row["verdict"] for row in rows if row["verdict"]]
 
 
-async def go_round(context: BrowserContext, address: str, picture: Path) -> str | None:
+async def go_round(
+    person: Person, context: BrowserContext, address: str, picture: Path
+) -> str | None:
     """One round of a person; what was wrong with it, if anything."""
     page = await context.new_page()
     try:
-        await page.goto(address)
-        await upload(page, picture)
-        await scan(page)
-        await review(page)
-        found = await taken_away(page)
-    except Exception as error:  # whatever a browser or an expectation says
-        return str(error).partition("\n")[0]
+        with person.step("open"):
+            await page.goto(address)
+            await expect(page.get_by_text("landing-site.jp2, grey from")).to_be_visible()
+        with person.step("upload"):
+            await upload(page, picture)
+        with person.step("choose"):
+            await choose(page)
+        with person.step("scan"):
+            await scan(page)
+        with person.step("review"):
+            await review(page)
+        with person.step("take away"):
+            found = await taken_away(page)
+    except StepFailed as error:
+        return str(error)
     finally:
         await page.close()
     return None if sorted(found) == sorted(KEYS.values()) else f"verdicts taken away: {found}"
 
 
 async def keep_going(
-    person: Person, context: BrowserContext, address: str, folder: Path, side: int, until: float
+    person: Person, context: BrowserContext, address: str, side: int, until: float
 ) -> None:
     """Goes round and round, each time with a picture that nobody has uploaded."""
-    context.set_default_timeout(PATIENCE)
     name = json.dumps(person.name)
     await context.add_init_script(f'localStorage.setItem("needle.reviewer", {name});')
     for lap in range(1_000):
         if time.monotonic() > until:
             return
-        dn = rasters.ground(side, side, seed=1_000 * person.number + lap)
-        for part in (3, 5, 7):  # of the way: something to judge
-            dn[part * side // 10 :, part * side // 10 :][:5, :7] = 250
-        picture = folder / f"of-{person.number}-{lap}.png"
-        Image.fromarray(dn).save(picture)
-        began = time.monotonic()
-        wrong = await go_round(context, address, picture)
-        picture.unlink()
+        dn = await asyncio.to_thread(ground, side, 1_000 * person.number + lap)
+        with tempfile.TemporaryDirectory() as folder:
+            picture = Path(folder, f"of-{person.number}-{lap}.png")
+            Image.fromarray(dn).save(picture)
+            began = time.monotonic()
+            wrong = await go_round(person, context, address, picture)
         if wrong:
             person.wrong.append(wrong)
         else:
             person.seconds.append(time.monotonic() - began)
+
+
+def ground(side: int, seed: int) -> NDArray[np.generic]:
+    """Ground with three things on it to judge."""
+    dn = rasters.ground(side, side, seed=seed)
+    for part in (3, 5, 7):  # of the way
+        dn[part * side // 10 :, part * side // 10 :][:5, :7] = 250
+    return dn
 
 
 def processes() -> Iterator[int]:
@@ -133,6 +175,29 @@ def processes() -> Iterator[int]:
             continue
         if b"dashboard" in command and b"-m" in command:
             yield int(folder.name)
+
+
+def processor_seconds() -> dict[str, int]:
+    """Seconds of processor that the server took until now, and the browsers with what drives them.
+
+    Of processes that this one has begun, and those that have ended below them.
+    """
+    parents, ticks = dict[int, int](), dict[int, int]()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            said = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents[int(folder.name)] = int(said[1])
+        ticks[int(folder.name)] = sum(map(int, said[11:15]))
+    server, found = set(processes()), {"server": 0, "browsers": 0}
+    for number in ticks:
+        above = [number]
+        while (parent := parents.get(above[-1])) is not None:
+            above.append(parent)
+        if os.getpid() in above[1:]:
+            found["server" if server & set(above) else "browsers"] += ticks[number]
+    return {who: round(count / os.sysconf("SC_CLK_TCK")) for who, count in found.items()}
 
 
 def resident() -> int:
@@ -157,24 +222,34 @@ async def tell(people: list[Person], began: float, until: float) -> None:
         print(json.dumps(line | median | {"resident_mb": resident()}), flush=True)
 
 
-async def load(address: str, folder: Path, people: list[Person], minutes: float, side: int) -> None:
-    """All people at once, each in a browser of their own."""
-    expect.set_options(timeout=PATIENCE)
+async def load(address: str, people: list[Person], asked: argparse.Namespace) -> dict[str, int]:
+    """All people at once, each in a browser of their own; the processor time they all took."""
+    patience = 1000 * asked.patience
+    expect.set_options(timeout=patience)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=serving.installed_browser(), args=serving.SWITCHES
         )
         began = time.monotonic()
-        until = began + 60 * minutes
+        until = began + 60 * asked.minutes
         contexts = [await browser.new_context(accept_downloads=True) for _ in people]
+        for context in contexts:
+            context.set_default_timeout(patience)
         await asyncio.gather(
             tell(people, began, until),
             *(
-                keep_going(person, context, address, folder, side, until)
+                keep_going(person, context, address, asked.side, until)
                 for person, context in zip(people, contexts, strict=True)
             ),
         )
+        taken = processor_seconds()
         await browser.close()
+        return taken
+
+
+def medians(step: str, people: list[Person]) -> list[float]:
+    """The median seconds that a step took each person; 0 where it never came to its end."""
+    return [round(statistics.median(person.steps[step] or [0.0]), 1) for person in people]
 
 
 def main() -> None:
@@ -183,15 +258,18 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=10)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--side", type=int, default=700, help="px of each picture")
+    parser.add_argument("--patience", type=float, default=240, help="s that one step may take")
     given = parser.parse_args()
     people = [Person(number) for number in range(given.people)]
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
         with serving.dashboard(folder / "home", folder / "dashboard.log") as address:
-            asyncio.run(load(address, folder, people, given.minutes, given.side))
+            taken = asyncio.run(load(address, people, given))
             time.sleep(5)
             line = {
                 "rounds": [len(person.seconds) for person in people],
+                "step_s": {name: medians(name, people) for name in STEPS},
+                "processor_s": taken,
                 "wrong": [wrong for person in people for wrong in person.wrong],
                 "resident_mb": resident(),
                 "tracebacks": (folder / "dashboard.log").read_text().count("Traceback"),
