@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from dashboard.detector import Model, NeedleError, Scene, bound, needle_home
+from dashboard.detector import Model, NeedleError, Scene, alone, bound, lock_path, needle_home
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[2]
@@ -119,9 +119,12 @@ def _curve(name: str, path: Path) -> Curve | None:
 def learn(lesson: Lesson, on_progress: Callable[[Step | None], None]) -> Path:
     """The model that has learned the scene; learned now, or gone on with, where it was not.
 
+    While another process learns the same, it is waited for, and what it leaves is gone on with.
+
     Args:
         lesson: what to learn.
-        on_progress: told every moment how far it is, None before the first step; may raise to stop.
+        on_progress: told every moment how far it is, None before the first step, and while another
+            process learns; may raise to stop.
 
     Raises:
         LearningError: it cannot be learned, or PyTorch is not there.
@@ -137,6 +140,18 @@ def learn(lesson: Lesson, on_progress: Callable[[Step | None], None]) -> Path:
             f"{lesson.path.parent}: cannot be written ({error.strerror}); "
             "make room or set NEEDLE_HOME"
         ) from error
+    with alone(lock_path(lesson.path.parent), waiting=lambda: on_progress(None)):
+        if not lesson.learned:
+            _learn(lesson, on_progress)
+    return lesson.path
+
+
+def _learn(lesson: Lesson, on_progress: Callable[[Step | None], None]) -> None:
+    """Learns the scene in a process that is followed to its end.
+
+    Raises:
+        LearningError: it cannot be learned.
+    """
     with tempfile.TemporaryFile("w+") as trouble, _process(lesson, trouble) as process:
         _follow(process, on_progress)
         if process.wait() != 0:
@@ -147,7 +162,6 @@ def learn(lesson: Lesson, on_progress: Callable[[Step | None], None]) -> Path:
             with suppress(OSError):
                 path.unlink()  # the model holds what was learned
     bound(lesson.path.parents[1], lesson.path.parent)
-    return lesson.path
 
 
 @contextmanager

@@ -63,13 +63,13 @@ from dashboard.detector.scanning.judging import describe
 from dashboard.detector.scanning.place_table import PlaceTable
 from dashboard.detector.scanning.scan import Progress, estimate, scan
 from dashboard.detector.scanning.score_map import Histogram, ScoreMap
-from dashboard.detector.scanning.store import ScanStore, list_scans
+from dashboard.detector.scanning.store import ScanStore, list_scans, lock_path
 from dashboard.detector.scenes.grey import grey, png
 from dashboard.detector.scenes.ingest import ingest
 from dashboard.detector.scenes.scene import Patch, Scene
 from dashboard.detector.system.home import needle_home
 from dashboard.detector.system.housekeeping import bound, holdings, prune
-from dashboard.detector.system.locks import Pin
+from dashboard.detector.system.locks import Pin, alone
 from dashboard.detector.system.whole_file import whole_file
 from dashboard.detector.tiling import Box, Grid
 
@@ -133,6 +133,7 @@ __all__ = [
     "UnknownFormat",
     "Verdict",
     "Verdicts",
+    "alone",
     "bound",
     "check_folder",
     "checksum",
@@ -155,6 +156,7 @@ __all__ = [
     "likeness",
     "list_models",
     "list_scans",
+    "lock_path",
     "measure",
     "needle_home",
     "on_places",

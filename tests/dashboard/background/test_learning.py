@@ -6,8 +6,10 @@ import json
 import os
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -144,6 +146,44 @@ def test_learning_that_is_stopped_goes_on_where_it_was(
     windows = curves(lesson.path)[0].windows
     assert windows == [16 * step for step in range(1, 21)]
     assert 0 < before < len(windows)
+
+
+def test_who_wants_what_is_being_learned_waits_and_shares_it(
+    lesson: Lesson, stand_in: Callable[..., Path], tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    stand_in(pause=0.05, end=f"open({str(runs)!r}, 'a').write('x')")
+    with ThreadPoolExecutor(2) as both:
+        first, second = (both.submit(learn, lesson, lambda _: None) for _ in range(2))
+        assert first.result(60) == second.result(60) == lesson.path
+    assert runs.read_text() == "x"
+    assert not list(lesson.path.parents[1].glob(".*"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems end a process without asking")
+def test_who_waits_goes_on_with_what_another_has_stopped(
+    lesson: Lesson, stand_in: Callable[..., Path]
+) -> None:
+    stand_in(pause=0.05)
+    waits = threading.Event()
+    parts: list[float] = []
+
+    def stops(step: Step | None) -> None:
+        if step and step.part > 0.2 and waits.is_set():
+            raise InterruptedError
+
+    def told(step: Step | None) -> None:
+        waits.set()
+        parts.extend([step.part] if step else [])
+
+    with ThreadPoolExecutor(2) as both:
+        first = both.submit(learn, lesson, stops)
+        until(lambda: lesson.path.with_suffix(".run").exists())
+        second = both.submit(learn, lesson, told)
+        assert isinstance(first.exception(60), InterruptedError)
+        assert second.result(60) == lesson.path
+    assert parts[0] > 0.2
+    assert curves(lesson.path)[0].windows == [16 * step for step in range(1, 21)]
 
 
 def test_what_the_training_says_is_wrong_is_said(
