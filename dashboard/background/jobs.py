@@ -216,6 +216,11 @@ class Worker:
         jobs = [job for job in self.jobs.values() if job.active]
         return max((now - job.moved for job in jobs if job.state is not State.WAITING), default=0.0)
 
+    def at_work(self) -> Job | None:
+        """The job that is worked on; None where none is."""
+        jobs = list(self.jobs.values())
+        return next((job for job in jobs if job.active and job.state is not State.WAITING), None)
+
     def scans(self) -> list[Job]:
         """The scans that wait or run, in their order."""
         return [job for job in self.jobs.values() if job.active and job.settings]

@@ -25,7 +25,20 @@ NOTICE = 640  # px, of what a page says that has nothing else to show
 
 
 def header() -> None:
-    """The line under the navigation: what is open, and what it runs on."""
+    """The line under the navigation: what is open, what is under way, and what it runs on."""
+    with st.container(key="header"):
+        if state.worker().scans():
+            _live_line()
+        else:
+            _line()
+
+
+@st.fragment(run_every=5.0)
+def _live_line() -> None:
+    _line()
+
+
+def _line() -> None:
     store = state.current_store()
     middle = "<span>no scan open</span>"
     if store:
@@ -33,8 +46,14 @@ def header() -> None:
             f'<span class="scene">{html.escape(store.scene_name)}</span>'
             f"<span>{html.escape(store.model_name)}, stride {store.stride} px</span>"
         )
-    with st.container(key="header"):
-        st.html(f'<div class="needle-header"><b>NEEDLE</b>{middle}{_badge()}</div>')
+    st.html(f'<div class="needle-header"><b>NEEDLE</b>{middle}{_under_way()}{_badge()}</div>')
+
+
+def _under_way() -> str:
+    """The scan that the worker is at."""
+    job = state.worker().at_work()
+    words = f'<span class="working">scanning {html.escape(job.name)}</span>' if job else ""
+    return words if job and job.settings else ""
 
 
 def _badge() -> str:

@@ -20,6 +20,7 @@ from dashboard.detector import (
 )
 from dashboard.drawing import charts
 from dashboard.pages import frame
+from dashboard.pages.model_notes import notes_of
 from dashboard.session import state
 
 PICKS = {"best": 0.0, "typical": 0.5, "poor": 0.99, "worst": 1.0}
@@ -47,6 +48,8 @@ def page() -> None:
         for number, part in enumerate(parts):
             st.subheader(part.path.stem)
             frame.quiet(part.card.title)
+            if number == 0:
+                _notes(model)
             frame.facts(_training_facts(part.card), f"made-{number}")
             st.subheader("What it does")
             file = {"file": part.path.name, "SHA-256": part.sha256[:24] + " …"}
@@ -58,6 +61,15 @@ def page() -> None:
         for number, part in enumerate(parts):
             with st.container(key=f"remake-{number}"):
                 _remake(part)
+
+
+def _notes(model: Model) -> None:
+    """What a shipped model finds, and where it fails."""
+    if notes := notes_of(model.file):
+        st.subheader("What it finds")
+        frame.quiet(notes.finds)
+        st.subheader("Where it fails")
+        frame.quiet(notes.fails)
 
 
 def _choose_model(names: list[str], store: ScanStore | None) -> str:

@@ -19,6 +19,7 @@ from dashboard.detector import (
     estimate,
 )
 from dashboard.pages import frame
+from dashboard.pages.model_notes import notes_of
 from dashboard.session import state
 
 
@@ -51,6 +52,8 @@ def plan(scene: Scene, alone: bool) -> Plan | None:
     name = st.selectbox("Model", names, key="model") if len(names) > 1 else names[0]
     try:
         model = state.model(name)
+        if notes := notes_of(model.file):
+            frame.quiet(notes.says)
         learn_first = _learn_first(model)
         stride = _stride(model)
         _check_size(scene, model, stride)

@@ -93,7 +93,8 @@ def _caption(scene: Scene) -> str:
 @st.fragment(run_every=0.5)
 def _reading_progress(number: int) -> None:
     job = state.worker().jobs[number]
-    st.progress(job.read, f"Reading {frame.plain(job.name)}")
+    waits = job.state is State.WAITING
+    st.progress(job.read, _words(job, 0) if waits else f"Reading {frame.plain(job.name)}")
     st.space(420)
 
 
@@ -170,7 +171,9 @@ def _part(job: Job) -> float:
 
 def _words(job: Job, waiting: int) -> str:
     if job.state is State.WAITING:
-        return f"{frame.plain(job.name)} waits for its turn"
+        other = state.worker().at_work()
+        busy = f"; busy with {frame.plain(other.name)}" if other else ""
+        return f"{frame.plain(job.name)} waits for its turn{busy}"
     if job.state is State.LEARNING:
         return frame.learning_words(job)
     step = job.progress

@@ -146,6 +146,14 @@ class ContactSheet {
     this.paint();
   }
 
+  // Scrolls until the cursor's row is the first in sight.
+  lead() {
+    if (!this.side || this.at < 0) return;
+    this.box.scrollTop = Math.floor(this.at / this.across) * this.step;
+    this.paint();
+    this.focus();
+  }
+
   // The cursor's way by a key; false where it is no such key.
   walk(key) {
     const page = Math.max(1, Math.floor(this.box.clientHeight / this.step)) * this.across;

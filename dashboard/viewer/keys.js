@@ -9,7 +9,7 @@ const KEYS = [
   ["U or Z", "undo, step by step, what you did in this window"],
   ["Arrows, Page, Home, End", "move"], ["O", "the next open place"],
   ["Space", "choose several"], ["Shift + Space", "choose all open ones in sight"],
-  ["Shift + H N A Q", "one verdict on all that are chosen"],
+  ["Shift + H N A Q", "one verdict on all that are chosen"], ["X", "reject all open ones in sight"],
   ["S", "sort by likeness to this place"], ["E", "elsewhere: what looks like it in other scenes"], ["K", "the next kind of places; Shift + N there rejects all of it"],
   ["T", "threshold, rule, filter, grey levels"], ["M", "the map, large or small"],
   ["W", "why this place"], ["Escape", "close, leave, choose none"], ["?", "these keys"],
@@ -49,7 +49,7 @@ class Keyed extends VerdictActions {
     const acts = {
       Backspace: () => this.judge(""), Delete: () => this.judge(""), u: () => this.undo(), z: () => this.undo(),
       o: () => this.next(), m: () => this.larger(), w: () => this.why(), k: () => this.next_kind(), s: () => this.similar(),
-      e: () => this.elsewhere(),
+      e: () => this.elsewhere(), x: () => this.reject_in_sight(),
     };
     if (acts[letter]) { acts[letter](); return true; }
     if (this.on_button(target)) return false;

@@ -262,7 +262,7 @@ class Review extends Keyed {
     this.part(".who").textContent = this.name || "Your name";
     const kind = this.kind(), open = kind && kind.members.filter((index) => !this.decisions.decision(index).verdict);
     this.part(".hints").textContent = open ? `strongest first   Shift+N rejects all ${open.length}   K next kind   U undo`
-      : "S like this   E elsewhere   Space choose   Shift+N reject chosen   U undo   ? keys";
+      : "S like this   E elsewhere   Space choose   Shift+N reject chosen   X reject all in sight   U undo   ? keys";
     const rows = this.views(counts);
     this.sidebar.show(rows, this.view, this.data.threshold, this.stop());
   }

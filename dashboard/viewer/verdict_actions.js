@@ -79,7 +79,18 @@ class VerdictActions {
     if (!this.selected.size && !kind) { this.say("Nothing is chosen; Space chooses, Shift+Space all in sight"); return; }
     const indices = this.selected.size ? this.sheet.order.filter((index) => this.selected.has(index))
       : kind.members.filter((index) => !this.decisions.decision(index).verdict);
-    if (!indices.length) { this.say("All of this kind are judged"); return; }
+    this.judge_many(verdict, indices, "All of this kind are judged");
+  }
+
+  // Calls every open place in sight natural: for those who have seen that nothing else is there.
+  reject_in_sight() {
+    const open = this.sheet.seen().filter((index) => !this.decisions.decision(index).verdict);
+    this.judge_many("natural", open, "All in sight are judged");
+    this.sheet.lead();
+  }
+
+  judge_many(verdict, indices, nothing) {
+    if (!indices.length) { this.say(nothing); return; }
     this.selected.clear();
     this.sheet.to(indices[indices.length - 1], false);
     this.judge(verdict, indices);

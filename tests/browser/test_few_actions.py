@@ -106,7 +106,7 @@ def test_three_pieces_found_and_a_hundred_places_rejected_in_few_actions(
     context: BrowserContext, home: Path, address: str
 ) -> None:
     page = context.new_page()
-    page.set_viewport_size({"width": 1920, "height": 1080})
+    page.set_viewport_size({"width": 1440, "height": 900})
     page.goto(address)
     expect(chip(page, "open")).to_be_visible()
     rest(page)
@@ -125,7 +125,7 @@ def test_three_pieces_found_and_a_hundred_places_rejected_in_few_actions(
     for _ in range(MOST):
         if person.count("natural") >= REJECTED:
             break
-        person.press("Shift+Space", "Shift+N")
+        person.press("x")
     expect_saved(page)
     assert person.count("natural") >= REJECTED
     assert person.count("hardware") == len(objects)

@@ -151,6 +151,26 @@ def test_many_are_chosen_decided_and_taken_back_at_once(review: Page, scanned: S
     assert len({one.action for one in scanned.history}) == 2
 
 
+def test_x_rejects_all_that_is_in_sight_and_undo_takes_it_back_in_one_step(
+    review: Page, scanned: Scanned
+) -> None:
+    total = len(scanned.finds)
+    review.keyboard.press("h")
+    expect_chosen(review, 2)
+    review.keyboard.press("x")
+    expect(review.locator(".said")).to_have_text(re.compile(r"^\d+ places: natural$"))
+    expect_saved(review)
+    rejected = len(scanned.verdicts) - 1
+    assert rejected >= 8
+    wanted = dict.fromkeys(range(2, rejected + 2), Verdict.NATURAL)
+    assert scanned.verdicts == {1: Verdict.HARDWARE} | wanted
+    expect_chosen(review, rejected + 2)
+    expect(card(review, rejected + 4)).to_be_in_viewport()
+    review.keyboard.press("u")
+    expect_reviewed(review, 1, total)
+    assert scanned.verdicts == {1: Verdict.HARDWARE}
+
+
 def test_it_says_how_many_objects_may_stand_below_what_was_judged(
     review: Page, scanned: Scanned
 ) -> None:

@@ -124,6 +124,11 @@ class Model:
         return self.judge.name if self.judge else self.path.stem
 
     @property
+    def file(self) -> Path:
+        """The file that names it: its judge's, where it has one."""
+        return self.judge.path if self.judge else self.path
+
+    @property
     def provider(self) -> str:
         """ONNX Runtime's name of what really runs."""
         return self.device.provider

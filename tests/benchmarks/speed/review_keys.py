@@ -2,12 +2,12 @@
 
     python -m tests.benchmarks.speed.review_keys HOME [--each 50] [--scene NAME]
 
-Opens the newest finished scan of HOME whose places are described (of the scene that is named), all of them, and
-judges places in it: verdicts are filed, so give a home that is for this alone. One line of JSON for
-the opening of the page, until pictures of places are there, and one a key: the median and the
-slowest of so many, in ms from the key's event to the end of the frame that shows what it does. N: a
-verdict, and the cursor on the next place. Right: the next place's large picture. S: the sheet
-sorted by likeness. E: what looks alike in other scenes.
+Opens the newest finished scan of HOME whose places are described (of the scene that is named) with
+all of them listed, and judges places in it: verdicts are filed, so give a home that is for this
+alone. One line of JSON for the opening of the page, until pictures of places are there, and one a
+key: the median and the slowest of so many, in ms from the key's event to the end of the frame that
+shows what it does. N: a verdict, and the cursor on the next place. Right: the next place's large
+picture. S: the sheet sorted by likeness. E: what looks alike in other scenes.
 """
 
 from __future__ import annotations

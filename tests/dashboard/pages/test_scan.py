@@ -12,9 +12,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.background import jobs
-from dashboard.background.jobs import Asker, Job
+from dashboard.background.jobs import Asker, Job, State
 from dashboard.detector import Progress, ScanSettings, scan
 from dashboard.pages.scan import RECENT, STOPPED, recent_scans
+from dashboard.pages.scan_progress import _words
 from dashboard.session import state
 from tests.dashboard.background.test_jobs import ended
 from tests.dashboard.pages.test_pages import page, text
@@ -108,3 +109,16 @@ def test_a_visitor_who_comes_back_sees_their_scan_and_nobody_elses(
     held.set()
     ended(bobs)
     ended(anns)
+
+
+def test_what_waits_and_the_header_say_what_the_worker_is_at() -> None:
+    settings = ScanSettings("guarded")
+    theirs = Job(10_000, Path("theirs.png"), "theirs.png", settings, visitor="somebody else")
+    mine = Job(10_001, Path("mine.png"), "mine.png", settings)
+    theirs.state = State.SCANNING
+    state.worker().jobs[theirs.number] = theirs
+    try:
+        assert _words(mine, 0) == "mine.png waits for its turn; busy with theirs.png"
+        assert "scanning theirs.png" in text(page("scan"))
+    finally:
+        theirs.state = State.DONE
