@@ -46,15 +46,18 @@ class Work:
     scene: Path
     model: Path
     whole: Path
+    program: str = SLOW
 
     def command(self, out: Path, batch: bool = False) -> list[str]:
         how = ["--model", str(self.model), "--device", "cpu", "--sigma", "2", "--out", str(out)]
         return ["batch" if batch else "scan", str(self.scene), *how]
 
 
-def start(arguments: list[str], home: Path, **more: str) -> subprocess.Popen[str]:
+def start(
+    arguments: list[str], home: Path, program: str = SLOW, **more: str
+) -> subprocess.Popen[str]:
     environment = os.environ | {"NEEDLE_HOME": str(home), "OMP_NUM_THREADS": "1"} | more
-    command = [sys.executable, "-c", SLOW, *arguments]
+    command = [sys.executable, "-c", program, *arguments]
     return subprocess.Popen(
         command,
         cwd=ROOT,
