@@ -7,10 +7,12 @@ joins: in a kind, two places are alike by `ALIKE` on average.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist
 
@@ -19,10 +21,13 @@ from dashboard.detector.places.detections import Detection
 from dashboard.detector.scanning.nearest import standardised
 from dashboard.detector.scanning.place_table import PlaceTable
 
+Ints = NDArray[np.intp]
+
 ALIKE = 0.6  # cosine, on average, within a kind
 FEWEST = 4  # places of a kind: what is rarer is looked at one by one
-MOST_KINDS = 8  # the largest, as many as a column shows
-MOST_PLACES = 2_000  # the strongest are grouped; the others are of the kind they are most like
+MOST_MEMBERS = 18  # of a kind: twice as many as are in sight at once; what is larger is parted
+MOST_KINDS = 12  # the largest, as many as a column shows
+MOST_PLACES = 2_000  # the strongest, which are grouped
 
 
 @dataclass(frozen=True)
@@ -66,10 +71,11 @@ def kinds(unit: Floats) -> list[Kind]:
         return []
     joined = linkage(pdist(unit[grouped].astype(np.float64), "cosine"), "average")
     labels = fcluster(joined, 1 - ALIKE, "distance")
-    groups = [grouped[labels == label] for label in np.unique(labels)]
+    groups = [
+        part for label in np.unique(labels) for part in _parts(unit, grouped[labels == label])
+    ]
     groups = sorted((one for one in groups if len(one) >= FEWEST), key=len, reverse=True)
-    groups = _with_the_rest(unit, known[MOST_PLACES:], groups[:MOST_KINDS])
-    return [Kind(tuple(np.sort(one).tolist()), int(one.min())) for one in groups]
+    return [Kind(tuple(one.tolist()), int(one[0])) for one in groups[:MOST_KINDS]]
 
 
 def first_looks(count: int, found: Sequence[Kind]) -> list[int]:
@@ -84,14 +90,13 @@ def unit_vectors(values: Floats) -> Floats:
     return np.asarray(values / np.where(lengths > 0, lengths, 1), np.float32)
 
 
-def _with_the_rest(unit: Floats, rest: np.ndarray, groups: list[np.ndarray]) -> list[np.ndarray]:
-    """The groups with each of the rest in that which it is most like, if it is."""
-    if not len(rest) or not groups:
-        return groups
-    means = np.stack([unit_vectors(unit[one].mean(axis=0, keepdims=True))[0] for one in groups])
-    alike = unit[rest] @ means.T
-    of, best = alike.argmax(axis=1), alike.max(axis=1)
-    return [
-        np.concatenate([one, rest[(of == number) & (best >= ALIKE)]])
-        for number, one in enumerate(groups)
-    ]
+def _parts(unit: Floats, kind: Ints) -> list[Ints]:
+    """A kind in parts that are no larger than one may be, by complete linkage."""
+    if len(kind) <= MOST_MEMBERS:
+        return [kind]
+    joined = linkage(pdist(unit[kind].astype(np.float64), "cosine"), "complete")
+    labels = fcluster(joined, math.ceil(len(kind) / MOST_MEMBERS), "maxclust")
+    parts = [kind[labels == label] for label in np.unique(labels)]
+    if len(parts) == 1:  # all the same
+        parts = np.array_split(kind, 2)
+    return [smaller for part in parts for smaller in _parts(unit, part)]

@@ -9,6 +9,7 @@ import pytest
 
 from dashboard.detector.places.detections import Detection
 from dashboard.detector.review.kinds import (
+    MOST_MEMBERS,
     Kind,
     directions,
     first_looks,
@@ -34,30 +35,38 @@ def looks(counts: list[int], noise: float = 0.15) -> tuple[np.ndarray, np.ndarra
 
 
 def test_places_that_look_alike_are_a_kind_and_the_largest_comes_first() -> None:
-    described, of = looks([40, 25, 12, 2, 1])
+    described, of = looks([18, 15, 12, 2, 1])
     found = kinds(described)
-    assert [len(kind.members) for kind in found] == [40, 25, 12]
+    assert [len(kind.members) for kind in found] == [18, 15, 12]
     for kind, look in zip(found, range(3), strict=True):
         assert {int(of[index]) for index in kind.members} == {look}
         assert kind.best == kind.members[0]
         assert list(kind.members) == sorted(kind.members), "strongest first"
 
 
+def test_a_large_kind_is_parted_so_that_half_of_each_part_is_in_sight() -> None:
+    described, of = looks([60, 12, 2])
+    found = kinds(described)
+    assert max(len(kind.members) for kind in found) <= MOST_MEMBERS
+    members = [index for kind in found for index in kind.members]
+    assert len(members) == len(set(members))
+    assert sum(of[index] == 0 for index in members) > 50, "few are left over"
+    assert all(len({int(of[index]) for index in kind.members}) == 1 for kind in found)
+    same = np.repeat(described[:1], 40, axis=0)
+    assert sorted(len(kind.members) for kind in kinds(same)) == [10, 10, 10, 10]
+
+
 def test_look_first_at_the_best_of_each_kind_and_at_what_is_of_none() -> None:
-    described, of = looks([40, 25, 12, 2, 1])
+    described, of = looks([18, 15, 12, 2, 1])
     first = first_looks(len(of), kinds(described))
     assert first == sorted(first)
     assert [int((of[first] == look).sum()) for look in range(5)] == [1, 1, 1, 2, 1]
 
 
-def test_beyond_the_strongest_a_place_joins_the_kind_it_is_most_like(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("dashboard.detector.review.kinds.MOST_PLACES", 40)
-    described, of = looks([40, 25, 2])
-    found = kinds(described)
-    assert [len(kind.members) for kind in found] == [40, 25]
-    assert all({int(of[i]) for i in kind.members} == {n} for n, kind in enumerate(found))
+def test_only_the_strongest_are_grouped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.detector.review.kinds.MOST_PLACES", 20)
+    described, _ = looks([16, 16, 2])
+    assert max(index for kind in kinds(described) for index in kind.members) < 20
 
 
 def test_few_places_or_unknown_ones_make_no_kind() -> None:
