@@ -1,13 +1,14 @@
 """Several people at once on one server: uploads, scans, verdicts, downloads, in real browsers.
 
-    python -m tests.benchmarks.load [--people 10] [--minutes 10] [--side 700]
+    python -m tests.benchmarks.load [--people 10] [--minutes 10] [--side 700] [--kill]
 
 Each person goes round until the time is up: uploads a picture of their own, scans it with
 `guarded`, calls the first three places natural, hardware and unsure, and takes away
 `detections.csv`, in which those three must be. Prints a line of JSON a
 minute (how many rounds are whole, how long one takes, memory of the server's processes), and one at
 the end: rounds by person, seconds of each step by person, answers that were wrong, seconds of
-processor that the server and the browsers took.
+processor that the server and the browsers took. With `--kill` the server is killed when the time is
+up, in the middle of it all: every verdict that it has acknowledged must be on disk.
 """
 
 from __future__ import annotations
@@ -18,19 +19,29 @@ import csv
 import io
 import json
 import os
+import signal
+import sqlite3
 import statistics
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.async_api import BrowserContext, Page, async_playwright, expect
+from playwright.async_api import (
+    BrowserContext,
+    Error,
+    Page,
+    Response,
+    async_playwright,
+    expect,
+)
 
 from tests.browser import serving
 from tests.detector import rasters
@@ -48,6 +59,7 @@ class Person:
     seconds: list[float] = field(default_factory=list)  # of whole rounds
     steps: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     wrong: list[str] = field(default_factory=list)
+    acknowledged: set[str] = field(default_factory=set)  # actions that the server has taken
 
     @property
     def name(self) -> str:
@@ -63,6 +75,12 @@ class Person:
             words = str(error).partition("\n")[0]
             raise StepFailed(f"{name}, {time.monotonic() - began:.0f} s: {words}") from error
         self.steps[name].append(time.monotonic() - began)
+
+    async def listen(self, response: Response) -> None:
+        """Keeps which verdicts the server says it has taken."""
+        if response.request.method == "POST" and "/verdicts/" in response.url:
+            with suppress(Error):  # the page is closed, or the server gone
+                self.acknowledged.update((await response.json())["done"])
 
 
 class StepFailed(Exception):
@@ -116,6 +134,7 @@ async def go_round(
 ) -> str | None:
     """One round of a person; what was wrong with it, if anything."""
     page = await context.new_page()
+    page.on("response", person.listen)
     try:
         with person.step("open"):
             await page.goto(address)
@@ -166,38 +185,43 @@ def ground(side: int, seed: int) -> NDArray[np.generic]:
     return dn
 
 
+def begun() -> dict[int, list[int]]:
+    """The processes that this one has begun: each with those above it, itself first."""
+    parents = dict[int, int]()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            said = (folder / "stat").read_text().rpartition(")")[2].split()
+            parents[int(folder.name)] = int(said[1])
+    found = dict[int, list[int]]()
+    for number in parents:
+        above = [number]
+        while (parent := parents.get(above[-1])) is not None:
+            above.append(parent)
+        if os.getpid() in above[1:]:
+            found[number] = above
+    return found
+
+
 def processes() -> Iterator[int]:
     """The numbers of the dashboard's processes."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (folder / "cmdline").read_bytes().split(b"\0")
-        except OSError:  # it has ended
-            continue
-        if b"dashboard" in command and b"-m" in command:
-            yield int(folder.name)
+    for number in begun():
+        with suppress(OSError):
+            command = Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0")
+            if b"dashboard" in command and b"-m" in command:
+                yield number
 
 
 def processor_seconds() -> dict[str, int]:
     """Seconds of processor that the server took until now, and the browsers with what drives them.
 
-    Of processes that this one has begun, and those that have ended below them.
+    With what their processes have waited for.
     """
-    parents, ticks = dict[int, int](), dict[int, int]()
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            said = (folder / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        parents[int(folder.name)] = int(said[1])
-        ticks[int(folder.name)] = sum(map(int, said[11:15]))
-    server, found = set(processes()), {"server": 0, "browsers": 0}
-    for number in ticks:
-        above = [number]
-        while (parent := parents.get(above[-1])) is not None:
-            above.append(parent)
-        if os.getpid() in above[1:]:
-            found["server" if server & set(above) else "browsers"] += ticks[number]
-    return {who: round(count / os.sysconf("SC_CLK_TCK")) for who, count in found.items()}
+    server, ticks = set(processes()), {"server": 0, "browsers": 0}
+    for number, above in begun().items():
+        with suppress(OSError):
+            said = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+            ticks["server" if server & set(above) else "browsers"] += sum(map(int, said[11:15]))
+    return {who: round(count / os.sysconf("SC_CLK_TCK")) for who, count in ticks.items()}
 
 
 def resident() -> int:
@@ -235,16 +259,29 @@ async def load(address: str, people: list[Person], asked: argparse.Namespace) ->
         contexts = [await browser.new_context(accept_downloads=True) for _ in people]
         for context in contexts:
             context.set_default_timeout(patience)
-        await asyncio.gather(
-            tell(people, began, until),
+        going = asyncio.gather(
             *(
                 keep_going(person, context, address, asked.side, until)
                 for person, context in zip(people, contexts, strict=True)
-            ),
+            )
         )
+        await tell(people, began, until)
         taken = processor_seconds()
+        if asked.kill:
+            for number in processes():
+                os.kill(number, signal.SIGKILL)
+            going.cancel()
+        with suppress(asyncio.CancelledError):
+            await going
         await browser.close()
         return taken
+
+
+def lost(people: list[Person], home: Path) -> int:
+    """How many verdicts the server has acknowledged and are not on disk."""
+    with closing(sqlite3.connect(home / "verdicts.sqlite")) as base:
+        known = {ticket for (ticket,) in base.execute("SELECT ticket FROM actions")}
+    return len(set[str]().union(*(person.acknowledged for person in people)) - known)
 
 
 def medians(step: str, people: list[Person]) -> list[float]:
@@ -258,6 +295,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=10)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--side", type=int, default=700, help="px of each picture")
+    parser.add_argument("--kill", action="store_true", help="the server, when the time is up")
     parser.add_argument("--patience", type=float, default=240, help="s that one step may take")
     given = parser.parse_args()
     people = [Person(number) for number in range(given.people)]
@@ -266,11 +304,13 @@ def main() -> None:
         with serving.dashboard(folder / "home", folder / "dashboard.log") as address:
             taken = asyncio.run(load(address, people, given))
             time.sleep(5)
-            line = {
+            line: dict[str, Any] = {
                 "rounds": [len(person.seconds) for person in people],
                 "step_s": {name: medians(name, people) for name in STEPS},
                 "processor_s": taken,
                 "wrong": [wrong for person in people for wrong in person.wrong],
+                "acknowledged": sum(len(person.acknowledged) for person in people),
+                "lost": lost(people, folder / "home"),
                 "resident_mb": resident(),
                 "tracebacks": (folder / "dashboard.log").read_text().count("Traceback"),
             }
