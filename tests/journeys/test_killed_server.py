@@ -1,4 +1,4 @@
-"""A server killed while verdicts come in has every one that it has acknowledged."""
+"""A server killed while several people file verdicts has every one that it has acknowledged."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from dashboard.viewer import addresses
 from tests.fuzz import home as homes
 
 ROOT = Path(__file__).resolve().parents[2]
-ASKED = 60  # verdicts that are acknowledged before the kill
+ASKED, REVIEWERS = 60, 6  # verdicts that are acknowledged before the kill, and who files them
 
 
 def post(at: str, key: str, number: int) -> list[str]:
@@ -33,6 +35,13 @@ def post(at: str, key: str, number: int) -> list[str]:
     with urllib.request.urlopen(request, timeout=30) as answer:
         done: list[str] = json.load(answer)["done"]
     return done
+
+
+def keep_filing(at: str, key: str, first: int, acknowledged: list[str]) -> None:
+    """Files verdicts one after the other until the server is gone."""
+    with suppress(OSError, HTTPException):
+        for number in range(first, 100_000, REVIEWERS):
+            acknowledged += post(at, key, number)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
@@ -54,16 +63,14 @@ def test_what_was_acknowledged_is_there_after_a_kill(tmp_path: Path) -> None:
     )
     try:
         _wait_for(f"{at}/health")
-        acknowledged: list[str] = []
-        number = 0
-        while server.poll() is None:
-            number += 1
-            if number > ASKED:
-                server.kill()  # the next may be under way, or not be taken any more
-            try:
-                acknowledged += post(at, store.key, number)
-            except (OSError, HTTPException):
-                break
+        with ThreadPoolExecutor(REVIEWERS) as reviewers:
+            acknowledged: list[str] = []
+            for first in range(REVIEWERS):
+                reviewers.submit(keep_filing, at, store.key, first, acknowledged)
+            until = time.monotonic() + 120
+            while len(acknowledged) < ASKED and time.monotonic() < until:
+                time.sleep(0.01)
+            server.kill()  # with a request of every reviewer under way
     finally:
         server.kill()
         server.wait()

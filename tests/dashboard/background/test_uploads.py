@@ -81,6 +81,16 @@ def test_a_world_file_that_is_dropped_with_its_picture_places_it(tmp_path: Path)
         assert ingest(alone).transform is None
 
 
+def test_uploads_stay_within_their_bound(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEEDLE_CACHE_GB", "0.00002")
+    for number in range(4):
+        last = uploads.stage(io.BytesIO(PNG + bytes([number]) * 9000), f"{number}.png")
+        os.utime(last, (number + 1e9, number + 1e9))
+    left = [path for path in (home / "uploads").iterdir() if not path.name.startswith(".")]
+    assert 0 < len(left) < 4
+    assert last in left
+
+
 def test_what_was_dropped_together_lies_apart_from_all_else(tmp_path: Path, home: Path) -> None:
     laid(tmp_path, "a.png", ".pgw")
     first = together(tmp_path, "a.png", "a.pgw", "a.prj")

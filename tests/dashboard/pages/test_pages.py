@@ -29,6 +29,7 @@ from dashboard.detector import (
 )
 from dashboard.detector.models.model import EXPORTED
 from dashboard.detector.places import suppression as ranking
+from dashboard.detector.system.locks import in_use
 from dashboard.session import state
 from tests.detector import rasters
 from tests.models import area_model
@@ -91,6 +92,24 @@ def test_every_page_shows_the_open_scan_without_a_fault(name: str, store: ScanSt
     assert not app.exception
     assert not app.error
     assert store.scene_name in text(app)
+
+
+def test_the_scene_of_an_open_session_stays_until_another_is_opened(
+    scene_of: Scenes, model: Model
+) -> None:
+    stores = []
+    for seed in range(2):
+        pixels = rasters.ground(300, 400, seed=seed)
+        stores.append(ScanStore.for_scan(scene_of(pixels, f"{seed}.tif"), model, 16))
+        for _ in scan(stores[-1], stores[-1].scene(), model):
+            pass
+    first, second = (store.scene().path for store in stores)
+    app = page("review", scan=stores[0].key)
+    assert not app.exception
+    assert (in_use(first), in_use(second)) == (True, False)
+    app.session_state["scan"] = stores[1].key
+    app.run()
+    assert (in_use(first), in_use(second)) == (False, True)
 
 
 @pytest.mark.parametrize(("name", "start"), [("guarded", ""), ("article", "")])
