@@ -70,6 +70,7 @@ from dashboard.detector.scenes.scene import Patch, Scene
 from dashboard.detector.system.home import needle_home
 from dashboard.detector.system.housekeeping import bound, holdings, prune
 from dashboard.detector.system.locks import Pin, alone
+from dashboard.detector.system.memory import give_back, share_one_arena
 from dashboard.detector.system.whole_file import whole_file
 from dashboard.detector.tiling import Box, Grid
 
@@ -147,6 +148,7 @@ __all__ = [
     "find_model",
     "first_looks",
     "format_of",
+    "give_back",
     "grey",
     "harmless",
     "holdings",
@@ -170,6 +172,7 @@ __all__ = [
     "run",
     "run_json",
     "scan",
+    "share_one_arena",
     "sigma_map",
     "stored_scan",
     "strongest",

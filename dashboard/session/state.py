@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from weakref import WeakSet
 
 import streamlit as st
 
 from dashboard.background.downloads import Downloads
+from dashboard.background.idle import WhenIdle
 from dashboard.background.jobs import Asker, Worker
 from dashboard.background.learning import learned_models
 from dashboard.detector import (
@@ -26,6 +28,7 @@ from dashboard.detector import (
     SigmaMap,
     Survey,
     Triptych,
+    give_back,
     list_models,
     list_scans,
     pool,
@@ -39,6 +42,7 @@ from dashboard.session import access, address
 SIGMA = 3.0  # the article's
 HIDDEN = "hidden"  # what the address says of likely artefacts where they are not listed
 TRIPTYCHS_KEPT = 200  # some 200 kB each
+SCANS_IDLE = 300.0  # s after which scans that nobody looks at leave memory
 
 
 @st.cache_resource(show_spinner=False)
@@ -159,7 +163,7 @@ def keep_address(store: ScanStore | None, **more: str) -> None:
     address.keep(store, sigma(), rule(), **more)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OpenScan:
     """The open scan with all that its pages need; nothing in it is scored again."""
 
@@ -227,12 +231,15 @@ def of_store(store: ScanStore) -> OpenScan:
     Raises:
         DamagedScene: the ingested picture is gone.
     """
+    _scans_idle.wanted()
     return _load_scan(store.key, store.done, store)
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)  # scores of a whole scene: 292 MB
 def _load_scan(key: str, done: int, _store: ScanStore) -> OpenScan:
-    return OpenScan(_store, _store.scene(), _store.scores())
+    found = OpenScan(_store, _store.scene(), _store.scores())
+    _opened.add(found)
+    return found
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
@@ -299,3 +306,16 @@ def triptych(scan: OpenScan, tile: tuple[int, int]) -> Triptych:
 def _triptych(key: str, row: int, col: int, _scan: OpenScan) -> Triptych:
     (shown,) = triptychs(_scan.scene, _scan.model(), [_scan.scores.grid.at(row, col).read])
     return shown
+
+
+_opened: WeakSet[OpenScan] = WeakSet()  # sessions that have gone may hold some for minutes
+
+
+def let_scans_go() -> None:
+    """Forgets what was worked out for open scans, and hands its memory to the system."""
+    for cached in (_load_scan, _load_finished, _doubts, _sigma_map, _roughness, _survey, _triptych):
+        cached.clear()
+    give_back(*(scan.scores.values for scan in list(_opened)))
+
+
+_scans_idle = WhenIdle(SCANS_IDLE, let_scans_go)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import platform
 import subprocess
@@ -61,3 +62,51 @@ def test_a_network_at_rest_keeps_little_of_what_it_computed_with() -> None:
     model.shrink()
     give_back()
     assert held() - before < (full - before) / 2
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_DONTNEED"), reason="the system cannot be told")
+def test_what_was_read_of_a_mapped_array_goes_back_and_is_there_again(tmp_path: Path) -> None:
+    path = tmp_path / "scores.npy"
+    np.save(path, np.arange(10_000_000, dtype=np.float32))  # 40 MB
+    array = np.asarray(np.load(path, mmap_mode="r"))
+    total = array.sum()
+    full = held()
+    give_back(array[1:])
+    assert held() < full - 30_000_000
+    assert array.sum() == total
+
+
+def test_arrays_in_memory_stay_as_they_are() -> None:
+    array = np.arange(1000)
+    give_back(array, array.reshape(10, 100)[2:])
+    assert array.sum() == 499_500
+
+
+THREADS = """
+import sys, threading
+import numpy as np
+from dashboard.detector.system.memory import give_back, share_one_arena
+from tests.detector.system.test_memory import held
+share_one_arena()
+before, gate = held(), threading.Barrier(4)
+def work():
+    for _ in range(2):  # glibc maps the first, and takes the like of it from its arena then
+        array = np.ones(3_000_000)
+        gate.wait()
+        del array
+    gate.wait()
+    give_back()
+    gate.wait()
+workers = [threading.Thread(target=work) for _ in range(4)]
+[worker.start() for worker in workers]
+[worker.join() for worker in workers]
+print((held() - before) >> 20)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators have no arenas")
+def test_what_threads_have_freed_goes_back_to_its_end() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 24  # MB: less than one of the four arrays
