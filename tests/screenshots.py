@@ -1,6 +1,6 @@
 """Pictures of the real dashboard, as README shows them.
 
-    python -m tests.browser.screenshots [--picture FILE] [--show RANK] [--out DIR]
+    python -m tests.screenshots [--picture FILE] [--show RANK] [--out DIR]
 
 Starts a dashboard with an empty home, chooses the demo scene (or uploads a picture), scans it with
 the shipped model, moves the threshold, and takes the pictures that README and `dashboard/README.md`
@@ -19,7 +19,7 @@ from playwright.sync_api import Page, expect
 from tests.browser import serving
 from tests.browser.scanned import expect_chosen, open_drawer, rest
 
-HERE = Path(__file__).parent / "screenshots"
+HERE = Path(__file__).parent / "browser" / "screenshots"
 SIZE = {"width": 1440, "height": 900}
 NAMED = 'localStorage.setItem("needle.reviewer", "Ana");'
 SCAN_SECONDS, STEP_SECONDS = 1800, 90
