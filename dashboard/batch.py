@@ -115,7 +115,7 @@ def folders(scenes: Sequence[str], out: Path) -> list[Path]:
     return found
 
 
-def one(scene: str, folder: str, settings: ScanSettings) -> Outcome:
+def scan_one(scene: str, folder: str, settings: ScanSettings) -> Outcome:
     """The outcome of one scene, scanned into its folder; runs in a worker."""
     try:
         finished = run(Path(scene).absolute() if _local(scene) else scene, Path(folder), settings)
@@ -150,7 +150,9 @@ def _here(jobs: Jobs, settings: ScanSettings) -> Iterator[Outcome]:
     """
     for scene, folder in jobs:
         with ProcessPoolExecutor(1, get_context("spawn"), _end_with_parent) as pool:
-            yield _outcome(pool.submit(one, scene, str(folder), settings).result, scene, folder)
+            yield _outcome(
+                pool.submit(scan_one, scene, str(folder), settings).result, scene, folder
+            )
 
 
 def _end_with_parent() -> None:
@@ -179,7 +181,7 @@ def _by_dask(jobs: Jobs, settings: ScanSettings, scheduler: str | None) -> Itera
         raise DeviceError(f"{scheduler}: no Dask scheduler answers ({error})") from error
     with client:
         known = {
-            client.submit(one, scene, str(folder), settings, pure=False): (scene, folder)
+            client.submit(scan_one, scene, str(folder), settings, pure=False): (scene, folder)
             for scene, folder in jobs
         }
         for future in completed(list(known)):

@@ -185,10 +185,10 @@ class Windows(Dataset[tuple[Any, ...]]):
         patch = mirrored(scene.read(box), side)
         if patch.valid.mean() < VALID:
             return None
-        return turned(patch.dn, turn) if self.turns else patch.dn
+        return turn_square(patch.dn, turn) if self.turns else patch.dn
 
 
-def turned(dn: np.ndarray, turn: int) -> np.ndarray:
+def turn_square(dn: np.ndarray, turn: int) -> np.ndarray:
     """`dn [H, W]` in one of the eight attitudes of a square, by number."""
     quarter = np.rot90(dn, turn % 4)
     return np.ascontiguousarray(quarter.T if turn >= 4 else quarter)

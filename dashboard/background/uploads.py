@@ -68,12 +68,12 @@ def stage(upload: BinaryIO, name: str, beside: Sequence[Upload] = ()) -> Path:
 
 def belonging(uploads: Sequence[Upload], picture: Upload) -> list[Upload]:
     """Those of the uploads that belong to one of them: its world file, or its label's pixels."""
-    return [one for one in uploads if one is not picture and _belongs(one, picture)]
+    return [upload for upload in uploads if upload is not picture and _belongs(upload, picture)]
 
 
-def _belongs(one: Upload, picture: Upload) -> bool:
-    name, other = Path(one[1]), Path(picture[1])
-    if is_world_file_of(one[1], picture[1]):
+def _belongs(upload: Upload, picture: Upload) -> bool:
+    name, other = Path(upload[1]), Path(picture[1])
+    if is_world_file_of(upload[1], picture[1]):
         return True
     pair = (name.suffix.lower(), other.suffix.lower())
     return pair == (".img", ".lbl") and name.stem.lower() == other.stem.lower()

@@ -59,7 +59,6 @@ from dashboard.detector.review.verdicts import By, Verdicts
 from dashboard.detector.rules import ARTICLE, DEFAULT_RULE, RULES
 from dashboard.detector.run import check_folder, run, stored_scan
 from dashboard.detector.scanning.coverage import Coverage, Rings
-from dashboard.detector.scanning.judging import describe
 from dashboard.detector.scanning.place_table import PlaceTable
 from dashboard.detector.scanning.scan import Progress, estimate, scan
 from dashboard.detector.scanning.score_map import Histogram, ScoreMap
@@ -138,7 +137,6 @@ __all__ = [
     "bound",
     "check_folder",
     "checksum",
-    "describe",
     "directions",
     "elsewhere",
     "estimate",

@@ -62,7 +62,9 @@ def run(
         }
         del model
         give_back()
-        finished = Finished(store, scene, store.scores(), settings, facts, decisions=_known(store))
+        finished = Finished(
+            store, scene, store.scores(), settings, facts, decisions=_earlier_decisions(store)
+        )
         if settings.false_alarms is not None:
             finished = finished.promising(settings.false_alarms)
         write_results(out, finished)
@@ -100,8 +102,8 @@ def stored_scan(scene: Scene, model: Model, settings: ScanSettings) -> ScanStore
     return ScanStore.for_scan(scene, model, settings.stride, region=region)
 
 
-def _known(store: ScanStore) -> dict[Place, Decision]:
-    """What this home knows of the scene's places; nothing where it cannot be read."""
+def _earlier_decisions(store: ScanStore) -> dict[Place, Decision]:
+    """Earlier decisions on the scene's places; none where they cannot be read."""
     subject = Subject(store.record.scene_sha256, store.record.model_sha256)
     try:
         return Verdicts().current(subject)

@@ -55,12 +55,12 @@ def _uploads() -> list[Choice]:
     staged: dict[str, Choice] = st.session_state.setdefault("staged", {})
     dropped: list[uploads.Upload] = [(file, file.name) for file in files]
     groups = [uploads.belonging(dropped, upload) for upload in dropped]
-    taken = {id(one) for group in groups for one in group}
+    taken = {id(upload) for group in groups for upload in group}
     found = []
     for file, upload, beside in zip(files, dropped, groups, strict=True):
         if id(upload) in taken:
             continue
-        key = " ".join([file.file_id, *(one.file_id for one, _ in beside)])  # type: ignore[attr-defined]
+        key = " ".join([file.file_id, *(other.file_id for other, _ in beside)])  # type: ignore[attr-defined]
         if key not in staged:
             try:
                 staged[key] = Choice(uploads.stage(*upload, beside), file.name)

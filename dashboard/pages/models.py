@@ -64,7 +64,7 @@ def page() -> None:
 
 
 def _notes(model: Model) -> None:
-    """What a shipped model finds, and where it fails."""
+    """Strengths and failures of a shipped model, in words."""
     if notes := notes_of(model.file):
         st.subheader("What it finds")
         frame.quiet(notes.finds)

@@ -129,4 +129,4 @@ def _why(scan: state.OpenScan, finished: Finished) -> None:
 def _keep_address(scan: state.OpenScan) -> None:
     """Keeps what is shown in the address, and what the browser says there of itself."""
     own = {name: st.query_params[name] for name in KEPT if name in st.query_params}
-    state.keep_address(scan.store, **own, **place_filter.current_filter().said())
+    state.keep_address(scan.store, **own, **place_filter.current_filter().to_address())

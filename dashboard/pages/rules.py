@@ -44,7 +44,7 @@ def compare(scan: state.OpenScan, sigma: float) -> None:
 
 
 def _line(scan: state.OpenScan, rule: str, sigma: float) -> tuple[str, str, str]:
-    measured = scan.measured(rule)
+    measured = scan.sigma_map(rule)
     known = max(sigma, measured.floor)
     over = "over " if known > sigma else ""  # below the floor not all places are known
     expected = float(measured.tail.expected(known))

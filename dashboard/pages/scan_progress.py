@@ -191,7 +191,7 @@ def _words(job: Job, waiting: int) -> str:
 def _on_end(store: ScanStore) -> None:
     scan = state.of_store(store)
     scores, scene = scan.scores, scan.scene
-    found = scan.measured(DEFAULT_RULE).find(3.0)
+    found = scan.sigma_map(DEFAULT_RULE).find(3.0)
     st.html(
         f'<span class="needle-big">{frame.count(len(found), "place")}</span>'
         f'<span class="needle-quiet"> beyond 3 sigma in {frame.count(scores.scored, store.unit)}, '

@@ -26,7 +26,7 @@ def choose(scan: state.OpenScan, on_bar: Callable[[float], None]) -> Finished:
     """
     place = st.container(height=charts.HISTOGRAM, border=False, key="scores_place")
     rule = rules.choose(scan)
-    sigmas = scan.measured(rule)
+    sigmas = scan.sigma_map(rule)
     sigma = _slider(scan, sigmas)
     finished = scan.at(sigma)
     with place:

@@ -120,7 +120,7 @@ def seen_elsewhere(request: Request) -> Response:
 
 
 def _lines(similar: list[SimilarPlace]) -> list[dict[str, Any]]:
-    """What a browser is told of places of one scan."""
+    """Facts of places of one scan, ready for JSON."""
     store = similar[0].store
     places = [_at(store, one.row, one.col).place for one in similar]
     decided = on_places(Verdicts().current(Subject.of(store)), places)

@@ -49,7 +49,7 @@ class Filter:
             ground=address.several("ground", ROUGHNESS),
         )
 
-    def said(self) -> dict[str, str]:
+    def to_address(self) -> dict[str, str]:
         """The filter as the address names it; only what it filters by."""
         ranges = {"sigmas": self.sigma, "size": self.size, "brightness": self.brightness}
         said = {"ground": ",".join(self.ground)}

@@ -171,7 +171,7 @@ class OpenScan:
     scene: Scene
     scores: ScoreMap
 
-    def measured(self, rule: str) -> SigmaMap:
+    def sigma_map(self, rule: str) -> SigmaMap:
         """The scores in sigma by a rule; ranked once for every threshold."""
         return _sigma_map(self.store.key, self.store.done, rule, self)
 
@@ -244,7 +244,7 @@ def _load_scan(key: str, done: int, _store: ScanStore) -> OpenScan:
 
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _load_finished(key: str, done: int, settings: ScanSettings, _scan: OpenScan) -> Finished:
-    sigmas = _scan.measured(settings.rule)
+    sigmas = _scan.sigma_map(settings.rule)
     finished = Finished(
         _scan.store,
         _scan.scene,

@@ -1,5 +1,5 @@
-// What is decided about the places of a scan: what the server knows, every reviewer's own, and over
-// it what is still on its way there.
+// Decisions on the places of a scan: those the server knows, every reviewer's own, and over them
+// those that are still on their way there.
 
 const SAME_PLACE = 12; // px: another model's place within it is the same, as on the server
 const UNSURE = "unsure";

@@ -8,7 +8,7 @@ const LATEST = 30000; // ms until an answer, after which a request has failed
 const PAUSES = [500, 1000, 2000, 5000, 10000]; // ms from a failure to the next try
 const ALIVE = 60000; // bytes that a browser still sends for a page that is closed
 
-// What keeps words in a browser; in memory alone where it keeps none.
+// The storage of this browser; memory alone where it has none.
 const store = (() => {
   try {
     localStorage.setItem("needle.try", "1");

@@ -1,4 +1,4 @@
-// What a reviewer does about places: verdicts, names and notes, undone step by step, and who it is.
+// A reviewer's actions on places: verdicts, names and notes, undone step by step, and who it is.
 
 const MOST_DONE = 300; // actions of this session that can be taken back
 const NAME = "needle.reviewer";

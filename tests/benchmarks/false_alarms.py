@@ -26,13 +26,12 @@ from dashboard.detector import (
     RULES,
     Box,
     Model,
-    ScanStore,
     ScoreMap,
     SigmaMap,
     ingest,
-    scan,
     sigma_map,
 )
+from tests.detector.scans import finish_scan
 from training.scene_adaptation.adapt import adapt
 
 PROMISES = (1, 10, 100)
@@ -147,9 +146,7 @@ def main() -> None:
     for number, picture in enumerate(given.scenes):
         scene = ingest(picture)
         model = having_learned(picture, given.model) if given.learn else Model.load(given.model)
-        store = ScanStore.for_scan(scene, model)
-        for _ in scan(store, scene, model):
-            pass
+        store = finish_scan(scene, model)
         scores = without_objects(store.scores(), picture)
         for rule, trials in everything.items():
             own = [attempt(crop, rule) for crop in crops(scores, given.crops, given.seed + number)]

@@ -74,7 +74,7 @@ def main() -> None:
     network = Network.load(given.model, rule=given.rule)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        with Labelled(given.picture).opened(work) as (subject, scene, truth):
+        with Labelled(given.picture).open(work) as (subject, scene, truth):
             found = case_of(subject, scene, truth, network, work).objects
             drawn(found, rows(scene, network.model, found)).save(given.out, quality=QUALITY)
     print({one.name: one.cost for one in found})

@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 
 from dashboard.detector import Box, ingest
 from dashboard.detector.models.judge import Judge, Judgement
-from dashboard.detector.rules.ordinary import Ordinary
 from dashboard.detector.rules.places import Surprises
+from dashboard.detector.rules.surprisal import Surprisal
 from dashboard.detector.scanning import peaks
 from dashboard.detector.scanning.judging import windows
 from dashboard.detector.scanning.nearest import novelty
@@ -91,7 +91,7 @@ def pictures(scenes: Sequence[Path], seeds: int, largest: int | None, work: Path
             kept = [one for one in folder.glob("*") if one.suffix in (".png", ".jp2", ".tif")]
             if not kept or not list(folder.glob("*.truth.json")):
                 folder.mkdir(parents=True, exist_ok=True)
-                path, truth = planted.made(folder)
+                path, truth = planted.build(folder)
                 truth.write(path)
                 kept = [path]
             yield kept[0]
@@ -118,7 +118,7 @@ def found(picture: Path, per_mpx: float, work: Path) -> Found:
 def ranked(seen: Found, said: Judgement) -> dict[str, Doubles]:
     """The scores of all places, by how they are made."""
     values = (seen.residual, said.logits, novelty(said.descriptions))
-    found = Surprises(*(Ordinary.of(value).surprise(value) for value in values))
+    found = Surprises(*(Surprisal.of(value)(value) for value in values))
     return {
         "residual": found.residual,
         "logit": found.logit,
@@ -180,7 +180,7 @@ def main() -> None:
             line: dict[str, Any] = {"model": judge.name, "scene": picture.stem}
             line["places"] = len(seen.x)
             line["objects"] = [one.name for one in seen.objects]
-            for way, scores in ranked(seen, judge.look(seen.dn)).items():
+            for way, scores in ranked(seen, judge.infer(seen.dn)).items():
                 line[way] = costs(seen, scores)
                 most = given.alarms * seen.area / 1e7
                 line[f"{way}, found"] = sum(cost <= most for cost in line[way])

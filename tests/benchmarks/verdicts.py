@@ -1,4 +1,4 @@
-"""What verdicts teach a scan, and what is rejected with a kind: measured by reviewers who know.
+"""Does learning from verdicts, or rejecting kinds, pay? Measured by simulated reviewers.
 
     python -m tests.benchmarks.verdicts --scenes PICTURE [PICTURE ...] [--planted 3]
         [--largest 1536] [--model exported/places.onnx] [--work FOLDER]
@@ -31,8 +31,8 @@ from dashboard.detector import ingest
 from dashboard.detector.models.judge import Judge
 from dashboard.detector.review.kinds import kinds
 from dashboard.detector.review.stopping import LATER
-from dashboard.detector.rules.ordinary import Ordinary
 from dashboard.detector.rules.places import Surprises
+from dashboard.detector.rules.surprisal import Surprisal
 from dashboard.detector.scanning.nearest import novelty, standardised
 from dashboard.detector.scanning.peaks import FEWEST, PER_MPX
 from tests.benchmarks.places import Doubles, Mask, found, mean_of, pictures
@@ -67,9 +67,9 @@ def listed(picture: Path, judge: Judge, work: Path) -> Listed:
     scene = ingest(picture)
     area = scene.width * scene.height / 1e6
     seen = found(picture, max(PER_MPX, FEWEST / area), work)
-    said = judge.look(seen.dn)
+    said = judge.infer(seen.dn)
     values = (seen.residual, said.logits, novelty(said.descriptions))
-    surprises = Surprises(*(Ordinary.of(one).surprise(one) for one in values))
+    surprises = Surprises(*(Surprisal.of(one)(one) for one in values))
     on = tuple(seen.inside([one.box.grow(NEAR)]) for one in seen.objects)
     counts = ~seen.inside(seen.ignore) | np.any(on, axis=0)
     described = standardised(said.descriptions).astype(np.float64)

@@ -23,7 +23,7 @@ from dashboard.detector import (
 )
 from tests.browser.scanned import chip, expect_chosen, rest
 from tests.detector import rasters
-from tests.detector.scans import whole
+from tests.detector.scans import finish_scan
 from tests.models import judge_model
 
 Scenes = Callable[..., Scene]
@@ -36,7 +36,7 @@ def scans(scene_of: Scenes, tmp_path: Path) -> tuple[ScanStore, ScanStore]:
     judged = Model.load(judge_model(tmp_path / "places.onnx"), "cpu")
     ground = rasters.ground(600, 800)
     shifted = scene_of(np.roll(ground, SHIFT, axis=1), name="shifted.tif")
-    return whole(scene_of(ground), judged), whole(shifted, judged)
+    return finish_scan(scene_of(ground), judged), finish_scan(shifted, judged)
 
 
 def test_e_shows_what_looks_alike_in_other_scenes_and_a_click_opens_it(

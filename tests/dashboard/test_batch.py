@@ -60,7 +60,7 @@ def test_a_worker_that_dies_takes_no_other_scene_with_it(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dashboard.batch.one", _dies)
+    monkeypatch.setattr("dashboard.batch.scan_one", _dies)
     died, good = batch([scenes[1], scenes[0]], tmp_path / "out", settings)
     assert "its process ended" in died.error
     assert (good.scene, good.error) == (scenes[0], "")
@@ -99,7 +99,7 @@ def test_a_number_never_leads_to_the_folder_of_another(
 def test_a_batch_that_is_stopped_says_what_is_done_and_what_is_not(
     scenes: list[str], settings: ScanSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dashboard.batch.one", _dies)
+    monkeypatch.setattr("dashboard.batch.scan_one", _dies)
     ended = batch([scenes[0], scenes[2]], tmp_path / "out", settings)
     assert next(ended).scene == scenes[0]
     with pytest.raises(KeyboardInterrupt):

@@ -12,20 +12,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dashboard.detector import Box, Grid, Model, ScanStore, Scene, ScoreMap, grey, scan
+from dashboard.detector import Box, Grid, Model, ScanStore, Scene, ScoreMap, grey
 from dashboard.drawing import pictures
 from dashboard.viewer import addresses
 from tests.dashboard.client import Client
+from tests.detector.scans import finish_scan
 
 Scenes = Callable[..., Scene]
 
 
 @pytest.fixture
 def store(scene_of: Scenes, model: Model) -> ScanStore:
-    store = ScanStore.for_scan(scene_of(), model, 16)
-    for _ in scan(store, store.scene(), model):
-        pass
-    return store
+    return finish_scan(scene_of(), model, stride=16)
 
 
 @pytest.fixture

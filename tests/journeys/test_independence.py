@@ -12,8 +12,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from dashboard.detector import Box, Model, ScanStore, ScoreMap, find, ingest, scan
+from dashboard.detector import Box, Model, ScoreMap, find, ingest
 from tests.detector import rasters
+from tests.detector.scans import finish_scan
 
 Pixels = NDArray[np.uint16]
 
@@ -26,9 +27,7 @@ NEAR = 12  # px between one place's points in two scans
 def scored(pixels: Pixels, model: Model, path: Path) -> ScoreMap:
     """The score map of pixels `[H, W]`, scanned whole."""
     scene = ingest(rasters.write(path, pixels))
-    store = ScanStore.for_scan(scene, model, model.card.stride)
-    for _ in scan(store, scene, model):
-        pass
+    store = finish_scan(scene, model, stride=model.card.stride)
     return store.scores()
 
 

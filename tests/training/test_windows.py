@@ -12,7 +12,7 @@ import torch
 
 from dashboard.detector import Box, NeedleError, NoGround, Patch, Scene, SceneNotFound
 from tests.detector import rasters
-from training.windows import Shard, Source, Windows, gather, mirrored, turned
+from training.windows import Shard, Source, Windows, gather, mirrored, turn_square
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_mirroring_leaves_a_large_patch_alone() -> None:
 
 def test_the_eight_attitudes_are_eight() -> None:
     dn = np.arange(9.0).reshape(3, 3)
-    assert len({turned(dn, turn).tobytes() for turn in range(8)}) == 8
+    assert len({turn_square(dn, turn).tobytes() for turn in range(8)}) == 8
 
 
 def test_shards_together_are_the_whole_epoch_in_step() -> None:

@@ -75,7 +75,7 @@ def polluted_scenes(scale: Scale, scenes: Sequence[str], folder: Path) -> list[L
         pictures = [p for p in folder.glob(f"{planted.name}.*") if p.suffix in (".png", ".jp2")]
         if not known or not pictures:
             try:
-                picture, truth = planted.made(folder)
+                picture, truth = planted.build(folder)
             except NoGround:
                 continue  # a strip too narrow for six pieces
             truth.write(picture)

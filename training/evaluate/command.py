@@ -143,7 +143,7 @@ def _try(trial: Trial, contestants: Sequence[Contestant], kept: Cases, work: Pat
     if not missing:
         return []
     skipped = []
-    with trial.opened(work) as (subject, scene, truth):
+    with trial.open(work) as (subject, scene, truth):
         for contestant in missing:
             try:
                 case = case_of(subject, scene, truth, contestant, work)

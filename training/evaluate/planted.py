@@ -56,7 +56,7 @@ class Planted:
         ground = sha256_of(self.picture) if self.picture else f"{SYNTHETIC} {SYNTHETIC_SHAPE}"
         return f"{recipe()} {ground} {self.seed} {self.vary} {self.largest}"
 
-    def made(self, folder: Path) -> tuple[Path, Truth]:
+    def build(self, folder: Path) -> tuple[Path, Truth]:
         """The planted picture, written to a folder, and its truth; real hardware is ignored.
 
         Raises:
@@ -74,9 +74,9 @@ class Planted:
         return path, Truth(path.name, objects, ignore)
 
     @contextmanager
-    def opened(self, work: Path) -> Iterator[tuple[Subject, Scene, Truth]]:
+    def open(self, work: Path) -> Iterator[tuple[Subject, Scene, Truth]]:
         """The planted scene, written and ingested in `work`."""
-        path, known = self.made(work)
+        path, known = self.build(work)
         scene = ingest(path, home=work)
         folder = self.picture.resolve().parent.name if self.picture else ""
         size = scene.width, scene.height

@@ -201,7 +201,7 @@ def _scores(case: Case) -> str:
         for outcome in case.objects
         if outcome.sigma is not None
     }
-    lines = {"mean": case.mean, f"mean + {SIGMA:g} sigma": case.threshold}
+    lines = {"mean score": case.mean, f"mean + {SIGMA:g} sigma": case.threshold}
     chart = drawings.distribution(case.edges, case.counts, lines, marks)
     caption = f"{case.contestant}, {case.subject.scene}: {case.scored:,} scores, "
     return _figure(chart, f"{caption}{case.flagged:,} beyond the threshold")

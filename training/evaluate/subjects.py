@@ -27,7 +27,7 @@ class Trial(Protocol):
     def key(self) -> str:
         """Everything that decides the scene and its truth, in one string."""
 
-    def opened(self, work: Path) -> AbstractContextManager[tuple[Subject, Scene, Truth]]:
+    def open(self, work: Path) -> AbstractContextManager[tuple[Subject, Scene, Truth]]:
         """The scene and its truth; files that must be made lie in `work`."""
 
 
@@ -47,7 +47,7 @@ class Labelled:
         return " ".join(sha256_of(path) for path in (self.picture, truth) if path)
 
     @contextmanager
-    def opened(self, work: Path) -> Iterator[tuple[Subject, Scene, Truth]]:
+    def open(self, work: Path) -> Iterator[tuple[Subject, Scene, Truth]]:
         """The scene, ingested where every scene is."""
         scene = ingest(self.picture)
         truth = truth_of(self.picture, scene)

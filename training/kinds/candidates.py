@@ -80,7 +80,7 @@ class Candidates(Windows):
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         rng = np.random.default_rng((self.seed, index))
         drawn = self.window(rng, lambda scene: size_of(min(scene.width, scene.height), rng))
-        dn, label = planted(drawn.dn, drawn.scene.scale, rng)
+        dn, label = plant_window(drawn.dn, drawn.scene.scale, rng)
         surprise = self.guarded(dn, drawn.scene.centre, drawn.scene.scale)
         rows, cols, kinds = chosen(surprise, label, rng)
         units = (dn - drawn.scene.centre) / (4 * drawn.scene.scale)
@@ -109,7 +109,7 @@ class Candidates(Windows):
 def guarded_session(_process: int) -> onnxruntime.InferenceSession:
     """`guarded` up to its surprise, on one thread; of a process, by its number: none is shared."""
     graph, _ = graph_of(model_file("guarded"))
-    inputs = [one.name for one in graph.graph.input]
+    inputs = [tensor.name for tensor in graph.graph.input]
     part = onnx.utils.Extractor(graph).extract_model(inputs, ["surprise"])
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -125,7 +125,7 @@ def size_of(most: int, rng: Rng) -> int:
     return int(min(SIDE / even_in_logarithm(FACTORS, rng), max(SIDE, MIRRORED * most)))
 
 
-def planted(dn: Floats, scale: float, rng: Rng) -> tuple[Floats, NDArray[np.int8]]:
+def plant_window(dn: Floats, scale: float, rng: Rng) -> tuple[Floats, NDArray[np.int8]]:
     """A window with things on it, resized and spoiled, and what its blocks are.
 
     `dn [256, 256]` and `[64, 64]` of `dn [side, side]`; `scale` is the scene's.
@@ -149,7 +149,7 @@ def planted(dn: Floats, scale: float, rng: Rng) -> tuple[Floats, NDArray[np.int8
                 side = len(sheet.x) // FINE
                 stain = (np.abs(sheet.stain) > STAINED).reshape(side, FINE, side, FINE)
                 laid.append(Laid(at, covered, stain.mean((1, 3), dtype=np.float32), size * factor))
-    label = labelled(laid, dn.shape)
+    label = label_blocks(laid, dn.shape)
     dn = resized(dn, rng)
     degrade(dn, ends, noise, rng)
     return dn, label
@@ -165,19 +165,21 @@ def resized(dn: Floats, rng: Rng) -> Floats:
     return np.array(dn, np.float32)
 
 
-def labelled(laid: Sequence[Laid], shape: tuple[int, ...]) -> NDArray[np.int8]:
-    """What the blocks of a window are, `[64, 64]`: ground, a thing's, or neither for sure.
+def label_blocks(laid: Sequence[Laid], shape: tuple[int, ...]) -> NDArray[np.int8]:
+    """Labels of the blocks of a window, `[64, 64]`: ground, an anomaly's, or ignored.
 
     Where `guarded` is surprised most by a large thing need not be on it, but beside it.
     """
     label = np.zeros((SIDE // BLOCK,) * 2, np.int8)
     inside = np.zeros(label.shape, bool)
-    for one in laid:
-        share, stained = (_shares(one.at, part, shape) for part in (one.covered, one.stained))
+    for pasted in laid:
+        share, stained = (
+            _shares(pasted.at, part, shape) for part in (pasted.covered, pasted.stained)
+        )
         near = _within(share > 0.02, DOUBTFUL / BLOCK)
         label[near | (stained > 0.5)] = NONE
         on = share >= max(0.02, min(COVERED, 0.6 * float(share.max())))
-        inside |= _within(on, min(FURTHEST, BESIDE * one.size) / BLOCK)
+        inside |= _within(on, min(FURTHEST, BESIDE * pasted.size) / BLOCK)
     label[inside] = THING
     return label
 

@@ -60,7 +60,7 @@ class PlacesLearner(Learner):
         self.memories = {kind: Memory(most) for kind, most in KEPT.items()}
 
     def windows(self, sources: Sequence[Source], seed: int, turns: bool) -> Candidates:
-        """What it learns from."""
+        """The dataset: candidate places of windows, labelled."""
         return Candidates(sources, seed, turns)
 
     def forward(self, *batch: Tensor) -> Tensor:
@@ -88,7 +88,7 @@ class PlacesLearner(Learner):
 
 
 def middle(pictures: Tensor) -> Tensor:
-    """What is looked at of pictures, `[n, 1, 128, 128]` of `[n, 144, 144]`."""
+    """Centre crops of pictures, `[n, 1, 128, 128]` of `[n, 144, 144]`."""
     rim = (PICTURE - places.WINDOW) // 2
     return pictures[:, None, rim:-rim, rim:-rim]
 

@@ -58,33 +58,6 @@ def widened(rows: tuple[Row, ...], width: float) -> tuple[Row, ...]:
     return (*inner, rows[-1])
 
 
-def receptive_field(rows: tuple[Row, ...]) -> int:
-    """Side in px of the halved tile that one output pixel can see.
-
-    Each convolution adds `dilation * (kernel - 1)` steps of its own map (Araujo et al. 2019,
-    "Computing receptive fields of convolutional neural networks"); the bilinear doubling reads two
-    neighbours of the coarse map, one step of it.
-    """
-    field, step = 1, 1
-    for row in rows:
-        if row.up:
-            field += step
-            step //= 2
-        field += row.dilation * (row.kernel - 1) * step
-        step *= row.stride
-    return field
-
-
-def multiply_adds(rows: tuple[Row, ...], side: int = SIDE) -> int:
-    """Multiply-adds of one forward pass over a `side` x `side` map."""
-    total, inputs = 0, 1
-    for row in rows:
-        side = side * 2 if row.up else side // row.stride
-        total += side * side * row.kernel**2 * inputs * row.channels
-        inputs = row.channels
-    return total
-
-
 class Article(nn.Module):
     """Completes the hidden centre of halved tiles: `[N, 1, 128, 128]` to the same, in [-1, 1].
 

@@ -87,14 +87,14 @@ def geojson(content: str | bytes) -> Drawn:
             "no GeoJSON with polygons (numbers too large, or too deeply nested)"
         ) from error
     told = [named.get(key) for key in ("name", "code", "href")] if isinstance(named, dict) else []
-    name = next((one for one in told if one), None)
+    name = next((value for value in told if value), None)
     if name is None:
         return Drawn(polygons, None)
     return Drawn(polygons, crs_named(str(name)), str(name))
 
 
 def _records(content: str | bytes) -> list[Any]:
-    """What a JSON holds; or each line of a sequence of them, RFC 8142 or without its marks."""
+    """The JSON documents of a file: one, or one a line, with the marks of RFC 8142 or without."""
     try:
         return [json.loads(content)]
     except ValueError:
@@ -177,7 +177,7 @@ def _geopackage(path: Path) -> Drawn:
             if len(polygons) > 1:
                 raise NoArea("its layers of polygons have several CRS; give one layer")
             number, found = next(iter(polygons.items()), (0, []))
-            return _placed(base, number, found)
+            return _with_crs(base, number, found)
     except sqlite3.Error as error:
         raise NoArea(f"no GeoPackage that can be read ({error})") from error
     except (struct.error, IndexError, TypeError, ValueError, RecursionError) as error:
@@ -194,7 +194,7 @@ def _shapes(base: sqlite3.Connection, table: str, column: str) -> Iterator[Polyg
             yield from _from_blob(bytes(blob))
 
 
-def _placed(base: sqlite3.Connection, number: int, found: list[Polygon]) -> Drawn:
+def _with_crs(base: sqlite3.Connection, number: int, found: list[Polygon]) -> Drawn:
     """The polygons with the CRS of a number in the file's own list."""
     if number == -1:
         return Drawn(found, PIXELS, "an undefined plane", downward=True)

@@ -143,12 +143,12 @@ def _cut_opposite(scene: Scene) -> float | None:
 
 
 def _between(ring: Ring, first: float, last: float) -> Ring:
-    """What of a ring lies between two longitudes; Sutherland and Hodgman 1974."""
+    """A ring clipped to two longitudes; Sutherland and Hodgman 1974."""
     return _one_side(_one_side(ring, first, 1), last, -1)
 
 
 def _one_side(ring: Ring, edge: float, sign: int) -> Ring:
-    """What of a ring lies east of a longitude, or west of it where the sign is -1."""
+    """A ring clipped to the east of a longitude, or to the west where the sign is -1."""
     inside = [sign * (lon - edge) >= 0 for lon, _ in ring]
     if all(inside) or not ring:
         return ring
@@ -168,7 +168,7 @@ def _divided(ring: Ring) -> Ring:
     found = [ring[0]]
     for (lon0, lat0), (lon1, lat1) in pairwise(ring):
         count = max(1, math.ceil(max(abs(lon1 - lon0), abs(lat1 - lat0)) / STEP - 1e-9))
-        for part in (one / count for one in range(1, count + 1)):
+        for part in (step / count for step in range(1, count + 1)):
             found.append((lon0 + part * (lon1 - lon0), lat0 + part * (lat1 - lat0)))
     return found
 

@@ -55,7 +55,7 @@ class Region:
                     "the area is no box x_min,y_min,x_max,y_max and no GeoJSON; "
                     "give one of them, or nothing for the whole scene"
                 )
-            polygons = _drawn(area, scene)
+            polygons = _polygons_of(area, scene)
         record = {"type": "MultiPolygon", "crs": _named(PIXELS), "coordinates": polygons}
         region = cls(json.dumps(record, separators=(",", ":"), allow_nan=False))
         if not region.bounds.overlaps(Box(0, 0, scene.width, scene.height)):
@@ -90,7 +90,7 @@ class Region:
             return np.zeros(shape, bool)
         step, start = grid.stride, grid.origin
         place = Affine(step, 0, start + cols.start * step, 0, step, start + rows.start * step)
-        shapes = [{"type": "Polygon", "coordinates": one} for one in self.polygons]
+        shapes = [{"type": "Polygon", "coordinates": rings} for rings in self.polygons]
         return np.asarray(geometry_mask(shapes, shape, place, invert=True))
 
 
@@ -106,7 +106,7 @@ def _box(area: str) -> list[list[Ring]] | None:
     return [[[(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]]]
 
 
-def _drawn(area: str, scene: Scene) -> list[Polygon]:
+def _polygons_of(area: str, scene: Scene) -> list[Polygon]:
     """The polygons of a file, or of GeoJSON itself, in pixels of the scene."""
     shown = area if len(area) < 80 and area.isprintable() else "the area"
     try:
@@ -115,7 +115,9 @@ def _drawn(area: str, scene: Scene) -> list[Polygon]:
             raise NoArea("holds no polygon; draw one around what is to be scanned")
         if drawn.crs == PIXELS or (drawn.crs is None and scene.crs is None):
             turn = -1 if drawn.downward else 1
-            return [[[(x, turn * y) for x, y in ring] for ring in one] for one in drawn.polygons]
+            return [
+                [[(x, turn * y) for x, y in ring] for ring in rings] for rings in drawn.polygons
+            ]
         if scene.crs is None:
             raise NoArea(f"its CRS is {drawn.name}, but {scene.name} has none; give it in pixels")
         found = in_pixels(drawn, scene)

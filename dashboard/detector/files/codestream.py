@@ -59,7 +59,7 @@ class Codestream:
     @property
     def subsampled(self) -> bool:
         """True where a component has fewer samples than the reference grid has pixels."""
-        return any((one.dx, one.dy) != (1, 1) for one in self.components)
+        return any((component.dx, component.dy) != (1, 1) for component in self.components)
 
 
 def codestream(path: Path) -> Codestream:
@@ -71,12 +71,12 @@ def codestream(path: Path) -> Codestream:
     """
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
-        start, end = _found(file, size)
+        start, end = _find_codestream(file, size)
         file.seek(start)
         return _header(file, start, end - start)
 
 
-def _found(file: BinaryIO, size: int) -> tuple[int, int]:
+def _find_codestream(file: BinaryIO, size: int) -> tuple[int, int]:
     """Where the codestream begins and ends, in bytes."""
     if file.read(len(SIGNATURE)) != SIGNATURE:
         return 0, size
@@ -100,7 +100,7 @@ def _found(file: BinaryIO, size: int) -> tuple[int, int]:
 
 
 def _header(file: BinaryIO, start: int, length: int) -> Codestream:
-    """What the marker SIZ says, ITU-T T.800, A.5.1."""
+    """The header of a codestream, from its marker SIZ; ITU-T T.800, A.5.1."""
     head = file.read(42)
     if len(head) < 42 or not head.startswith(SIZ):
         raise ValueError("its codestream has no header")

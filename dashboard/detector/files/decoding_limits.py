@@ -47,7 +47,7 @@ def seconds_allowed(pixels: int) -> float:
 
 
 def base_bytes() -> int:
-    """What any picture may take: `$NEEDLE_DECODER_GB`, else 1.25 GB.
+    """Bytes of memory that decoding any picture may take: `$NEEDLE_DECODER_GB`, else 1.25 GB.
 
     Raises:
         OptionError: the variable holds no such number.

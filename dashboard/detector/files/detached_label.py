@@ -82,9 +82,9 @@ def beside(label: Path, named: str, name: str) -> Path:
         SceneNotFound: it is not there, or elsewhere.
     """
     if Path(named).name == named:
-        for one in label.parent.iterdir():
-            if one.name.lower() == named.lower() and one.is_file():
-                return one
+        for found in label.parent.iterdir():
+            if found.name.lower() == named.lower() and found.is_file():
+                return found
     raise SceneNotFound(
         f"{name}: its label names {named[:80]!r}, which does not lie beside it; "
         "put both in one folder"
@@ -93,7 +93,7 @@ def beside(label: Path, named: str, name: str) -> Path:
 
 def label_beside(pixels: Path) -> Path | None:
     """The detached label of a file of pixels, which lies beside it under its name; else None."""
-    for one in pixels.parent.iterdir():
-        if one.stem.lower() == pixels.stem.lower() and one.suffix.lower() == ".lbl":
-            return one if one.is_file() else None
+    for label in pixels.parent.iterdir():
+        if label.stem.lower() == pixels.stem.lower() and label.suffix.lower() == ".lbl":
+            return label if label.is_file() else None
     return None

@@ -228,7 +228,7 @@ def check_readable(path: Path, known: Format, name: str, has_driver: bool) -> No
 
 def _linked(label: Path) -> set[Path]:
     """The links beside a label: `ingest` laid one to the file that the label may name."""
-    return {one for one in label.parent.iterdir() if label.name == LABEL and one.is_symlink()}
+    return {path for path in label.parent.iterdir() if label.name == LABEL and path.is_symlink()}
 
 
 def _check_sampling(path: Path, name: str) -> None:
@@ -244,7 +244,7 @@ def _check_sampling(path: Path, name: str) -> None:
 
 
 def unreadable(name: str, kind: str, error: Exception) -> SceneError:
-    """What is said where the reader gave up: the file is damaged, or its compression unknown."""
+    """The error for a file that its reader gave up: damaged, or of unknown compression."""
     found = MISSING_CODEC.search(str(error.__cause__ or error))
     if found:
         return UnknownFormat(
@@ -255,7 +255,7 @@ def unreadable(name: str, kind: str, error: Exception) -> SceneError:
 
 
 def damaged(name: str, kind: str, error: Exception) -> str:
-    """What is said of a damaged picture: its name, its format, and the reader's first line."""
+    """The message for a damaged picture: its name, its format, and the reader's first line."""
     return f"{name}: the {kind} file is damaged or cut off; copy it again ({reason(error)})"
 
 
@@ -305,7 +305,7 @@ def layout_of(source: rasterio.DatasetReader, name: str) -> Layout:
         _check_depths(source, name)
     # HiRISE colour products need not say that their three bands are colours, nor does GDAL then.
     plain = (ColorInterp.gray, ColorInterp.undefined)
-    rgb |= source.driver == "JP2OpenJPEG" or all(one in plain for one in meaning[:3])
+    rgb |= source.driver == "JP2OpenJPEG" or all(band in plain for band in meaning[:3])
     if source.count == 3 and not alpha and rgb:
         return Layout.RGB
     if source.count == 4 and alpha and rgb:

@@ -43,7 +43,7 @@ NETWORK = (URLError, TimeoutError, ConnectionError, SSLError, HTTPException, _Br
 
 @dataclass(frozen=True)
 class _Offer:
-    """What the archive says of a product before it is sent."""
+    """A product as the archive offers it, before it is downloaded: its size, name and checksum."""
 
     url: str
     size: int  # bytes
@@ -120,7 +120,7 @@ def _address(archive: str | None) -> str:
 
 
 def _ask(url: str) -> _Offer:
-    """What the archive offers under an address."""
+    """The offer of the archive under an address, by a HEAD request."""
     try:
         request = urllib.request.Request(url, headers=AGENT, method="HEAD")
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
@@ -133,7 +133,7 @@ def _ask(url: str) -> _Offer:
 
 
 def _tag(said: Message) -> str | None:
-    """What names this very content among a server's headers; None where nothing does."""
+    """The strong ETag or date among a server's headers, which names its content; None without."""
     etag = said.get("ETag")
     return etag if etag and not etag.startswith("W/") else said.get("Last-Modified")
 

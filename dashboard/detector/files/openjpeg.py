@@ -53,7 +53,7 @@ class OpenJpeg:
         self._path = path
         self._found = found = codestream(path)
         self._decoder: _Decoder | None = None
-        kinds = {_dtype(one.bits, one.signed) for one in found.components}
+        kinds = {_dtype(component.bits, component.signed) for component in found.components}
         if len(kinds) > 1 or found.subsampled:
             raise ValueError("its components differ in depth or size")
         self.shape = (len(found.components), found.height, found.width)  # bands, height, width

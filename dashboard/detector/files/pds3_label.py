@@ -1,4 +1,4 @@
-"""What the label of a PDS3 product says of its picture that GDAL does not read, or misreads.
+"""Labels of PDS3 products: layout and scaling of their pixels, which GDAL misses or misreads.
 
 PDS Standards Reference 3.8, appendices A.20 (IMAGE) and C (data types).
 """
@@ -64,10 +64,12 @@ class Pds3Label:
 
         It steps over the bytes before a line, and takes those behind it for pixels.
         """
-        before, after = (self._count(f"LINE_{one}_BYTES") for one in ("PREFIX", "SUFFIX"))
+        before, after = (self._count(f"LINE_{end}_BYTES") for end in ("PREFIX", "SUFFIX"))
         if not after:
             return None
-        pointer = next((self.product[f"^{one}"] for one in IMAGES if f"^{one}" in self.product), "")
+        pointer = next(
+            (self.product[f"^{name}"] for name in IMAGES if f"^{name}" in self.product), ""
+        )
         start = _POINTER.fullmatch(pointer.strip().strip("()"))
         first = int(start[1]) - 1 if start else 0
         if start and not start[2]:

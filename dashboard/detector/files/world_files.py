@@ -40,7 +40,7 @@ class WorldFile:
 
 
 def world_file(picture: Path) -> WorldFile | None:
-    """What files beside a picture say of its place, and which are left out; None without any."""
+    """Georeference by the files beside a picture, and which of these are left out; None without."""
     found, projection = _beside(picture, _endings(picture)), _beside(picture, {".prj"})
     transform = _transform(found) if found else None
     crs = _crs(projection) if projection else None
@@ -50,10 +50,10 @@ def world_file(picture: Path) -> WorldFile | None:
     if projection and crs is None:
         notes.append(f"{projection.name} beside it is left out: it names no CRS that is known")
     notes += [
-        f"{one.name} beside it is not read; gdal_translate IN OUT.tif makes one file of both"
-        for one in _side_cars(picture)
+        f"{side_car.name} beside it is not read; gdal_translate IN OUT.tif makes one file of both"
+        for side_car in _side_cars(picture)
     ]
-    read = [one.name for one, said in ((found, transform), (projection, crs)) if one and said]
+    read = [path.name for path, said in ((found, transform), (projection, crs)) if path and said]
     if not (read or notes):
         return None
     return WorldFile(transform, crs, " and ".join(read), tuple(notes))
@@ -70,8 +70,8 @@ def _side_cars(picture: Path) -> list[Path]:
 
 def is_world_file_of(name: str, picture: str) -> bool:
     """True where a file of this name, beside a picture, says where that lies."""
-    one, other = Path(name), Path(picture)
-    return one.stem == other.stem and one.suffix.lower() in {*_endings(other), ".prj"}
+    world, other = Path(name), Path(picture)
+    return world.stem == other.stem and world.suffix.lower() in {*_endings(other), ".prj"}
 
 
 def _endings(picture: Path) -> set[str]:
@@ -81,10 +81,10 @@ def _endings(picture: Path) -> set[str]:
 
 
 def _beside(picture: Path, endings: set[str]) -> Path | None:
-    for one in sorted(picture.parent.iterdir()):
-        alike = one.stem == picture.stem and one.suffix.lower() in endings
-        if alike and one.is_file() and one.stat().st_size <= LARGEST:
-            return one
+    for path in sorted(picture.parent.iterdir()):
+        alike = path.stem == picture.stem and path.suffix.lower() in endings
+        if alike and path.is_file() and path.stat().st_size <= LARGEST:
+            return path
     return None
 
 

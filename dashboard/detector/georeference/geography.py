@@ -28,7 +28,7 @@ _TARGET = (
 
 @dataclass(frozen=True)
 class Body:
-    """What a CRS says about the body it lies on."""
+    """The body that a CRS lies on: its radius, flattening and direction of longitudes."""
 
     crs: CRS
     geographic: CRS  # plain longitude (east-positive) and latitude on the same ellipsoid

@@ -101,7 +101,7 @@ def _sides(transform: Affine6, wkt: str, label: Numbers) -> _Sides | None:
         east += TURN
     middle = float(CRS.from_wkt(wkt).to_dict().get("lon_0", 0.0))
     points = from_lonlats(wkt, [middle, middle + 1, middle, middle], [0, 0, top, bottom])
-    (x, _), (beside, _), (_, north), (_, south) = (one or (0.0, 0.0) for one in points)
+    (x, _), (beside, _), (_, north), (_, south) = (point or (0.0, 0.0) for point in points)
     if None in points or top <= bottom:
         return None
     degree = beside - x

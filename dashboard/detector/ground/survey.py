@@ -88,14 +88,14 @@ def _bands(scene: Scene) -> Iterator[tuple[Floats, ...]]:
     """The maps of one band of lines after the other."""
     ceiling, compressed = float(2**scene.bits - 1), scene.driver == "JPEG"
 
-    def measured(top: int) -> tuple[Floats, ...]:
+    def measure(top: int) -> tuple[Floats, ...]:
         patch = scene.read(Box(0, top, scene.width, min(top + BAND, scene.height)))
-        return _measured(patch, ceiling, compressed)
+        return _measure_cells(patch, ceiling, compressed)
 
-    return map_in_order(measured, range(0, scene.height, BAND), THREADS)
+    return map_in_order(measure, range(0, scene.height, BAND), THREADS)
 
 
-def _measured(patch: Patch, ceiling: float, compressed: bool) -> tuple[Floats, ...]:
+def _measure_cells(patch: Patch, ceiling: float, compressed: bool) -> tuple[Floats, ...]:
     dn, ground = patch.dn, _mean(patch.valid)
     across, down = np.diff(dn, axis=1, prepend=dn[:, :1]), np.diff(dn, axis=0, prepend=dn[:1])
     if not patch.valid.all():

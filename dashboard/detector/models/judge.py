@@ -63,7 +63,7 @@ class Judge:
         session, parallel_sessions, found = start(content, device)
         digest = hashlib.sha256(content).hexdigest()
         judge = cls(path, digest, card, found, session, tuple(parallel_sessions))
-        judge.look(np.zeros((1, 1, WINDOW, WINDOW), np.float32))
+        judge.infer(np.zeros((1, 1, WINDOW, WINDOW), np.float32))
         return judge
 
     @property
@@ -88,7 +88,7 @@ class Judge:
         for session in (self.session, *self.parallel_sessions):
             session.run([LOGIT], {WINDOWS: windows}, shrinking(self.device.provider))
 
-    def look(self, windows: Floats) -> Judgement:
+    def infer(self, windows: Floats) -> Judgement:
         """Its outputs for windows of raw DN `[N, 1, 128, 128]`, `BATCH` of them at a time."""
         logits, descriptions = [np.zeros(0, np.float32)], [np.zeros((0, self.length), np.float32)]
         for first in range(0, len(windows), BATCH):

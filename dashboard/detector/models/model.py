@@ -150,7 +150,7 @@ class Model:
         (scores,) = self._run(["score"], dn, centre, scale)
         return np.asarray(scores, np.float32)
 
-    def surprise(self, dn: Floats, centre: float, scale: float) -> Floats:
+    def raw_scores(self, dn: Floats, centre: float, scale: float) -> Floats:
         """Scores before their local mean is subtracted, `[N, h, w]`, of areas with less margin.
 
         `dn [N, 1, stride h + 2 sees, stride w + 2 sees]`. Only of a network for areas.

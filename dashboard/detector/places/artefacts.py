@@ -39,10 +39,10 @@ def with_artefacts(
     inner = np.minimum(boxes[:, :2].min(axis=1), (np.array(size) - boxes[:, 2:]).min(axis=1))
     signs: dict[str, Bools] = {
         "border": inner < RIM,
-        "nodata rim": _around(1 - survey.ground, boxes, RIM, "max") > 0,
-        "saturated": _around(survey.saturated, boxes, 0, "mean") > CLIPPED,
-        "seam": _around(survey.seams, boxes, 0, "max") > 0,
-        "JPEG blocks": _around(survey.blocks, boxes, 0, "mean") > BLOCKY,
+        "nodata rim": _largest_around(1 - survey.ground, boxes, RIM) > 0,
+        "saturated": _mean_around(survey.saturated, boxes) > CLIPPED,
+        "seam": _largest_around(survey.seams, boxes, 0) > 0,
+        "JPEG blocks": _mean_around(survey.blocks, boxes) > BLOCKY,
     }
     reasons = [tuple(name for name, sign in signs.items() if sign[i]) for i in range(len(found))]
     return [
@@ -70,16 +70,24 @@ def spoilt(sigmas: SigmaMap, survey: Survey, size: tuple[int, int]) -> tuple[str
     )
 
 
-def _around(cells: Floats, boxes: NDArray[np.intp], rim: int, how: str) -> Floats:
-    """The largest value, or the mean, of the cells that each box grown by `rim` px touches."""
+def _largest_around(cells: Floats, boxes: NDArray[np.intp], rim: int) -> Floats:
+    """The largest value of the cells that each box grown by `rim` px touches."""
+    return np.asarray(_around(cells, boxes, rim)[0].max(axis=(1, 2)))
+
+
+def _mean_around(cells: Floats, boxes: NDArray[np.intp]) -> Floats:
+    """The mean of the cells that each box touches."""
+    values, known = _around(cells, boxes, 0)
+    return np.asarray(values.sum(axis=(1, 2)) / known.sum(axis=(1, 2)))
+
+
+def _around(cells: Floats, boxes: NDArray[np.intp], rim: int) -> tuple[Floats, Bools]:
+    """The cells that each box grown by `rim` px touches, 0 off the map, and which are on it."""
     height, width = cells.shape
     rows, known_rows = _range(boxes[:, 1] - rim, boxes[:, 3] + rim, height)
     cols, known_cols = _range(boxes[:, 0] - rim, boxes[:, 2] + rim, width)
     known = known_rows[:, :, None] & known_cols[:, None]
-    values = np.where(known, cells[rows[:, :, None], cols[:, None]], 0)
-    if how == "max":
-        return np.asarray(values.max(axis=(1, 2)))
-    return np.asarray(values.sum(axis=(1, 2)) / known.sum(axis=(1, 2)))
+    return np.where(known, cells[rows[:, :, None], cols[:, None]], 0), known
 
 
 def _range(

@@ -1,4 +1,4 @@
-"""What to expect of ground alone: how many places without objects lie beyond a threshold.
+"""False alarms to expect: how many places without objects lie beyond a threshold.
 
 Low thresholds are counted. High ones, where objects hide among few places, follow from the
 generalised Pareto distribution that excesses over a high level tend to (Pickands 1975; Coles, An
@@ -171,11 +171,11 @@ def fit(sigmas: Doubles, windows: float, halves: NDArray[np.bool_] | None = None
     return Tail(levels, windows, start, beyond, censored, shape, scale, repeated)
 
 
-def _repeated(one: Doubles, other: Doubles, windows: float) -> float:
+def _repeated(first: Doubles, second: Doubles, windows: float) -> float:
     """Places beyond the thresholds that each half sets for the other, over those promised."""
     counted = sum(
         np.count_nonzero(there >= fit(here, windows).sigma_of(PROMISE * len(here) / len(there)))
-        for here, there in ((one, other), (other, one))
+        for here, there in ((first, second), (second, first))
     )
     return float(counted / (2 * PROMISE))
 

@@ -134,10 +134,10 @@ class SigmaMap:
             top: give the `top` strongest candidates instead, whatever their sigma.
             scene: adds longitude and latitude where it has a coordinate reference system.
         """
-        ranked, above = self.wanted(sigma, top)
+        ranked, above = self.cut(sigma, top)
         return detections(self.scores, ranked, above, self._chances(ranked), scene)[:top]
 
-    def wanted(self, sigma: float, top: int | None) -> tuple[Candidates, int]:
+    def cut(self, sigma: float, top: int | None) -> tuple[Candidates, int]:
         """Candidates, and how many of their positions lie beyond the threshold."""
         if top is None:
             ranked = self._ranked(sigma)
@@ -232,7 +232,7 @@ def find(
     """
     measured = sigma_map(scores)
     if top is None or top < 1:
-        ranked, above = measured.wanted(sigma, top)
+        ranked, above = measured.cut(sigma, top)
         return detections(scores, ranked, above, scene=scene)
     ranked = candidates(scores, measured.measure, limit=top)
     if len(ranked.peaks) < top and np.isfinite(ranked.floor):

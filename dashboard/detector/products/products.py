@@ -188,15 +188,15 @@ PRODUCTS = (
     ),
     Product(
         "tiles.csv",
-        "Flagged tiles, CSV",
-        "Every tile beyond the threshold, as the article counts them.",
+        "Flagged positions, CSV",
+        "Every position beyond the threshold; the article counts these, as tiles.",
         "text/csv",
         lambda f: tiles_csv(f.flagged).encode(),
     ),
     Product(
         "scores.tif",
         "Score map, GeoTIFF",
-        "The score of every tile, to lay over the scene in a GIS.",
+        "The score of every position, to lay over the scene in a GIS.",
         "image/tiff",
         lambda f: scores_cog(f.scores, f.scene, origin(f)),
     ),

@@ -30,7 +30,7 @@ body {background:#141414;color:#E4E1DC;font:15px/1.5 system-ui,sans-serif;max-wi
 h1 {font-size:1.5rem;margin-bottom:.2rem} h2 {font-size:1.15rem;margin-top:2rem}
 p, dt, small {color:#A29D97} dl {display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem}
 dd {margin:0;overflow-wrap:anywhere} img {display:block;width:100%;border-radius:3px}
-.finds {display:grid;grid-template-columns:repeat(auto-fill,minmax(170px,1fr));gap:1rem}
+.places {display:grid;grid-template-columns:repeat(auto-fill,minmax(170px,1fr));gap:1rem}
 figure {margin:0;break-inside:avoid} figcaption {font-size:.85rem;padding-top:.3rem}
 pre {white-space:pre-wrap;overflow-wrap:anywhere;color:#A29D97;font-size:.8rem}
 @media print {body {background:#fff;color:#000} p,dt,small,pre {color:#444}}
@@ -48,7 +48,7 @@ def report(finished: Finished, record: Mapping[str, Any]) -> str:
         "model": finished.store.model_name,
         "coverage": finished.coverage.words,
         "threshold": f"{settings.sigma:g} sigma by the rule {settings.rule}",
-        "places": f"{len(said):,}" + (" confirmed" if finished.confirmed else ""),
+        "places listed": f"{len(said):,}" + (" confirmed" if finished.confirmed else ""),
         "reviewed": f"{sum(map(bool, said)):,}",
         "hardware": f"{said.count(Verdict.HARDWARE):,}",
         "scanned": finished.store.created.replace("T", " ")[:16] + " UTC",
@@ -72,20 +72,22 @@ def _sections(finished: Finished) -> list[str]:
     """The places by their verdict, the most telling first; pictures as far as there is room."""
     left, sections = PICTURED, []
     for verdict in ORDER:
-        finds = [
+        listed = [
             detection
             for detection in finished.detections
             if finished.decision(detection).verdict is verdict
         ]
-        if not finds:
+        if not listed:
             continue
         title = (verdict.value or "not reviewed").capitalize()
-        shown = finds[:left]
+        shown = listed[:left]
         left -= len(shown)
         figures = "".join(_figure(finished, found) for found in shown)
-        rest = len(finds) - len(shown)
+        rest = len(listed) - len(shown)
         more = f"<p>{rest:,} more are in the table only.</p>" if rest else ""
-        sections.append(f'<h2>{title}, {len(finds):,}</h2><div class="finds">{figures}</div>{more}')
+        sections.append(
+            f'<h2>{title}, {len(listed):,}</h2><div class="places">{figures}</div>{more}'
+        )
     return sections
 
 

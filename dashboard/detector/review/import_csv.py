@@ -167,14 +167,20 @@ def _nearest(row: Row, line: int, delimiter: str, detections: Sequence[Detection
     except (KeyError, ValueError) as error:
         raise OptionError(f"line {line}: x and y must be numbers") from error
     for x, y in product(*readings):
-        near = [one for one in detections if abs(one.x - x) <= NEAR and abs(one.y - y) <= NEAR]
+        near = [
+            detection
+            for detection in detections
+            if abs(detection.x - x) <= NEAR and abs(detection.y - y) <= NEAR
+        ]
         if near:
-            return min(near, key=lambda one: math.hypot(one.x - x, one.y - y)).place
+            return min(
+                near, key=lambda detection: math.hypot(detection.x - x, detection.y - y)
+            ).place
     return None
 
 
 def _numbers(text: str, delimiter: str) -> list[float]:
-    """What a cell may mean: its number, and another where its mark may part thousands."""
+    """The numbers that a cell may mean: two where its mark may also part thousands."""
     plain = re.sub(r"[\s'’]|^=\"|\"$", "", text)
     found = [_number(plain, delimiter)]
     if GROUPED.fullmatch(plain):

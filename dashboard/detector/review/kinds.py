@@ -74,8 +74,8 @@ def kinds(unit: Floats) -> list[Kind]:
     groups = [
         part for label in np.unique(labels) for part in _parts(unit, grouped[labels == label])
     ]
-    groups = sorted((one for one in groups if len(one) >= FEWEST), key=len, reverse=True)
-    return [Kind(tuple(one.tolist()), int(one[0])) for one in groups[:MOST_KINDS]]
+    groups = sorted((group for group in groups if len(group) >= FEWEST), key=len, reverse=True)
+    return [Kind(tuple(group.tolist()), int(group[0])) for group in groups[:MOST_KINDS]]
 
 
 def first_looks(count: int, found: Sequence[Kind]) -> list[int]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from dashboard.detector.arrays import Doubles
 from dashboard.detector.rules.base import Rule
-from dashboard.detector.rules.ordinary import Ordinary
+from dashboard.detector.rules.surprisal import Surprisal
 from dashboard.detector.scanning.place_table import PlaceTable
 
 RESIDUAL, LOGIT, NOVELTY = 0.5, 1.0, 1.0  # what each surprise weighs (tests/benchmarks/places.md)
@@ -35,23 +35,23 @@ class Surprises(NamedTuple):
 class OrdinaryPlaces:
     """The distributions of residual, logit and novelty among the places of a scene."""
 
-    residual: Ordinary
-    logit: Ordinary
-    novelty: Ordinary
+    residual: Surprisal
+    logit: Surprisal
+    novelty: Surprisal
 
     @classmethod
     def of(cls, table: PlaceTable) -> OrdinaryPlaces:
         """The distributions among the places of a table."""
         return cls(
-            Ordinary.of(table.residuals), Ordinary.of(table.logits), Ordinary.of(table.novelties)
+            Surprisal.of(table.residuals), Surprisal.of(table.logits), Surprisal.of(table.novelties)
         )
 
     def surprises(self, table: PlaceTable) -> Surprises:
         """How surprising the places of a table are among these."""
         return Surprises(
-            self.residual.surprise(table.residuals),
-            self.logit.surprise(table.logits),
-            self.novelty.surprise(table.novelties),
+            self.residual(table.residuals),
+            self.logit(table.logits),
+            self.novelty(table.novelties),
         )
 
 

@@ -32,7 +32,7 @@ Rings = list[Ring]  # of one polygon, the outer first
 
 @dataclass(frozen=True)
 class Coverage:
-    """What was scored of a scene's ground."""
+    """The part of a scene's ground that was scored, and why the rest was not."""
 
     scene: Scene
     scores: ScoreMap
@@ -92,7 +92,7 @@ class Coverage:
         return math.ceil(max(0.0, self.scores.grid.origin) / step)
 
     def _cells(self, place: Affine) -> Kinds:
-        """What became of each cell, `[rows, cols]` over the whole scene."""
+        """The kind of each cell, `[rows, cols]` over the whole scene: scored, or why not."""
         scored = _shares(self.scores, self._together)
         step, corner = place.a, place.c
         wide, high = (
@@ -105,7 +105,7 @@ class Coverage:
         inner = cells[self._before :, self._before :][: scored.shape[0], : scored.shape[1]]
         inner[...] = np.where(scored >= 0.5, SCORED, NODATA)
         if self.region:
-            polygons = [{"type": "Polygon", "coordinates": one} for one in self.region.polygons]
+            polygons = [{"type": "Polygon", "coordinates": rings} for rings in self.region.polygons]
             outside = geometry_mask(polygons, cells.shape, place)
             cells[outside & (cells != SCORED)] = OUTSIDE
         cells[~self._ground(place, cells.shape)] = SCORED

@@ -31,23 +31,16 @@ class Looked(NamedTuple):
     judgement: Judgement
 
 
-def look(table: PlaceTable, first: int, scene: Scene, judge: Judge, grid: Grid) -> Iterator[Looked]:
-    """What a judge says of the places from line `first` on, batch by batch, in their order.
+def judge_places(
+    table: PlaceTable, first: int, scene: Scene, judge: Judge, grid: Grid
+) -> Iterator[Looked]:
+    """The judge's logits and descriptions of the places from line `first` on, batch by batch.
 
     Batches begin at fixed lines, so that a resumed scan shows the judge the very batches that an
     undisturbed one would, and gets the very same numbers. `first` is the first line of one.
     """
     with prefetch(_batches(table, first, scene, grid), READ_AHEAD) as batches:
-        yield from _judged(batches, judge)
-
-
-def describe(scene: Scene, judge: Judge, xs: Ints, ys: Ints) -> Judgement:
-    """What a judge says of any points of a scene, `[N]` whole pixels each.
-
-    Raises:
-        DamagedScene: the ingested file has been damaged or removed.
-    """
-    return judge.look(windows(scene, xs, ys))
+        yield from _judge_batches(batches, judge)
 
 
 def _batches(
@@ -81,7 +74,7 @@ def windows(scene: Scene, xs: Ints, ys: Ints) -> Floats:
     return found
 
 
-def _judged(batches: Iterable[tuple[int, Floats]], judge: Judge) -> Iterator[Looked]:
+def _judge_batches(batches: Iterable[tuple[int, Floats]], judge: Judge) -> Iterator[Looked]:
     """Batches with what the judge says, in their order; each session takes its share."""
     free: queue.SimpleQueue[Judge] = queue.SimpleQueue()
     for shard in judge.shards:
@@ -90,7 +83,7 @@ def _judged(batches: Iterable[tuple[int, Floats]], judge: Judge) -> Iterator[Loo
     def work(batch: tuple[int, Floats]) -> Looked:
         shard = free.get()
         try:
-            return Looked(batch[0], shard.look(batch[1]))
+            return Looked(batch[0], shard.infer(batch[1]))
         finally:
             free.put(shard)
 

@@ -1,4 +1,4 @@
-"""What is scored at a time: neighbouring positions of the grid, read at once.
+"""Pieces: neighbouring positions of the grid, read and scored at once.
 
 Pieces begin at fixed places of the grid, so that a resumed scan sends the network the very pieces
 an undisturbed one would, and gets the very same numbers.
@@ -107,8 +107,8 @@ class Pieces:
         region = self.region
         if region is None:
             return list(range(len(self)))
-        follows = [one.with_what_follows(self.grid) for one in self]
-        return [n for n, one in enumerate(follows) if region.touches(self.grid, one.part)]
+        follows = [piece.with_what_follows(self.grid) for piece in self]
+        return [n for n, piece in enumerate(follows) if region.touches(self.grid, piece.part)]
 
     def after(self, done: int) -> Iterator[Piece]:
         """The pieces left when `done` positions have been scored."""
@@ -149,8 +149,8 @@ def read(record: ScanRecord, piece: Piece, scene: Scene, margin: int) -> Reading
     return _tiles(record, piece, scene)
 
 
-def look(reading: Reading, scene: Scene, model: Model) -> Floats:
-    """What the network says of a piece; 0 where nobody asks.
+def infer(reading: Reading, scene: Scene, model: Model) -> Floats:
+    """The network's output for a piece; 0 outside the area of interest.
 
     The scores `[n]` of its tiles; of an area its scores `[rows, cols]`, or what is fresh of its
     surprise.
@@ -162,7 +162,7 @@ def look(reading: Reading, scene: Scene, model: Model) -> Floats:
     fresh = reading.piece.fresh
     found = np.zeros([part.stop - part.start for part in fresh], np.float32)
     if not reading.empty:
-        say = model.surprise if model.card.around else model.score
+        say = model.raw_scores if model.card.around else model.score
         said = say(reading.dn, scene.centre, scene.scale)[0]
         where = tuple(
             slice(part.start - all_of.start, part.stop - all_of.start)
@@ -192,7 +192,7 @@ def _tiles(record: ScanRecord, piece: Piece, scene: Scene) -> Reading:
     valid = _cut(patch.valid, grid).mean(axis=(1, 2))
     observed = _cut(patch.valid & ~patch.hole, grid)[:, inner, inner]
     chosen = (valid >= VALID) & (observed.mean(axis=(1, 2)) >= OBSERVED)
-    chosen &= _wanted(record, piece)[0]
+    chosen &= _in_area(record, piece)[0]
     tiles = np.ascontiguousarray(_cut(patch.dn, grid)[chosen][:, None])
     return Reading(piece, chosen[None], tiles, piece.fresh)
 
@@ -216,7 +216,7 @@ def _area(record: ScanRecord, piece: Piece, scene: Scene, margin: int) -> Readin
     there = box.clipped(scene.width, scene.height).spanning(tiles)
     patch = scene.read(there)
     enough = _enough(record, patch.part(tiles.moved(-there.x_min, -there.y_min)))
-    asked = enough & _wanted(record, follows)
+    asked = enough & _in_area(record, follows)
     chosen = asked[: piece.rows, : piece.cols]
     if not asked.any():
         return Reading(piece, chosen, np.zeros((1, 1, 0, 0), np.float32), piece.fresh)
@@ -262,7 +262,7 @@ def _ground(record: ScanRecord, part: tuple[slice, slice], margin: int) -> Box:
     return Box(x - margin, y - margin, x + width + margin, y + height + margin)
 
 
-def _wanted(record: ScanRecord, piece: Piece) -> Mask:
+def _in_area(record: ScanRecord, piece: Piece) -> Mask:
     """Which positions `[rows, cols]` lie in the area of interest."""
     if record.region is None:
         return np.ones((piece.rows, piece.cols), bool)

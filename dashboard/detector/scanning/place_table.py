@@ -84,7 +84,7 @@ class PlaceTable:
 
     @property
     def descriptions(self) -> Floats:
-        """What each place looks like, `[n, D]`."""
+        """The description of each place, a feature vector: `[n, D]` float32."""
         return self.lines["description"].astype(np.float32)
 
     def put(self, first: int, logits: Floats, descriptions: Floats) -> int:

@@ -17,9 +17,8 @@ from dashboard.detector.errors import NoGround, StoreError
 from dashboard.detector.files.formats import GDAL_OPTIONS
 from dashboard.detector.models.judge import Judge
 from dashboard.detector.models.model import Model
-from dashboard.detector.scanning.judging import look
-from dashboard.detector.scanning.pieces import VALID, Pieces, Reading, minus_local_mean, read
-from dashboard.detector.scanning.pieces import look as look_at_piece
+from dashboard.detector.scanning.judging import judge_places
+from dashboard.detector.scanning.pieces import VALID, Pieces, Reading, infer, minus_local_mean, read
 from dashboard.detector.scanning.store import LOOKING, ScanRecord, ScanStore, Scores, lock_path
 from dashboard.detector.scenes.scene import Scene
 from dashboard.detector.system.locks import PAUSE, Lock
@@ -93,11 +92,11 @@ def _scan(store: ScanStore, scene: Scene, model: Model) -> Iterator[Progress]:
             f"give a larger or a fuller {'area' if record.region else 'picture'}"
         )
     if model.judge:
-        yield from _look(sitting, scene, model.judge)
+        yield from _judge_places(sitting, scene, model.judge)
 
 
 class _Sitting:
-    """What is done of a scan without a break: its progress, written from time to time."""
+    """One uninterrupted stretch of a scan: its progress, written from time to time."""
 
     def __init__(self, store: ScanStore) -> None:
         self.store, self._before = store, store.record.seconds
@@ -144,7 +143,7 @@ def _score(sitting: _Sitting, scene: Scene, model: Model) -> Iterator[Progress]:
     runs_on = {"provider": model.provider, "device": model.device_label}
     try:
         with prefetch(_readings(record, scene, model.card.sees), READ_AHEAD) as readings:
-            for reading, found in looked(readings, scene, model):
+            for reading, found in score_pieces(readings, scene, model):
                 _keep(values, surprise, reading, found, record.around)
                 done = store.record.done + reading.piece.count
                 progress = sitting.progress(done=done, **runs_on)
@@ -157,7 +156,7 @@ def _score(sitting: _Sitting, scene: Scene, model: Model) -> Iterator[Progress]:
         _settle(store, values, surprise)
 
 
-def _look(sitting: _Sitting, scene: Scene, judge: Judge) -> Iterator[Progress]:
+def _judge_places(sitting: _Sitting, scene: Scene, judge: Judge) -> Iterator[Progress]:
     """Looks at the places that are left, batch by batch; chooses them where that is to be done."""
     store = sitting.store
     if store.record.places is None:
@@ -168,7 +167,7 @@ def _look(sitting: _Sitting, scene: Scene, judge: Judge) -> Iterator[Progress]:
     table = store.places("r+")
     assert table is not None
     try:
-        for found in look(table, store.record.looked, scene, judge, store.record.grid):
+        for found in judge_places(table, store.record.looked, scene, judge, store.record.grid):
             last = table.put(found.first, *found.judgement)
             yield sitting.progress(looked=last)
             if sitting.due():
@@ -178,7 +177,7 @@ def _look(sitting: _Sitting, scene: Scene, judge: Judge) -> Iterator[Progress]:
 
 
 def _readings(record: ScanRecord, scene: Scene, margin: int) -> Generator[Reading, None, None]:
-    """What is left to score, in its order, each read when the network will soon want it."""
+    """The pieces left to score, in their order, each read when the network will soon want it."""
     with rasterio.Env(**GDAL_OPTIONS):
         for piece in Pieces(record).after(record.done):
             yield read(record, piece, scene, margin)
@@ -197,7 +196,7 @@ def _keep(
     values[piece.part] = scores
 
 
-def looked(
+def score_pieces(
     readings: Iterable[Reading], scene: Scene, model: Model
 ) -> Iterator[tuple[Reading, Scores]]:
     """Readings with what the network says, in their order; each session takes its share."""
@@ -208,7 +207,7 @@ def looked(
     def work(reading: Reading) -> tuple[Reading, Scores]:
         shard = free.get()
         try:
-            return reading, look_at_piece(reading, scene, shard)
+            return reading, infer(reading, scene, shard)
         finally:
             free.put(shard)
 
@@ -234,7 +233,7 @@ def estimate(
     tried = [pieces[number] for number in (chosen[0], *chosen)]
     readings = (read(record, piece, scene, model.card.sees) for piece in tried)
     done, began = 0, time.monotonic()
-    for turn, (reading, _) in enumerate(looked(readings, scene, model)):
+    for turn, (reading, _) in enumerate(score_pieces(readings, scene, model)):
         done += reading.piece.count
         if turn == 0:
             done, began = 0, time.monotonic()
@@ -247,9 +246,9 @@ def estimate(
 def _settle(store: ScanStore, *written: Any) -> None:
     """Puts what was written on disk, then says how far it reaches, in this order."""
     try:
-        for one in written:
-            if one is not None:
-                one.flush()
+        for array in written:
+            if array is not None:
+                array.flush()
         store.write_record()
     except OSError as error:
         raise _unwritable(store, error) from error

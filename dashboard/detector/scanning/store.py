@@ -48,7 +48,7 @@ Scores = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class ScanRecord:
-    """What `scan.json` holds."""
+    """The record of a scan, as `scan.json` holds it."""
 
     version: int
     scene: str  # as the user knows the file
@@ -258,7 +258,7 @@ class ScanStore:
 
     @property
     def device_label(self) -> str:
-        """What the last sitting ran on; empty before the first."""
+        """The device that the scan last ran on; empty before it began."""
         return self.record.device
 
     @property
@@ -267,7 +267,7 @@ class ScanStore:
 
     @property
     def unit(self) -> str:
-        """What is scored one by one, in one word."""
+        """The word for a unit of progress: position, or tile."""
         return "position" if self.record.area else "tile"
 
     @property
@@ -327,10 +327,6 @@ class ScanStore:
         """The scores there are, mapped into memory: those of a scan under way still change."""
         return ScoreMap(self.values(), self.record.grid, self.record.window)
 
-    def delete(self) -> None:
-        """Remove the stored scan."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
     def values(self, mode: Literal["r", "r+"] = "r") -> Scores:
         """The stored array `[rows, cols]`, mapped into memory; `r+` writes through."""
         return np.load(self.folder / "scores.npy", mmap_mode=mode)  # type: ignore[no-any-return]
@@ -355,7 +351,7 @@ class ScanStore:
         self.write_record()
 
     def surprise(self) -> Scores:
-        """What a scan under way has of surprise, `[rows + lag, cols + lag]`; it writes through."""
+        """Surprise of a scan under way, `[rows + lag, cols + lag]`, mapped for writing."""
         return np.load(self.folder / SURPRISE, mmap_mode="r+")  # type: ignore[no-any-return]
 
     def forget_surprise(self) -> None:
@@ -404,7 +400,7 @@ def _unwritable(folder: Path, error: OSError) -> StoreError:
 
 
 def _judged_by(judge: Judge | None) -> dict[str, Any]:
-    """What a record says of the network that looks at places."""
+    """The fields of a record about the judge; none without a judge."""
     if judge is None:
         return {}
     return {

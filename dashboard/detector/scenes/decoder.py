@@ -110,7 +110,7 @@ def _work(order: dict[str, Any], answers: int) -> None:
 
 
 def _ours(error: Exception, source: Path, name: str) -> NeedleError:
-    """What is said of an error that a library or the system raised."""
+    """The error of ours for one that a library or the system raised."""
     if isinstance(error, OSError) and error.errno:
         return StoreError(f"{name}: cannot be read or written ({error.strerror}); make room")
     logging.getLogger(__name__).exception("%s cannot be decoded", name)

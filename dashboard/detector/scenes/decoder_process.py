@@ -88,7 +88,7 @@ def decode(order: Order, report: Progress) -> Path:
 
 @dataclass
 class _Answer:
-    """What came of an order."""
+    """The answer to an order: the decoded file, or why there is none."""
 
     done: Path | None = None
     failed: NeedleError | None = None
@@ -117,7 +117,7 @@ class _Process:
         self._lines = lines_of(self._process.stdout, PAUSE)
 
     def do(self, order: Order, report: Progress) -> _Answer | None:
-        """What came of an order; None where the process had ended before it was given."""
+        """The answer to an order; None where the process had ended before it was given."""
         answer, part = _Answer(), 0.0
         fresh, self.fresh = self.fresh, False
         heard = fresh

@@ -23,7 +23,7 @@ Passes = Callable[[], Iterable[Floats]]
 
 @dataclass(frozen=True)
 class Statistics:
-    """What the observed ground of a scene looks like, in DN."""
+    """Robust statistics of the observed ground of a scene, in DN."""
 
     count: int
     centre: float  # median
@@ -108,7 +108,7 @@ class _Ends:
     def of(self, found: list[float]) -> tuple[float, float, float]:
         """The two ends of the stretch and the median, from the values at `ranks`."""
         pairs = zip(found[0::2], found[1::2], self.weights, strict=True)
-        low, high, middle = (one + (other - one) * weight for one, other, weight in pairs)
+        low, high, middle = (first + (second - first) * weight for first, second, weight in pairs)
         return low, high, middle
 
 
@@ -167,17 +167,17 @@ def _select(passes: Passes, upper: Counts, ranks: tuple[int, ...]) -> list[float
     """The values at `ranks`, given the counts of their upper halves, in one more pass."""
     below = np.cumsum(upper)
     bins = np.searchsorted(below, np.asarray(ranks), side="right")
-    lower = {int(one): np.zeros(BINS, np.int64) for one in bins}
+    lower = {int(upper_half): np.zeros(BINS, np.int64) for upper_half in bins}
     for values in passes():
         for part in _parts(values):
             keys = _keys(part)
-            for one, counts in lower.items():
-                found = np.bincount(keys[keys >> 16 == one] & np.uint32(0xFFFF))
+            for upper_half, counts in lower.items():
+                found = np.bincount(keys[keys >> 16 == upper_half] & np.uint32(0xFFFF))
                 counts[: len(found)] += found
     found_values = []
-    for rank, one in zip(ranks, bins, strict=True):
-        inside = rank - (int(below[one - 1]) if one else 0)
-        low = int(np.searchsorted(np.cumsum(lower[int(one)]), inside, side="right"))
-        key = np.array([(int(one) << 16) | low], np.uint32)
+    for rank, upper_half in zip(ranks, bins, strict=True):
+        inside = rank - (int(below[upper_half - 1]) if upper_half else 0)
+        low = int(np.searchsorted(np.cumsum(lower[int(upper_half)]), inside, side="right"))
+        key = np.array([(int(upper_half) << 16) | low], np.uint32)
         found_values.append(float(_floats(key)[0]))
     return found_values

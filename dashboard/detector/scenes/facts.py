@@ -1,4 +1,4 @@
-"""What a picture's file tells of the scene, and what reading it found, ready for JSON."""
+"""Facts of a scene, ready for JSON: metadata of its file, and statistics found by reading it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dashboard.detector.scenes.fill_values import Fills
 
 
 def facts_of_source(picture: Picture, name: str, digest: str) -> dict[str, Any]:
-    """What the source alone tells of the scene."""
+    """Facts of the scene from the metadata of its source alone."""
     source = picture.source
     labelled = source.driver in ("PDS", "ISIS3")
     place = placement_of(source, map_numbers(Path(source.name), name) if labelled else {})

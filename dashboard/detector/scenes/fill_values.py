@@ -108,8 +108,10 @@ def _spikes(counts: Counts, values: Counts) -> list[int]:
     for number in range(min(MOST, len(values) - 1), 0, -1):
         first, inner = values[:number], values[number - 1]
         step = 1 if values[0] < values[-1] else -1
-        following = [inner + step * (one + 1) for one in range(NEXT)]
-        next_to = max((int(counts[one]) for one in following if 0 <= one < len(counts)), default=0)
+        following = [inner + step * (code + 1) for code in range(NEXT)]
+        next_to = max(
+            (int(counts[code]) for code in following if 0 <= code < len(counts)), default=0
+        )
         least = int(counts[first].min())
         if least >= LEAST and least >= SPIKE * next_to:
             return [int(value) for value in first]
@@ -129,7 +131,7 @@ def solid(dn: Pixels, values: Iterable[float]) -> dict[float, int]:
 
 @dataclass(frozen=True)
 class Fills:
-    """What is taken for nodata without a tag, and what is said of it and of what only may be."""
+    """Fill values that are taken for nodata without a tag, and notes on these and on suspects."""
 
     values: tuple[float, ...] = ()
     areas_only: bool = False  # what is no area of such a DN is ground
@@ -147,7 +149,7 @@ NO_FILLS = Fills()
 
 @dataclass(frozen=True)
 class Ground:
-    """What decides whether a suspect is ground."""
+    """Properties of a source that decide whether a suspected fill value is ground."""
 
     dtype: str  # of the source
     driver: str
@@ -161,16 +163,16 @@ def fills_of(found: list[Suspect], areas: dict[float, int], ground: Ground) -> F
     written = {
         float(np.float32(value)): value for value in KNOWN_ELSEWHERE
     }  # before it was rounded
-    for one in found:
-        dn = float(written.get(one.value, one.value))
-        part = f"DN {dn:.10g} on {one.count / ground.pixels:.1%} of the picture"
-        if _certain(one, areas[one.value], ground):
+    for suspect in found:
+        dn = float(written.get(suspect.value, suspect.value))
+        part = f"DN {dn:.10g} on {suspect.count / ground.pixels:.1%} of the picture"
+        if _certain(suspect, areas[suspect.value], ground):
             taken.append(dn)
             notes.append(
                 f"{part} lies far from all others and is taken for nodata; "
                 "if it is ground, set nodata to none"
             )
-        elif areas[one.value] >= LIKELY * ground.pixels:
+        elif areas[suspect.value] >= LIKELY * ground.pixels:
             notes.append(
                 f"{part} lies in areas of one DN at the end of the range; "
                 f"if it is no ground, set nodata to {dn:.10g}"
@@ -178,12 +180,12 @@ def fills_of(found: list[Suspect], areas: dict[float, int], ground: Ground) -> F
     return Fills(tuple(taken), ground.dtype == "uint8", tuple(notes))
 
 
-def _certain(one: Suspect, area: int, ground: Ground) -> bool:
+def _certain(suspect: Suspect, area: int, ground: Ground) -> bool:
     known = {float(np.float32(value)) for value in KNOWN.get(ground.dtype, KNOWN_ELSEWHERE)}
     if ground.driver == "ISIS3" and ground.dtype == "uint8":
         known = {255.0}  # HIS and HRS; NULL, LRS and LIS are 0
-    if one.value in known and one.gap >= CLOSE:
+    if suspect.value in known and suspect.gap >= CLOSE:
         return True
-    if ground.declares or one.gap < 1 or area < LEAST or one.value in SATURATED:
+    if ground.declares or suspect.gap < 1 or area < LEAST or suspect.value in SATURATED:
         return False
-    return one.high or ground.dtype != "uint8"  # a shadow may have one DN, too
+    return suspect.high or ground.dtype != "uint8"  # a shadow may have one DN, too

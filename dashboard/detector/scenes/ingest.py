@@ -107,7 +107,7 @@ def _ingested(
 
 
 def _variant(nodata: str | None, world: WorldFile | None) -> str:
-    """What tells an ingested file from others of the same picture."""
+    """A suffix for the name of an ingested file: its nodata and georeference, where given."""
     said = "" if nodata is None else f"-nodata{given_nodata(nodata)}".replace("None", NONE)
     if world:
         said += f"-at{hashlib.sha256(repr(world).encode()).hexdigest()[:8]}"
@@ -123,7 +123,7 @@ def _place(ingested: Path, world: WorldFile) -> None:
 
 
 def _placed(facts: dict[str, Any], world: WorldFile) -> dict[str, Any]:
-    """What of a picture's facts changes by the files beside it."""
+    """The facts of a picture that change by the world file beside it."""
     own, notes = facts["transform"], [*facts["notes"], *world.notes]
     place = {"transform": own or world.transform, "crs": facts["crs"]}
     if own and world.transform and not np.allclose(own, world.transform, rtol=1e-9):

@@ -85,8 +85,8 @@ class Areas:
         self._held = self._above = None
         sizes = np.concatenate(self._sizes) if self._sizes else np.zeros(0, np.int64)
         if self._pairs:
-            one, other = np.concatenate(self._pairs, axis=1)
-            links = coo_matrix((np.ones(len(one), np.int8), (one, other)), (self._count,) * 2)
+            first, second = np.concatenate(self._pairs, axis=1)
+            links = coo_matrix((np.ones(len(first), np.int8), (first, second)), (self._count,) * 2)
             _, groups = connected_components(links, directed=False)
             # The weights are summed as float64, exact up to 2^53 px.
             sizes = np.bincount(groups, weights=sizes)[groups]

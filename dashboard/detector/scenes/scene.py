@@ -47,7 +47,7 @@ class Patch:
     hole: NDArray[np.bool_]
 
     def part(self, box: Box) -> Patch:
-        """What of the patch lies in a box, reckoned from the patch's own corner."""
+        """The part of the patch in a box, whose origin is the patch's corner."""
         where = slice(box.y_min, box.y_max), slice(box.x_min, box.x_max)
         return Patch(self.dn[where], self.valid[where], self.hole[where])
 

@@ -46,8 +46,6 @@ from dashboard.detector.tiling import Box
 # Overviews are of a quarter of the pixels a side and less: that of half of them took as long to
 # make as all others, and is as quickly read from the picture itself.
 SMALLEST_OVERVIEW = 256  # px of the longer side
-# The decoder takes most memory: a cache that holds two rows of blocks of a wide scene will do.
-DECODING = GDAL_OPTIONS | {"GDAL_CACHEMAX": 64 << 20}
 READ_AHEAD = 1  # decoded strips that wait; each has up to 64 Mpx
 READ_SHARE, WRITE_SHARE = 0.75, 0.15  # of an ingest's time, roughly; overviews take the rest
 
@@ -56,7 +54,7 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True)
 class FirstPass:
-    """What the first pass over a picture leaves for the second."""
+    """The output of the first pass over a picture, input of the second."""
 
     raw: Path  # tiled and uncompressed: DN, and 1 where a pixel may be nodata
     strips: list[Box]
@@ -176,7 +174,7 @@ def _with_fills(survey: FirstPass, facts: dict[str, Any]) -> FirstPass:
     found = suspects(survey.histogram.counts if survey.histogram else survey.extremes)
     if not found:
         return survey
-    areas = dict.fromkeys((one.value for one in found), 0)
+    areas = dict.fromkeys((suspect.value for suspect in found), 0)
     with rasterio.open(survey.raw, driver="GTiff") as copy:
         for box in survey.strips:
             for value, pixels in solid(copy.read(1, window=window_of(box)), areas).items():

@@ -28,7 +28,7 @@ import onnxruntime
 from dashboard.detector import Model, Scene, ingest
 from dashboard.detector.models.devices import threads
 from dashboard.detector.scanning.pieces import Pieces, read
-from dashboard.detector.scanning.scan import looked
+from dashboard.detector.scanning.scan import score_pieces
 from dashboard.detector.scanning.store import ScanRecord
 from training.evaluate.peers import Ground, local_rx
 from training.kinds.article import plan
@@ -53,7 +53,7 @@ def scanning(model: Model, scene: Scene) -> Work:
 
     def work() -> None:
         readings = (read(record, piece, scene, margin) for piece in pieces)
-        for _ in looked(readings, scene, model):
+        for _ in score_pieces(readings, scene, model):
             pass
 
     return sum(piece.count for piece in pieces) * stride**2, work

@@ -35,9 +35,10 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.sync.client import ClientConnection, connect
 
-from dashboard.detector import Detection, Model, ScanStore, find, ingest, scan
+from dashboard.detector import Detection, Model, ScanStore, find, ingest
 from tests.browser import serving
 from tests.detector import rasters
+from tests.detector.scans import finish_scan
 from tests.models import area_model
 
 ON_A_SCREEN = 24  # pictures
@@ -63,9 +64,7 @@ def scanned(home: Path, folder: Path, count: int) -> tuple[ScanStore, list[Detec
     place = Affine(0.25, 0, 8_146_000, 0, -0.25, -272_000)
     path = rasters.write(folder / "spots.tif", spots(count), crs=rasters.MARS, transform=place)
     scene, model = ingest(path, home), Model.load(area_model(folder / "area.onnx"), "cpu")
-    store = ScanStore.for_scan(scene, model)
-    for _ in scan(store, scene, model):
-        pass
+    store = finish_scan(scene, model)
     return store, find(store.scores(), 3.0)
 
 

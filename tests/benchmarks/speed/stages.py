@@ -64,9 +64,9 @@ def scan_by_stages(source: Path, model_name: str, work: Path) -> None:
     for name, stage in (("_survey", "first pass"), ("_settle", "settle"), ("_finish", "overviews")):
         watch(two_passes, name, stage, time.process_time)
     for owner, name, stage in (
-        (scanning, "look_at_piece", "network, every position"),
+        (scanning, "infer", "network, every position"),
         (scanning, "read", "read pieces"),
-        (Judge, "look", "network, places"),
+        (Judge, "infer", "network, places"),
         (judging, "windows", "read windows"),
     ):
         watch(owner, name, stage, time.thread_time)
@@ -84,7 +84,7 @@ def scan_by_stages(source: Path, model_name: str, work: Path) -> None:
         list(scanning._score(sitting, scene, model))
     if model.judge:
         with timed("look"):
-            list(scanning._look(sitting, scene, model.judge))
+            list(scanning._judge_places(sitting, scene, model.judge))
     with timed("survey"):
         survey(scene, store.folder)
     with timed("products"):

@@ -25,12 +25,13 @@ from dashboard.background.learning import (
     curves,
     learn,
 )
-from dashboard.detector import Model, ScanSettings, ScanStore, Scene, list_scans, scan
+from dashboard.detector import Model, ScanSettings, ScanStore, Scene, list_scans
 from dashboard.pages import frame
 from dashboard.session import state
 from tests.dashboard.background.test_jobs import ended
 from tests.dashboard.pages.test_pages import page, text
 from tests.detector import rasters
+from tests.detector.scans import finish_scan
 from tests.models import area_model, around_model, plain_model
 
 Scenes = Callable[..., Scene]
@@ -308,12 +309,8 @@ def test_the_real_training_teaches_a_real_network(
     assert job.learning.doing == "exporting"
 
 
-def scanned(scene: Scene, path: Path) -> ScanStore:
-    model = Model.load(path, "cpu")
-    store = ScanStore.for_scan(scene, model)
-    for _ in scan(store, scene, model):
-        pass
-    return store
+def scan_by(scene: Scene, path: Path) -> ScanStore:
+    return finish_scan(scene, Model.load(path, "cpu"))
 
 
 @pytest.fixture
@@ -340,7 +337,7 @@ def test_the_models_page_learns_the_open_scene_and_scans_with_what_has(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     result = stand_in(pause=0.1)
-    store = scanned(scene_of(), learner)
+    store = scan_by(scene_of(), learner)
     app = page("models", card="areas")
     assert "Learn this scene" in [one.value for one in app.subheader]
     assert "learns the ground of scene.tif" in text(app)
@@ -380,7 +377,7 @@ def test_the_models_page_says_where_learning_was_stopped_or_failed(
     scene_of: Scenes, learner: Path, shown: Worker, stand_in: Callable[..., Path]
 ) -> None:
     stand_in(pause=0.2)
-    scanned(scene_of(), learner)
+    scan_by(scene_of(), learner)
     app = page("models", card="areas")
     app.button(key="learn").click().run()
     job: Job = next(job for job in shown.jobs.values() if job.learner)
@@ -403,7 +400,7 @@ def test_the_models_page_says_where_learning_was_stopped_or_failed(
 def test_a_model_that_cannot_learn_offers_nothing(
     scene_of: Scenes, learner: Path, shown: Worker
 ) -> None:
-    scanned(scene_of(), learner)
+    scan_by(scene_of(), learner)
     app = page("models", card="plain")
     assert not app.exception
     assert "Learn this scene" not in [one.value for one in app.subheader]

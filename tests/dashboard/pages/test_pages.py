@@ -32,6 +32,7 @@ from dashboard.detector.places import suppression as ranking
 from dashboard.detector.system.locks import in_use
 from dashboard.session import state
 from tests.detector import rasters
+from tests.detector.scans import finish_scan
 from tests.models import area_model
 
 Scenes = Callable[..., Scene]
@@ -44,10 +45,7 @@ scanning = sys.modules["dashboard.detector.scanning.scan"]
 def store(scene_of: Scenes, model: Model) -> ScanStore:
     """A finished scan of a scene with one bright object."""
     scene = scene_of(crs=rasters.MARS, transform=Affine(0.25, 0, 8_146_000, 0, -0.25, -272_000))
-    store = ScanStore.for_scan(scene, model, 16)
-    for _ in scan(store, scene, model):
-        pass
-    return store
+    return finish_scan(scene, model, stride=16)
 
 
 def page(name: str, **chosen: str) -> AppTest:
@@ -146,7 +144,7 @@ def test_moving_the_threshold_changes_what_is_flagged_and_scores_nothing(
     store: ScanStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = page("review")
-    monkeypatch.setattr(scanning, "looked", lambda *_: pytest.fail("scored again"))
+    monkeypatch.setattr(scanning, "score_pieces", lambda *_: pytest.fail("scored again"))
     shown = []
     measured = sigma_map(store.scores(), DEFAULT_RULE)
     for sigma in (0.5, 3.0):
@@ -218,9 +216,7 @@ def test_likely_artefacts_are_counted_and_can_be_hidden(scene_of: Scenes, model:
     pixels[290:310, 390:410] = 255
     pixels[100:140, 600:640] = 250
     clipped = scene_of(pixels)
-    store = ScanStore.for_scan(clipped, model, 16)
-    for _ in scan(store, clipped, model):
-        pass
+    finish_scan(clipped, model, stride=16)
     app = page("review")
     table = page("results").dataframe[0].value
     assert "saturated" in " ".join(table["may be"])

@@ -27,7 +27,6 @@ from dashboard.detector import (
     Verdict,
     Verdicts,
     measure,
-    scan,
     sigma_map,
     survey,
 )
@@ -35,6 +34,7 @@ from dashboard.pages import explain
 from dashboard.session import place_filter
 from tests.dashboard.pages.test_pages import page, text
 from tests.detector import rasters
+from tests.detector.scans import finish_scan
 from tests.models import area_model, judge_model
 
 Scenes = Callable[..., Scene]
@@ -51,10 +51,7 @@ def store(scene_of: Scenes, tmp_path: Path) -> ScanStore:
     place = Affine(0.25, 0, 8_146_000, 0, -0.25, -272_000)
     scene = scene_of(pixels, crs=rasters.MARS, transform=place)
     model = Model.load(area_model(tmp_path / "area.onnx"), "cpu")
-    store = ScanStore.for_scan(scene, model)
-    for _ in scan(store, scene, model):
-        pass
-    return store
+    return finish_scan(scene, model)
 
 
 def listed(store: ScanStore, sigma: float = 3.0) -> list[Detection]:
@@ -211,9 +208,7 @@ def test_an_address_names_scene_and_model_in_words(
     store: ScanStore, scene_of: Scenes, tmp_path: Path, name: str
 ) -> None:
     other = Model.load(area_model(tmp_path / "other.onnx", title="other"), "cpu")
-    newer = ScanStore.for_scan(store.scene(), other)
-    for _ in scan(newer, store.scene(), other):
-        pass
+    newer = finish_scan(store.scene(), other)
     for asked, opened in (("area", store), ("other", newer)):
         app = addressed(name, scene=store.scene_name, model=asked)
         assert not strangers(app)
@@ -291,9 +286,7 @@ def test_why_says_what_hole_window_and_sigma(store: ScanStore) -> None:
 def test_why_says_how_surprising_a_place_is(store: ScanStore, tmp_path: Path) -> None:
     assert "Of the places of this scene" not in text(explained(store))
     judged = Model.load(judge_model(tmp_path / "places.onnx"), "cpu")
-    looked = ScanStore.for_scan(store.scene(), judged)
-    for _ in scan(looked, store.scene(), judged):
-        pass
+    looked = finish_scan(store.scene(), judged)
     words = text(explained(looked))
     assert re.search(r"Of the places of this scene, \S+ differ as much from what was", words)
     assert "are as unlike all others." in words

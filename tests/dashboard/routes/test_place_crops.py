@@ -23,7 +23,7 @@ from dashboard.detector import (
 from dashboard.viewer import addresses
 from tests.dashboard.client import Client
 from tests.detector import rasters
-from tests.detector.scans import whole
+from tests.detector.scans import finish_scan
 from tests.models import area_model, judge_model
 
 Scenes = Callable[..., Scene]
@@ -38,8 +38,8 @@ def test_what_looks_alike_elsewhere_comes_with_its_scene_verdict_and_threshold(
     scene_of: Scenes, judged: Model
 ) -> None:
     ground = rasters.ground(600, 800)
-    store = whole(scene_of(ground), judged)
-    other = whole(scene_of(np.roll(ground, 40, axis=1), name="shifted.tif"), judged)
+    store = finish_scan(scene_of(ground), judged)
+    other = finish_scan(scene_of(np.roll(ground, 40, axis=1), name="shifted.tif"), judged)
     (first, *_) = sigma_map(store.scores(), DEFAULT_RULE).find(1.0)
     address = f"{addresses.places_of(store)}/{first.row}/{first.col}"
     best = Client().get(f"{address}/elsewhere").json["found"][0]
@@ -60,7 +60,7 @@ def test_what_looks_alike_elsewhere_comes_with_its_scene_verdict_and_threshold(
 
 def test_nothing_is_alike_where_no_place_was_looked_at(scene_of: Scenes, tmp_path: Path) -> None:
     alone = Model.load(area_model(tmp_path / "alone.onnx"), "cpu")
-    store: ScanStore = whole(scene_of(), alone)
+    store: ScanStore = finish_scan(scene_of(), alone)
     address = f"{addresses.places_of(store)}/3/4"
     assert Client().get(f"{address}/elsewhere").json == {"known": False, "found": []}
     assert Client().get(f"{address}/like").json == {"row": [], "col": [], "alike": []}

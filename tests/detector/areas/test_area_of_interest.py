@@ -21,10 +21,10 @@ from dashboard.detector import (
     Scene,
     estimate,
     list_scans,
-    scan,
 )
 from dashboard.detector.scanning import store as stores
 from tests.detector import rasters
+from tests.detector.scans import finish_scan
 from tests.models import area_model
 
 Scenes = Callable[..., Scene]
@@ -35,13 +35,6 @@ TRIANGLE = [[101.3, 100.7], [499.1, 121.9], [300.4, 497.3], [101.3, 100.7]]
 
 def geojson(rings: list[Any], kind: str = "Polygon", **more: Any) -> str:
     return json.dumps({"type": kind, "coordinates": rings} | more)
-
-
-def whole(scene: Scene, model: Model, region: Region | None = None) -> ScanStore:
-    store = ScanStore.for_scan(scene, model, region=region)
-    for _ in scan(store, scene, model):
-        pass
-    return store
 
 
 @pytest.fixture(params=["tiles", "areas"])
@@ -58,8 +51,8 @@ def test_inside_the_scores_are_those_of_the_whole_scan_outside_there_are_none(
     monkeypatch.setattr(stores, "SIDE", 40)
     scene = scene_of()
     region = Region.of(area, scene)
-    all_of_it = whole(scene, any_model).scores()
-    part = whole(scene, any_model, region).scores()
+    all_of_it = finish_scan(scene, any_model).scores()
+    part = finish_scan(scene, any_model, region).scores()
     grid = part.grid
     inside = np.zeros(part.values.shape, bool)
     for tile in grid:
@@ -85,7 +78,7 @@ def test_only_what_is_inside_is_read(
     seen: list[Any] = []
     read = Scene.read
     monkeypatch.setattr(Scene, "read", lambda self, box: seen.append(box) or read(self, box))
-    whole(scene, any_model, Region.of("300,200,360,260", scene))
+    finish_scan(scene, any_model, Region.of("300,200,360,260", scene))
     assert seen
     reach = any_model.card.tile + 16 * any_model.card.stride
     assert all(box.y_min > 200 - reach and box.y_max < 260 + reach for box in seen)
@@ -144,8 +137,8 @@ def test_what_is_no_area_is_refused(scene_of: Scenes, area: str, why: str) -> No
 def test_an_area_is_a_scan_of_its_own_and_goes_on_as_it_was(scene_of: Scenes, model: Model) -> None:
     scene = scene_of()
     region = Region.of("300,200,500,400", scene)
-    first = whole(scene, model)
-    second = whole(scene, model, region)
+    first = finish_scan(scene, model)
+    second = finish_scan(scene, model, region)
     assert {store.key for store in list_scans()} == {first.key, second.key}
     stored = ScanStore.open(second.folder)
     assert stored.record.region == region.text
@@ -156,7 +149,7 @@ def test_an_area_is_a_scan_of_its_own_and_goes_on_as_it_was(scene_of: Scenes, mo
 def test_an_area_without_a_tile_is_said(scene_of: Scenes, model: Model) -> None:
     scene = scene_of()
     with pytest.raises(NoGround, match="in the area of interest"):
-        whole(scene, model, Region.of("1,1,20,20", scene))
+        finish_scan(scene, model, Region.of("1,1,20,20", scene))
 
 
 def test_the_estimate_of_a_part_is_less(scene_of: Scenes, model: Model) -> None:

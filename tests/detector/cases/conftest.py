@@ -1,4 +1,4 @@
-"""What tests of cases may ask for: the files of all cases, and one home."""
+"""Fixtures for tests of cases: the files of all cases, and one home."""
 
 from __future__ import annotations
 

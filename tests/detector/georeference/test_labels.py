@@ -92,6 +92,8 @@ def test_the_real_product_lies_where_it_is(home: object) -> None:
     scene = ingest(sample)
     found = scene.lonlat(scene.width / 2, scene.height / 2)
     assert found == pytest.approx((275.4147, -8.2481), abs=1e-3)
+    assert scene.bands == 3
+    assert "mars" in (scene.crs_name or "").lower()
 
 
 @pytest.mark.parametrize(

@@ -27,13 +27,12 @@ from dashboard.detector import (
     Model,
     OptionError,
     ScanSettings,
-    ScanStore,
     Scene,
     StoreError,
-    scan,
     write_results,
 )
 from tests.detector import rasters
+from tests.detector.scans import finish_scan
 
 PLACE = Affine(0.5, 0, 8_130_000, 0, -0.5, -270_000)
 COLUMNS = "rank,sigma,score,x,y,x_min,y_min,x_max,y_max,area_px,lon,lat,p,q,artefacts"
@@ -44,9 +43,7 @@ COLUMNS += ",verdict,name,note,reviewer,decided,disputed"
 def finished(scene_of: Callable[..., Scene], model: Model) -> Callable[..., Finished]:
     def make(sigma: float = 3.0, top: int | None = None, **how: object) -> Finished:
         scene = scene_of(**how)
-        store = ScanStore.for_scan(scene, model, 48)
-        for _ in scan(store, scene, model):
-            pass
+        store = finish_scan(scene, model, stride=48)
         return Finished(store, scene, store.scores(), ScanSettings("plain", 48, "cpu", sigma, top))
 
     return make

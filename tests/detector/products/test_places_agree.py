@@ -21,7 +21,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Label:
-    """What a product's label says of its map, and the formula of its projection."""
+    """The map of a product, as its label has it, and the formula of its projection."""
 
     name: str
     corner: Point  # map units, of the first pixel

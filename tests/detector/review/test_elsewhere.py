@@ -11,7 +11,7 @@ import pytest
 from dashboard.detector import Model, ScanStore, Scene, elsewhere, list_scans
 from dashboard.detector.review.elsewhere import MOST
 from tests.detector import rasters
-from tests.detector.scans import whole
+from tests.detector.scans import finish_scan
 from tests.models import area_model, judge_model
 
 Scenes = Callable[..., Scene]
@@ -28,7 +28,7 @@ def scans(scene_of: Scenes, judged: Model) -> tuple[ScanStore, ScanStore]:
     """Scans of a plain, and of the same plain further to the right."""
     ground = rasters.ground(600, 800)
     shifted = scene_of(np.roll(ground, SHIFT, axis=1), name="shifted.tif")
-    return whole(scene_of(ground), judged), whole(shifted, judged)
+    return finish_scan(scene_of(ground), judged), finish_scan(shifted, judged)
 
 
 def strongest(store: ScanStore) -> tuple[int, int]:
@@ -61,7 +61,7 @@ def test_scans_by_other_models_and_unfinished_ones_are_not_searched(
     store, other = scans
     row, col = strongest(store)
     third = scene_of(rasters.ground(500, 700)[::-1], name="third.tif")
-    whole(third, Model.load(area_model(tmp_path / "alone.onnx"), "cpu"))
+    finish_scan(third, Model.load(area_model(tmp_path / "alone.onnx"), "cpu"))
     ScanStore.for_scan(third, judged)  # not begun
     found = elsewhere(store, row, col, list_scans())
     assert found

@@ -16,7 +16,6 @@ from dashboard.detector import (
     Box,
     Finished,
     Model,
-    ModelError,
     ScanSettings,
     ScanStore,
     Scene,
@@ -29,7 +28,7 @@ from dashboard.detector import (
 from dashboard.detector.models.devices import start
 from dashboard.detector.scanning import store as stores
 from tests.detector import rasters
-from tests.detector.scans import whole
+from tests.detector.scans import finish_scan, forget_scans
 from tests.models import AREA_CARD, area_model
 
 Scenes = Callable[..., Scene]
@@ -61,13 +60,13 @@ def test_every_position_has_the_score_of_its_own_ground(
     monkeypatch.setattr(stores, "SIDE", side)
     pixels = rasters.ground(*shape)
     scene = scene_of(pixels)
-    scores = whole(scene, areas).scores()
+    scores = finish_scan(scene, areas).scores()
     np.testing.assert_allclose(scores.values, expected(pixels, scene), rtol=1e-5)
 
 
 def test_an_object_is_found_where_it_is(scene_of: Scenes, areas: Model) -> None:
     scene = scene_of()  # an object of 20 px at (400, 300)
-    (strongest,) = find(whole(scene, areas).scores(), top=1, scene=scene)
+    (strongest,) = find(finish_scan(scene, areas).scores(), top=1, scene=scene)
     assert abs(strongest.x - 400) <= 10
     assert abs(strongest.y - 300) <= 10
     assert (strongest.box.width, strongest.box.height) == (12, 12)
@@ -78,8 +77,8 @@ def test_a_scan_cut_off_between_areas_ends_in_the_same_numbers(
 ) -> None:
     monkeypatch.setattr(stores, "SIDE", 40)
     scene = scene_of(rasters.ground(400, 500))
-    undisturbed = whole(scene, areas).values().copy()
-    list_scans()[0].delete()
+    undisturbed = finish_scan(scene, areas).values().copy()
+    forget_scans()
     store = ScanStore.for_scan(scene, areas)
     seen = list(islice(scan(store, scene, areas), 4))
     reopened = ScanStore.for_scan(scene, areas)
@@ -109,8 +108,8 @@ def test_several_sessions_score_what_one_does(
 ) -> None:
     monkeypatch.setattr(stores, "SIDE", 24)
     scene = scene_of(rasters.ground(400, 500))
-    alone = whole(scene, replace(areas, parallel_sessions=())).values().copy()
-    list_scans()[0].delete()
+    alone = finish_scan(scene, replace(areas, parallel_sessions=())).values().copy()
+    forget_scans()
     more, another = (start(areas.path.read_bytes(), "cpu")[0] for _ in range(2))
     together = replace(areas, parallel_sessions=(areas.session, more, another))
     used: list[int] = []
@@ -157,7 +156,7 @@ def test_positions_with_too_little_ground_have_no_score(scene_of: Scenes, areas:
     pixels = rasters.ground(300, 400)
     pixels[:, :120] = 0
     scene = scene_of(pixels)
-    scores = whole(scene, areas).scores()
+    scores = finish_scan(scene, areas).scores()
     for tile in scores.grid:
         share = scene.read(tile.read).valid.mean()
         assert np.isfinite(scores.values[tile.row, tile.col]) == (share >= 0.99), tile
@@ -166,7 +165,7 @@ def test_positions_with_too_little_ground_have_no_score(scene_of: Scenes, areas:
 def test_what_was_mostly_filled_in_is_not_scored(scene_of: Scenes, areas: Model) -> None:
     pixels = rasters.ground(300, 400)
     pixels[150:160, 200:210] = 0
-    scores = whole(scene_of(pixels), areas).scores()
+    scores = finish_scan(scene_of(pixels), areas).scores()
     for row, col in np.argwhere(~np.isfinite(scores.values)).tolist():
         assert scores.scored_box(row, col).overlaps(Box(200, 150, 210, 160))
     assert 0 < np.isnan(scores.values).sum() < 20
@@ -183,15 +182,9 @@ def test_a_triptych_is_the_ground_at_full_resolution(scene_of: Scenes, areas: Mo
     assert corner.query.shape == corner.completion.shape == (64, 64)
 
 
-def test_a_graph_that_gives_less_than_its_card_says_is_refused(tmp_path: Path) -> None:
-    path = area_model(tmp_path / "areas.onnx", around=5)
-    with pytest.raises(ModelError, match="gives no surprise"):
-        Model.load(path, "cpu")
-
-
 def test_there_is_one_picture_a_place(scene_of: Scenes, areas: Model) -> None:
     scene = scene_of()
-    store = whole(scene, areas)
+    store = finish_scan(scene, areas)
     finished = Finished(store, scene, store.scores(), ScanSettings("areas", 4, sigma=3.0))
     assert len(finished.flagged) > len(finished.detections) > 0
     assert [tile.sigma for tile in finished.pictured] == [

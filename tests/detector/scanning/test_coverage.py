@@ -12,12 +12,12 @@ from rasterio import Affine
 from rasterio.features import geometry_mask
 
 from dashboard import __main__ as command
-from dashboard.detector import Coverage, Finished, Model, Region, ScanStore, Scene, scan
+from dashboard.detector import Coverage, Finished, Model, Region, Scene
 from dashboard.detector.products.products import run_record
 from dashboard.detector.scanning import coverage as coverages
 from tests.detector import rasters
 from tests.detector.products import test_finished
-from tests.detector.scans import whole
+from tests.detector.scans import finish_scan
 from tests.models import area_model
 
 Scenes = Callable[..., Scene]
@@ -30,7 +30,7 @@ def areas(tmp_path: Path) -> Model:
 
 
 def scanned(scene: Scene, model: Model, region: Region | None = None) -> Coverage:
-    return Coverage(scene, whole(scene, model, region).scores(), region)
+    return Coverage(scene, finish_scan(scene, model, region).scores(), region)
 
 
 def masks(coverage: Coverage) -> dict[str, np.ndarray]:
@@ -77,9 +77,7 @@ def test_an_area_of_interest_leaves_the_rest_unscored(scene_of: Scenes, areas: M
 
 def test_a_stride_that_leaves_gaps_is_told(scene_of: Scenes, model: Model) -> None:
     scene = scene_of()
-    store = ScanStore.for_scan(scene, model, 256)
-    for _ in scan(store, scene, model):
-        pass
+    store = finish_scan(scene, model, stride=256)
     coverage = Coverage(scene, store.scores())
     assert coverage.part == pytest.approx(2 * 3 * 48**2 / (600 * 800), rel=1e-3)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
@@ -12,7 +13,6 @@ import numpy as np
 import pytest
 
 from dashboard.detector import (
-    Box,
     Finished,
     Model,
     ModelError,
@@ -21,7 +21,6 @@ from dashboard.detector import (
     ScanStore,
     Scene,
     StoreError,
-    describe,
     list_scans,
     read_card,
     run,
@@ -32,7 +31,7 @@ from dashboard.detector.models.judge import BATCH, Judge
 from dashboard.detector.scanning import place_table
 from dashboard.detector.scanning.place_table import PlaceTable
 from tests.detector import rasters
-from tests.detector.scans import whole
+from tests.detector.scans import finish_scan
 from tests.models import area_model, judge_model
 
 Scenes = Callable[..., Scene]
@@ -81,7 +80,7 @@ def test_a_judge_whose_card_says_otherwise_is_refused(tmp_path: Path) -> None:
 
 
 def test_every_place_is_judged_by_the_ground_around_it(busy: Scene, judged: Model) -> None:
-    store = whole(busy, judged)
+    store = finish_scan(busy, judged)
     table = table_of(store)
     assert len(table) > 2 * BATCH
     for row, col, logit, description in zip(
@@ -96,8 +95,8 @@ def test_every_place_is_judged_by_the_ground_around_it(busy: Scene, judged: Mode
 
 
 def test_the_scores_are_those_of_the_finder_alone(busy: Scene, judged: Model) -> None:
-    alone = whole(busy, replace(judged, judge=None))
-    both = whole(busy, judged)
+    alone = finish_scan(busy, replace(judged, judge=None))
+    both = finish_scan(busy, judged)
     assert alone.key != both.key
     assert alone.places() is None
     np.testing.assert_array_equal(both.values(), alone.values())
@@ -107,9 +106,9 @@ def test_the_scores_are_those_of_the_finder_alone(busy: Scene, judged: Model) ->
 def test_a_scan_cut_off_between_looks_ends_in_the_same_bytes(
     busy: Scene, judged: Model, batches: int
 ) -> None:
-    store = whole(busy, judged)
+    store = finish_scan(busy, judged)
     undisturbed = (store.folder / "places.npy").read_bytes()
-    store.delete()
+    shutil.rmtree(store.folder)
     store = ScanStore.for_scan(busy, judged)
     for _ in scan(store, busy, judged):
         if store.record.looked == batches * BATCH:
@@ -143,11 +142,13 @@ def test_a_scan_cut_off_before_places_are_chosen_goes_on_with_choosing(
 def test_several_sessions_say_what_one_does(busy: Scene, judged: Model) -> None:
     assert judged.judge is not None
     alone = replace(judged, judge=replace(judged.judge, parallel_sessions=()))
-    first = whole(busy, alone)
+    first = finish_scan(busy, alone)
     expected = (first.folder / "places.npy").read_bytes()
-    first.delete()
+    shutil.rmtree(first.folder)
     more = tuple(start(judged.judge.path.read_bytes(), "cpu")[0] for _ in range(3))
-    together = whole(busy, replace(judged, judge=replace(judged.judge, parallel_sessions=more)))
+    together = finish_scan(
+        busy, replace(judged, judge=replace(judged.judge, parallel_sessions=more))
+    )
     assert (together.folder / "places.npy").read_bytes() == expected
 
 
@@ -160,14 +161,14 @@ def test_progress_rises_to_the_end_over_both_stages(busy: Scene, judged: Model) 
 
 def test_places_of_an_area_lie_in_it(busy: Scene, judged: Model) -> None:
     region = Region.of("300,200,900,700", busy)
-    table = table_of(whole(busy, judged, region))
+    table = table_of(finish_scan(busy, judged, region))
     x, y = (4 * one + 64 for one in (table.cols, table.rows))
     assert len(table)
     assert ((x >= 300) & (x <= 900) & (y >= 200) & (y <= 700)).all()
 
 
 def test_a_small_scene_has_places_too(scene_of: Scenes, judged: Model) -> None:
-    store = whole(scene_of(rasters.ground(150, 160)), judged)
+    store = finish_scan(scene_of(rasters.ground(150, 160)), judged)
     assert len(table_of(store)) == 1
     assert np.isfinite(table_of(store).logits).all()
 
@@ -186,7 +187,7 @@ def test_a_store_takes_no_looks_of_another_judge(
 
 
 def test_a_table_of_another_version_is_not_read(busy: Scene, judged: Model) -> None:
-    store = whole(busy, judged)
+    store = finish_scan(busy, judged)
     record = json.loads((store.folder / "scan.json").read_text())
     (store.folder / "scan.json").write_text(json.dumps(record | {"table": 99}))
     assert list_scans() == []
@@ -195,7 +196,7 @@ def test_a_table_of_another_version_is_not_read(busy: Scene, judged: Model) -> N
 
 
 def test_detections_come_with_their_descriptions(busy: Scene, judged: Model) -> None:
-    store = whole(busy, judged)
+    store = finish_scan(busy, judged)
     finished = Finished(store, busy, store.scores(), ScanSettings(sigma=1.0, rule="mean"))
     found = finished.descriptions
     assert found.shape == (len(finished.detections), 64)
@@ -205,20 +206,9 @@ def test_detections_come_with_their_descriptions(busy: Scene, judged: Model) -> 
         if np.isfinite(description).all():
             dn = busy.read(store.record.grid.at(one.row, one.col).read).dn
             np.testing.assert_allclose(description[0], dn[:16, :16].mean(), rtol=1e-3)
-    alone = replace(finished, store=whole(busy, replace(judged, judge=None)))
+    alone = replace(finished, store=finish_scan(busy, replace(judged, judge=None)))
     alone = replace(alone, scores=alone.store.scores())
     assert alone.descriptions.shape == (len(finished.detections), 0)
-
-
-def test_any_point_can_be_described(busy: Scene, judged: Model) -> None:
-    assert judged.judge is not None
-    xs, ys = np.array([64, 700, 1499, 0]), np.array([64, 450, 899, 0])
-    logits, descriptions = describe(busy, judged.judge, xs, ys)
-    for x, y, logit, description in zip(xs, ys, logits, descriptions, strict=True):
-        dn = busy.read_around(Box(x - 64, y - 64, x + 64, y + 64))
-        assert logit == pytest.approx(dn[56:72, 56:72].mean() - dn.mean(), abs=1e-3)
-        np.testing.assert_allclose(description[63], dn[112:, 112:].mean(), rtol=1e-5)
-    assert describe(busy, judged.judge, xs[:0], ys[:0]).descriptions.shape == (0, 64)
 
 
 def test_a_run_records_both_files(busy: Scene, judged: Model, tmp_path: Path) -> None:

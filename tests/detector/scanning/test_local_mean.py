@@ -12,13 +12,13 @@ import numpy as np
 import onnx
 import pytest
 
-from dashboard.detector import Box, Model, ModelError, Region, ScanStore, Scene, list_scans, scan
+from dashboard.detector import Box, Model, ModelError, Region, ScanStore, Scene, scan
 from dashboard.detector.models.devices import start
 from dashboard.detector.scanning import pieces
 from dashboard.detector.scanning import store as stores
 from dashboard.detector.scanning.pieces import minus_local_mean
 from tests.detector import rasters
-from tests.detector.scans import whole
+from tests.detector.scans import finish_scan, forget_scans
 from tests.models import AROUND_CARD, area_model, around_model
 
 Scenes = Callable[..., Scene]
@@ -35,13 +35,13 @@ def model(tmp_path: Path) -> Model:
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
     """The shapes of what the network is shown, as it is shown."""
     seen: list[tuple[int, ...]] = []
-    surprise = Model.surprise
+    surprise = Model.raw_scores
 
     def noted(self: Model, dn: np.ndarray, *given: Any) -> Any:
         seen.append(dn.shape)
         return surprise(self, dn, *given)
 
-    monkeypatch.setattr(Model, "surprise", noted)
+    monkeypatch.setattr(Model, "raw_scores", noted)
     return seen
 
 
@@ -74,7 +74,7 @@ def test_every_position_stands_out_from_its_own_surroundings(
     monkeypatch.setattr(stores, "SIDE", side)
     pixels = rasters.ground(*shape)
     scene = scene_of(pixels)
-    scores = whole(scene, model).scores()
+    scores = finish_scan(scene, model).scores()
     np.testing.assert_allclose(scores.values, expected(pixels, scene), rtol=1e-4, atol=1e-4)
 
 
@@ -85,9 +85,9 @@ def test_what_a_caller_takes_off_is_what_the_network_would(scene_of: Scenes, mod
         scene.read_around(box.grow(rim))[None, None] for rim in (model.card.sees, model.card.margin)
     )
     score = model.score(more, scene.centre, scene.scale)[0]
-    surprise = model.surprise(more, scene.centre, scene.scale)[0]
+    surprise = model.raw_scores(more, scene.centre, scene.scale)[0]
     np.testing.assert_allclose(minus_local_mean(surprise, AROUND_CARD.around), score, atol=1e-5)
-    inner = model.surprise(less, scene.centre, scene.scale)[0]
+    inner = model.raw_scores(less, scene.centre, scene.scale)[0]
     np.testing.assert_allclose(inner, surprise[REACH:-REACH, REACH:-REACH], atol=1e-6)
 
 
@@ -103,10 +103,10 @@ def test_a_resumed_scan_looks_at_nothing_twice_and_ends_in_the_same_numbers(
     beside = [start(model.path.read_bytes(), "cpu")[0] for _ in range(sessions)]
     model = replace(model, parallel_sessions=tuple(beside) if sessions > 1 else ())
     scene = scene_of(rasters.ground(400, 500))
-    undisturbed = whole(scene, model).values().copy()
+    undisturbed = finish_scan(scene, model).values().copy()
     count = len(looks)
     looks.clear()
-    list_scans()[0].delete()
+    forget_scans()
     cuts = (1, 4, 7)
     for cut in cuts:
         store = ScanStore.for_scan(scene, model)
@@ -146,10 +146,10 @@ def test_an_area_of_interest_has_the_scores_of_the_whole_and_costs_less(
     looks: list[tuple[int, ...]],
 ) -> None:
     scene = scene_of(rasters.ground(400, 500))
-    everything = whole(scene, model).values().copy()
+    everything = finish_scan(scene, model).values().copy()
     all_looks = len(looks)
     looks.clear()
-    part = whole(scene, model, Region.of("150,150,260,250", scene)).values()
+    part = finish_scan(scene, model, Region.of("150,150,260,250", scene)).values()
     there = np.isfinite(part)
     assert 0 < there.sum() < there.size / 4
     assert 0 < len(looks) < all_looks / 2
@@ -161,11 +161,11 @@ def test_the_shipped_network_scores_pieces_of_a_few_positions_as_it_does_large_o
 ) -> None:
     guarded = Model.load("guarded", "cpu")
     scene = scene_of(rasters.ground(260, 308))  # 34 x 46 positions
-    large = whole(scene, guarded).values().copy()
-    list_scans()[0].delete()
+    large = finish_scan(scene, guarded).values().copy()
+    forget_scans()
     looks.clear()
     monkeypatch.setattr(stores, "SIDE", 96)
-    small = whole(scene, guarded).values()
+    small = finish_scan(scene, guarded).values()
     assert len(looks) == 4
     np.testing.assert_allclose(small, large, atol=1e-3)
 
@@ -178,7 +178,7 @@ def test_nobody_looks_at_what_holds_no_ground(
 ) -> None:
     pixels = rasters.ground(400, 500)
     pixels[:, :300] = 0
-    scores = whole(scene_of(pixels), model).scores()
+    scores = finish_scan(scene_of(pixels), model).scores()
     assert np.isfinite(scores.values).any()
     assert len(looks) < 0.7 * (scores.grid.rows / 24) * (scores.grid.cols / 24)
 
@@ -203,12 +203,12 @@ def test_ground_that_no_score_depends_on_is_not_looked_at(
     pixels[np.add.outer(np.arange(500), -np.arange(450)) > 260] = 0
     pixels[:, 380:] = 0
     scene = scene_of(pixels)
-    trimmed = whole(scene, model).values().copy()
+    trimmed = finish_scan(scene, model).values().copy()
     some = sum(int(np.prod(shape)) for shape in looks)
-    list_scans()[0].delete()
+    forget_scans()
     looks.clear()
     monkeypatch.setattr(pieces, "_needed", lambda record, piece, enough: piece.fresh)
-    np.testing.assert_allclose(trimmed, whole(scene, model).values(), atol=1e-6)
+    np.testing.assert_allclose(trimmed, finish_scan(scene, model).values(), atol=1e-6)
     assert 0 < np.isfinite(trimmed).sum() < trimmed.size
     assert some < 0.95 * sum(int(np.prod(shape)) for shape in looks)
 
@@ -221,7 +221,7 @@ def test_the_same_pixels_have_the_same_scores_in_every_format(
     pixels[:, 400:] = 0
     pixels[300:302] = 0  # lost lines
     names = ("scene.png", "scene.tif", "scene.jp2")
-    png, *others = (whole(scene_of(pixels, name), model).values() for name in names)
+    png, *others = (finish_scan(scene_of(pixels, name), model).values() for name in names)
     assert np.isfinite(png).any()
     for other in others:
         np.testing.assert_array_equal(other, png)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
@@ -25,21 +26,15 @@ from dashboard.detector import (
 )
 from dashboard.detector.scanning import scan as scanning
 from tests.detector import rasters
+from tests.detector.scans import finish_scan, forget_scans
 from tests.models import plain_model
 
 Scenes = Callable[..., Scene]
 
 
-def whole(scene: Scene, model: Model, stride: int = 48) -> ScanStore:
-    store = ScanStore.for_scan(scene, model, stride)
-    for _ in scan(store, scene, model):
-        pass
-    return store
-
-
 def test_every_score_is_that_of_its_own_tile(scene_of: Scenes, model: Model) -> None:
     scene = scene_of()
-    scores = whole(scene, model, 40).scores()
+    scores = finish_scan(scene, model, stride=40).scores()
     assert scores.values.shape == (9, 14)
     for tile in scores.grid:
         expected = model.score(scene.read(tile.read).dn[None, None], scene.centre, scene.scale)
@@ -48,7 +43,7 @@ def test_every_score_is_that_of_its_own_tile(scene_of: Scenes, model: Model) -> 
 
 def test_the_object_is_the_strongest_detection(scene_of: Scenes, model: Model) -> None:
     scene = scene_of()
-    strongest = find(whole(scene, model, 16).scores(), scene=scene, top=1)[0]
+    strongest = find(finish_scan(scene, model, stride=16).scores(), scene=scene, top=1)[0]
     assert strongest.box.holds(400, 300)
 
 
@@ -57,8 +52,8 @@ def test_a_scan_that_was_cut_off_goes_on_and_ends_in_the_same_numbers(
     scene_of: Scenes, model: Model, after: int
 ) -> None:
     scene = scene_of()
-    undisturbed = whole(scene, model, 16).values().copy()
-    list_scans()[0].delete()
+    undisturbed = finish_scan(scene, model, stride=16).values().copy()
+    forget_scans()
     store = ScanStore.for_scan(scene, model, 16)
     seen = list(islice(scan(store, scene, model), after))
     reopened = ScanStore.for_scan(scene, model, 16)
@@ -71,7 +66,7 @@ def test_a_scan_that_was_cut_off_goes_on_and_ends_in_the_same_numbers(
 
 def test_a_finished_scan_is_not_scored_again(scene_of: Scenes, model: Model) -> None:
     scene = scene_of()
-    store = whole(scene, model)
+    store = finish_scan(scene, model)
     assert list(scan(ScanStore.for_scan(scene, model), scene, model)) == []
     assert store.finished
 
@@ -79,7 +74,7 @@ def test_a_finished_scan_is_not_scored_again(scene_of: Scenes, model: Model) -> 
 def test_moving_the_threshold_never_rescores(
     scene_of: Scenes, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scores = whole(scene_of(), model).scores()
+    scores = finish_scan(scene_of(), model).scores()
     monkeypatch.setattr(Model, "score", lambda *_: pytest.fail("rescored"))
     counts = [len(sigma_map(scores).flagged(sigma)) for sigma in (0, 1, 2, 3, 5)]
     assert counts == sorted(counts, reverse=True)
@@ -90,7 +85,7 @@ def test_tiles_on_nodata_have_no_score(scene_of: Scenes, model: Model) -> None:
     pixels = rasters.ground(600, 800)
     pixels[:, :300] = 0
     scene = scene_of(pixels)
-    scores = whole(scene, model, 16).scores()
+    scores = finish_scan(scene, model, stride=16).scores()
     for tile in scores.grid:
         share = scene.read(tile.read).valid.mean()
         assert np.isfinite(scores.values[tile.row, tile.col]) == (share >= 0.99)
@@ -99,11 +94,11 @@ def test_tiles_on_nodata_have_no_score(scene_of: Scenes, model: Model) -> None:
 def test_a_window_that_was_mostly_filled_in_has_no_score(scene_of: Scenes, model: Model) -> None:
     pixels = rasters.ground(256, 256)
     pixels[104:152, 104:152:2] = 0  # the left-out columns of the scored 48 x 48: half of it
-    half = whole(scene_of(pixels, "half.tif"), model).scores()
+    half = finish_scan(scene_of(pixels, "half.tif"), model).scores()
     assert half.scored == 1
     pixels[104:152, 105:109] = 0
     with pytest.raises(NoGround, match="no tile"):
-        whole(scene_of(pixels, "more.tif"), model)
+        finish_scan(scene_of(pixels, "more.tif"), model)
 
 
 def test_scans_are_listed_newest_first_and_by_what_decides_them(
@@ -115,13 +110,13 @@ def test_scans_are_listed_newest_first_and_by_what_decides_them(
     second.write_record()
     assert [store.key for store in list_scans()] == [second.key, first.key]
     assert ScanStore.for_scan(replace(scene, name="other.tif"), model, 48).key == first.key
-    first.delete()
+    shutil.rmtree(first.folder)
     assert [store.key for store in list_scans()] == [second.key]
 
 
 def test_a_damaged_store_is_started_afresh(scene_of: Scenes, model: Model) -> None:
     scene = scene_of()
-    store = whole(scene, model)
+    store = finish_scan(scene, model)
     (store.folder / "scan.json").write_text("{")
     assert list_scans() == []
     assert ScanStore.for_scan(scene, model).done == 0

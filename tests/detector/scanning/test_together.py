@@ -32,13 +32,13 @@ def test_the_second_waits_and_scores_nothing_again(
 ) -> None:
     monkeypatch.setattr(scanning, "SETTLE_SECONDS", 0.0)
     scene, looked = scene_of(), []
-    look = scanning.look_at_piece
+    look = scanning.infer
 
     def noted(reading: Any, *how: Any) -> Any:
         looked.append(reading.piece)
         return look(reading, *how)
 
-    monkeypatch.setattr(scanning, "look_at_piece", noted)
+    monkeypatch.setattr(scanning, "infer", noted)
     first, second = (ScanStore.for_scan(scene, model, 16) for _ in range(2))
     steps, waited = scan(first, scene, model), scan(second, scene, model)
     next(steps)

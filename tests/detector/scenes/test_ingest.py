@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import rasterio
 from rasterio.enums import ColorInterp
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
@@ -231,21 +230,6 @@ def test_a_home_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="make room or set NEEDLE_HOME"):
         ingest(path, tmp_path / "file")
-
-
-def test_a_real_colour_product_keeps_its_place(home: Path) -> None:
-    sample = rasters.DATA / "scenes" / "hirise_color_sample.jp2"
-    if not sample.exists():
-        pytest.skip("needs the scene hirise_color_sample.jp2 of ../shared/data")
-    scene = ingest(sample)
-    with rasterio.open(sample) as source:
-        assert (scene.width, scene.height, scene.bands) == (source.width, source.height, 3)
-    assert "mars" in (scene.crs_name or "").lower()
-    place = scene.lonlat(scene.width / 2, scene.height / 2)
-    assert place is not None
-    assert 0 <= place[0] < 360
-    assert scene.pixel_size is not None
-    assert 0.2 < scene.pixel_size < 1.1
 
 
 def test_a_large_file_is_known_until_it_is_touched(

@@ -28,17 +28,17 @@ def picture(tmp_path: Path) -> Path:
 def test_the_same_seed_makes_the_same_scene(picture: Path, tmp_path: Path) -> None:
     made = []
     for place in ("one", "two"):
-        with Planted(picture, 3).opened(tmp_path / place) as (subject, scene, truth):
+        with Planted(picture, 3).open(tmp_path / place) as (subject, scene, truth):
             made.append((scene.sha256, truth, subject))
     assert made[0] == made[1]
-    with Planted(picture, 4).opened(tmp_path / "three") as (_, scene, _):
+    with Planted(picture, 4).open(tmp_path / "three") as (_, scene, _):
         assert scene.sha256 != made[0][0]
 
 
 def test_what_really_stands_there_is_ignored_and_kept_clear(picture: Path, tmp_path: Path) -> None:
     clear = Box(500, 500, 520, 520).grow(CLEAR)
     for seed in range(3):
-        with Planted(picture, seed).opened(tmp_path / str(seed)) as (subject, _, truth):
+        with Planted(picture, seed).open(tmp_path / str(seed)) as (subject, _, truth):
             assert truth.ignore == (clear,)
             assert len(truth.objects) == 6
             assert not any(one.box.overlaps(clear) for one in truth.objects)
@@ -57,7 +57,7 @@ def test_a_series_without_pictures_is_on_real_ground_where_it_lies_else_syntheti
 
 def test_synthetic_ground_needs_no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planted, "SYNTHETIC_SHAPE", (1000, 1000))
-    with Planted(None, 1).opened(tmp_path) as (subject, scene, truth):
+    with Planted(None, 1).open(tmp_path) as (subject, scene, truth):
         assert subject.ground == "synthetic ground"
         assert (scene.width, scene.bits) == (1000, 10)
         assert len(truth.objects) == 6

@@ -21,8 +21,8 @@ from training.kinds.candidates import (
     THING,
     Candidates,
     Laid,
-    labelled,
-    planted,
+    label_blocks,
+    plant_window,
 )
 from training.kinds.place_learner import Memory, PlacesLearner, unlikeness, view_of
 from training.kinds.places import TOLERANCE
@@ -106,7 +106,7 @@ def test_what_is_put_on_a_window_is_marked_where_it_is_after_resizing(
     flat = np.random.default_rng(0).normal(100, 1, (side, side)).astype(np.float32)
     found = 0
     for seed in range(6):
-        dn, label = planted(flat, 1.0, np.random.default_rng(seed))
+        dn, label = plant_window(flat, 1.0, np.random.default_rng(seed))
         assert dn.shape == (256, 256)
         blocks = np.abs(dn - 100).reshape(64, 4, 64, 4).mean((1, 3))
         if (label == THING).any():
@@ -118,16 +118,16 @@ def test_what_is_put_on_a_window_is_marked_where_it_is_after_resizing(
 def test_a_place_beside_a_thing_is_its_own_and_none_near_it_is_ground() -> None:
     whole = np.ones((16, 16), np.float32)
     large, small = (Laid((120, 120), whole, 0 * whole, size) for size in (16.0, 2.0))
-    label = labelled([large], (256, 256))
+    label = label_blocks([large], (256, 256))
     assert label.shape == (64, 64)
     row = label[31].tolist()
     assert row[30:34] == [THING] * 4, "on it"
     assert row[28:30] == row[34:36] == [THING] * 2, "within 0.6 of its size beside it"
     assert row[24:28] == row[36:40] == [NONE] * 4, "not sure of what is within 24 px"
     assert row[:24] == row[40:] == [GROUND] * 24
-    assert labelled([small], (256, 256))[31].tolist()[29:35] == [NONE] + [THING] * 4 + [NONE]
+    assert label_blocks([small], (256, 256))[31].tolist()[29:35] == [NONE] + [THING] * 4 + [NONE]
     nothing = Laid((120, 120), 0 * whole, 0 * whole, 2.0)
-    assert (labelled([nothing], (256, 256)) == GROUND).sum() == 64 * 64
+    assert (label_blocks([nothing], (256, 256)) == GROUND).sum() == 64 * 64
 
 
 @pytest.mark.parametrize("size", [3.0, 12.0, 40.0])
@@ -199,7 +199,7 @@ def test_it_is_trained_exported_and_judges_places(
     assert card.parity <= TOLERANCE
     judge = Judge.load(tmp_path / "places.onnx", "cpu")
     windows = np.random.default_rng(0).normal(90, 8, (5, 1, 128, 128)).astype(np.float32)
-    said = judge.look(windows)
+    said = judge.infer(windows)
     network = Places().eval()
     network.load_state_dict(state["network"])
     with torch.no_grad():
@@ -230,4 +230,4 @@ def test_a_run_can_begin_with_the_shipped_weights() -> None:
     windows = np.random.default_rng(0).normal(100, 9, (2, 1, 128, 128)).astype(np.float32)
     with torch.no_grad():
         logits, _ = network.eval()(torch.from_numpy(windows))
-    np.testing.assert_allclose(logits.numpy(), shipped.look(windows).logits, atol=TOLERANCE)
+    np.testing.assert_allclose(logits.numpy(), shipped.infer(windows).logits, atol=TOLERANCE)

@@ -1,4 +1,4 @@
-"""How surprising a value is among ordinary ones, however few, and whatever stands out of them."""
+"""Surprisal: empirical p-values as -log p, with an exponential tail that outliers do not bend."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LEAST = 1e-9  # of the values' range, that the tail's scale comes to at least
 
 
 @dataclass(frozen=True, eq=False)
-class Ordinary:
+class Surprisal:
     """`-log p`, where p is the part of all values that are as large.
 
     Beyond `start` the tail is an exponential. Its scale is the median of the excesses over ln 2, so
@@ -28,8 +28,8 @@ class Ordinary:
     scale: float  # of the excesses
 
     @classmethod
-    def of(cls, values: Floats | Doubles) -> Ordinary:
-        """What is ordinary among values, in any order."""
+    def of(cls, values: Floats | Doubles) -> Surprisal:
+        """The distribution of values, given in any order."""
         rising = np.sort(np.asarray(values, np.float64))
         count = len(rising)
         tail = min(max(round(TAIL * count), FEWEST), count // 2)
@@ -40,7 +40,7 @@ class Ordinary:
         least = LEAST * float(rising[-1] - rising[0])
         return cls(rising, start, math.log(count / (tail + 0.5)), max(scale, least, 1e-300))
 
-    def surprise(self, values: Floats | Doubles) -> Doubles:
+    def __call__(self, values: Floats | Doubles) -> Doubles:
         """How surprising values are; near 0 below all others."""
         values = np.asarray(values, np.float64)
         count = len(self.values)
