@@ -22,7 +22,7 @@ const BODY = `
   <button data-do="out" title="Farther (-)" aria-label="Farther">−</button>
   <button data-do="fit" title="All of the scene (0)">All</button>
   <button data-do="one" title="One pixel of the scene on one of the screen (1)">1:1</button>
-  <label class="tick"><input type="checkbox" data-layer="places" checked> Places</label>
+  <label class="tick"><input type="checkbox" data-layer="show_places" checked> Places</label>
   <label class="tick"><input type="checkbox" data-layer="unscored"> Not scored</label>
   <label class="slide">Scores <input type="range" min="0" max="100" value="0" step="5"
     aria-label="Opacity of the scores in percent"></label>
@@ -49,7 +49,7 @@ class Viewer {
     this.tiles = new Tiles(() => this.draw());
     this.pointers = new Map();
     this.opacity = 0;
-    this.places = true;
+    this.show_places = true;
     this.unscored = false;
     new ResizeObserver(() => this.resize()).observe(this.canvas);
     this.listen();
@@ -159,7 +159,7 @@ class Viewer {
     }
     this.tiles.want(wanted.sort((a, b) => a.far - b.far).map((tile) => tile.address));
     if (this.unscored) this.veil();
-    if (this.places) this.marks();
+    if (this.show_places) this.marks();
     this.legend();
     const { x, y, scale } = this.view;
     this.canvas.dataset.view = [x.toFixed(4), y.toFixed(4), scale.toFixed(7)];
@@ -332,7 +332,7 @@ class Viewer {
     canvas.addEventListener("pointermove", (event) => this.move(event, spot(event)));
     const up = (event) => {
       const was = this.pointers.delete(event.pointerId);
-      if (was && event.type === "pointerup" && this.moved < 5 && this.places) {
+      if (was && event.type === "pointerup" && this.moved < 5 && this.show_places) {
         this.choose(this.nearest(...spot(event), NEAR));
       }
     };
@@ -363,7 +363,7 @@ class Viewer {
   move(event, [px, py]) {
     if (!this.data) return;
     this.say(px, py);
-    this.canvas.classList.toggle("over", this.places && this.nearest(px, py, NEAR) !== null);
+    this.canvas.classList.toggle("over", this.show_places && this.nearest(px, py, NEAR) !== null);
     const before = this.pointers.get(event.pointerId);
     if (!before) return;
     this.pointers.set(event.pointerId, [px, py]);

@@ -30,7 +30,7 @@ body {background:#141414;color:#E4E1DC;font:15px/1.5 system-ui,sans-serif;max-wi
 h1 {font-size:1.5rem;margin-bottom:.2rem} h2 {font-size:1.15rem;margin-top:2rem}
 p, dt, small {color:#A29D97} dl {display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem}
 dd {margin:0;overflow-wrap:anywhere} img {display:block;width:100%;border-radius:3px}
-.places {display:grid;grid-template-columns:repeat(auto-fill,minmax(170px,1fr));gap:1rem}
+.pictures {display:grid;grid-template-columns:repeat(auto-fill,minmax(170px,1fr));gap:1rem}
 figure {margin:0;break-inside:avoid} figcaption {font-size:.85rem;padding-top:.3rem}
 pre {white-space:pre-wrap;overflow-wrap:anywhere;color:#A29D97;font-size:.8rem}
 @media print {body {background:#fff;color:#000} p,dt,small,pre {color:#444}}
@@ -86,7 +86,7 @@ def _sections(finished: Finished) -> list[str]:
         rest = len(listed) - len(shown)
         more = f"<p>{rest:,} more are in the table only.</p>" if rest else ""
         sections.append(
-            f'<h2>{title}, {len(listed):,}</h2><div class="places">{figures}</div>{more}'
+            f'<h2>{title}, {len(listed):,}</h2><div class="pictures">{figures}</div>{more}'
         )
     return sections
 
