@@ -170,3 +170,19 @@ def test_time_left_follows_what_a_scan_does_of_late(
     sitting = scanning._Sitting(store)
     batches = [sitting.progress(done=8 * n) for n in range(1, 8)]
     assert [step.rate for step in batches[1:]] == pytest.approx([0.8] * 6)
+
+
+def test_time_left_of_a_resumed_scan_is_by_what_it_does_itself(
+    scene_of: Scenes, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = scene_of()
+    store = ScanStore.for_scan(scene, model, 16)
+    half = store.total // 2
+    store.record = replace(store.record, done=half, seconds=50_000.0)  # a slow sitting before
+    clock = iter([10.0 * n for n in range(1000)])
+    monkeypatch.setattr("dashboard.detector.scanning.scan.time.monotonic", lambda: next(clock))
+    sitting = scanning._Sitting(store)
+    batches = [sitting.progress(done=half + 8 * n) for n in range(1, 4)]
+    assert batches[0].left is None
+    assert [step.rate for step in batches[1:]] == pytest.approx([0.8] * 2)
+    assert batches[-1].left == pytest.approx((store.total - half - 24) / 0.8)
