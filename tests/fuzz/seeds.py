@@ -52,6 +52,8 @@ ROUTES = (
     f"/tiles/{KEY}/ground/0/0/0?stretch=10,200",
     f"/tiles/{KEY}/scores/1/0/0?ends=0.1,3.5&done=7",
     f"/tiles/{KEY}/place/96/100/90",
+    f"/products/{KEY}/detections.csv?sigma=3.5&rule=places&artefacts=hidden&confirmed=only",
+    f"/products/{KEY}/run.json?sigma=2",
     "/review?sigma=3.5&rule=novelty",
     "/health",
     "/",
