@@ -8,7 +8,7 @@ Each person goes round until the time is up: uploads a picture of their own, sca
 minute (how many rounds are whole, how long one takes, memory of the server's processes), and one at
 the end: rounds by person, seconds of each step by person, answers that were wrong, seconds of
 processor that the server and the browsers took. With `--kill` the server is killed when the time is
-up, in the middle of it all: every verdict that it has acknowledged must be on disk.
+up and verdicts are coming in: every one that it has acknowledged must be on disk.
 """
 
 from __future__ import annotations
@@ -268,6 +268,8 @@ async def load(address: str, people: list[Person], asked: argparse.Namespace) ->
         await tell(people, began, until)
         taken = processor_seconds()
         if asked.kill:
+            while sum(len(person.acknowledged) for person in people) < len(people):
+                await asyncio.sleep(0.01)
             for number in processes():
                 os.kill(number, signal.SIGKILL)
             going.cancel()
