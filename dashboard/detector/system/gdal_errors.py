@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from rasterio._err import CPLE_BaseError
-from rasterio.errors import RasterioError
+from rasterio.errors import CRSError, RasterioError
 
 # A full disk while overviews are built, a latitude beyond 90 degrees and a projection without an
-# inverse come as CPLE_AppDefinedError, which is no RasterioError; names in a file that are no UTF-8
-# as what Python says of them.
-GDAL_ERRORS: tuple[type[Exception], type[Exception], type[Exception]] = (
+# inverse come as CPLE_AppDefinedError, a coordinate system that is none as CRSError, neither of
+# which is a RasterioError; names in a file that are no UTF-8 as what Python says of them.
+GDAL_ERRORS: tuple[type[Exception], type[Exception], type[Exception], type[Exception]] = (
     RasterioError,
+    CRSError,
     CPLE_BaseError,
     UnicodeDecodeError,
 )
