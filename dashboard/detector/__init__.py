@@ -51,9 +51,9 @@ from dashboard.detector.review.decisions import (
     Verdict,
     on_places,
 )
-from dashboard.detector.review.elsewhere import SimilarPlace, elsewhere
 from dashboard.detector.review.import_csv import harmless, read_verdicts
 from dashboard.detector.review.kinds import Kind, directions, first_looks, kinds, likeness
+from dashboard.detector.review.similar_places import SimilarPlace, similar_places
 from dashboard.detector.review.stopping import LATER
 from dashboard.detector.review.verdicts import By, Verdicts
 from dashboard.detector.rules import ARTICLE, DEFAULT_RULE, RULES
@@ -138,7 +138,6 @@ __all__ = [
     "check_folder",
     "checksum",
     "directions",
-    "elsewhere",
     "estimate",
     "false_alarms",
     "fetch",
@@ -172,6 +171,7 @@ __all__ = [
     "scan",
     "share_one_arena",
     "sigma_map",
+    "similar_places",
     "stored_scan",
     "strongest",
     "survey",

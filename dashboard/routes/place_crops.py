@@ -19,13 +19,13 @@ from dashboard.detector import (
     SimilarPlace,
     Subject,
     Verdicts,
-    elsewhere,
     likeness,
     list_scans,
     measure,
     on_places,
     pool,
     sigma_map,
+    similar_places,
     triptychs,
 )
 from dashboard.drawing import charts, pictures
@@ -110,7 +110,7 @@ def seen_elsewhere(request: Request) -> Response:
     """The places of other scenes that look most like one, with the verdicts on them."""
     row, col = number(request, "row"), number(request, "col")
     store, _ = open_scan(request)
-    similar = elsewhere(store, row, col, list_scans())
+    similar = similar_places(store, row, col, list_scans())
     by_scan: dict[str, list[SimilarPlace]] = {}
     for one in similar or []:
         by_scan.setdefault(one.store.key, []).append(one)

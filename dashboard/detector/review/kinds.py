@@ -43,7 +43,9 @@ def directions(table: PlaceTable, found: Sequence[Detection]) -> Floats | None:
 
     None where nothing is known of any.
     """
-    rows, cols = (np.array([getattr(one, axis) for one in found], int) for axis in ("row", "col"))
+    rows, cols = (
+        np.array([getattr(detection, axis) for detection in found], int) for axis in ("row", "col")
+    )
     lines = table.index(rows, cols)
     if not len(found) or (lines < 0).all():
         return None

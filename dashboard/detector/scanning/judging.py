@@ -24,8 +24,8 @@ NEAR = 512  # px each way, within which windows are cut from one read
 Ints = NDArray[np.intp]
 
 
-class Looked(NamedTuple):
-    """Neighbouring lines of a table, and what the judge says of them."""
+class JudgedBatch(NamedTuple):
+    """Neighbouring lines of a table of places, with their logits and descriptions."""
 
     first: int
     judgement: Judgement
@@ -33,7 +33,7 @@ class Looked(NamedTuple):
 
 def judge_places(
     table: PlaceTable, first: int, scene: Scene, judge: Judge, grid: Grid
-) -> Iterator[Looked]:
+) -> Iterator[JudgedBatch]:
     """The judge's logits and descriptions of the places from line `first` on, batch by batch.
 
     Batches begin at fixed lines, so that a resumed scan shows the judge the very batches that an
@@ -74,16 +74,16 @@ def windows(scene: Scene, xs: Ints, ys: Ints) -> Floats:
     return found
 
 
-def _judge_batches(batches: Iterable[tuple[int, Floats]], judge: Judge) -> Iterator[Looked]:
+def _judge_batches(batches: Iterable[tuple[int, Floats]], judge: Judge) -> Iterator[JudgedBatch]:
     """Batches with what the judge says, in their order; each session takes its share."""
     free: queue.SimpleQueue[Judge] = queue.SimpleQueue()
     for shard in judge.shards:
         free.put(shard)
 
-    def work(batch: tuple[int, Floats]) -> Looked:
+    def work(batch: tuple[int, Floats]) -> JudgedBatch:
         shard = free.get()
         try:
-            return Looked(batch[0], shard.infer(batch[1]))
+            return JudgedBatch(batch[0], shard.infer(batch[1]))
         finally:
             free.put(shard)
 

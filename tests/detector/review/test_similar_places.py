@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dashboard.detector import Model, ScanStore, Scene, elsewhere, list_scans
-from dashboard.detector.review.elsewhere import MOST
+from dashboard.detector import Model, ScanStore, Scene, list_scans, similar_places
+from dashboard.detector.review.similar_places import MOST
 from tests.detector import rasters
 from tests.detector.scans import finish_scan
 from tests.models import area_model, judge_model
@@ -45,7 +45,7 @@ def test_the_same_ground_in_another_scene_is_the_most_alike(
 ) -> None:
     store, other = scans
     row, col = strongest(store)
-    found = elsewhere(store, row, col, list_scans())
+    found = similar_places(store, row, col, list_scans())
     assert found
     assert len(found) == MOST
     best = found[0]
@@ -63,8 +63,8 @@ def test_scans_by_other_models_and_unfinished_ones_are_not_searched(
     third = scene_of(rasters.ground(500, 700)[::-1], name="third.tif")
     finish_scan(third, Model.load(area_model(tmp_path / "alone.onnx"), "cpu"))
     ScanStore.for_scan(third, judged)  # not begun
-    found = elsewhere(store, row, col, list_scans())
+    found = similar_places(store, row, col, list_scans())
     assert found
     assert {one.store.key for one in found} == {other.key}
-    assert elsewhere(store, row, col, [store]) == []
-    assert elsewhere(store, row + 1, col, list_scans()) is None, "not looked at"
+    assert similar_places(store, row, col, [store]) == []
+    assert similar_places(store, row + 1, col, list_scans()) is None, "not looked at"

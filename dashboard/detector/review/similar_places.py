@@ -30,7 +30,7 @@ class SimilarPlace:
     alike: float
 
 
-def elsewhere(
+def similar_places(
     store: ScanStore, row: int, col: int, scans: Iterable[ScanStore]
 ) -> list[SimilarPlace] | None:
     """The places of other scenes that look most like one of a scan, the most alike first.
@@ -52,7 +52,7 @@ def elsewhere(
         for index in np.argsort(-alike, kind="stable")[:MOST].tolist():
             position = int(known.rows[index]), int(known.cols[index])
             found.append(SimilarPlace(other, *position, round(float(alike[index]), 3)))
-    return sorted(found, key=lambda one: -one.alike)[:MOST]
+    return sorted(found, key=lambda place: -place.alike)[:MOST]
 
 
 def _others(store: ScanStore, scans: Iterable[ScanStore]) -> Iterator[tuple[ScanStore, PlaceTable]]:
