@@ -165,7 +165,7 @@ def _words(said: Mapping[str, Any], name: str, longest: int) -> str | None:
 
 
 def _places(said: Mapping[str, Any], store: ScanStore) -> tuple[Place, ...]:
-    given = said.get("places")
+    given = said.get("points")
     if not isinstance(given, list) or not 0 < len(given) <= MOST_PLACES:
         raise Refused(f"an action is about 1 to {MOST_PLACES} places")
     width, height = store.record.width, store.record.height
@@ -180,7 +180,7 @@ def _places(said: Mapping[str, Any], store: ScanStore) -> tuple[Place, ...]:
 
 def _news(store: ScanStore, since: int) -> dict[str, Any]:
     revision, changed = Verdicts().since(Subject.of(store), since)
-    return {"revision": revision, "places": [_facts(decision) for decision in changed.values()]}
+    return {"revision": revision, "points": [_facts(decision) for decision in changed.values()]}
 
 
 def _facts(decision: Decision) -> dict[str, Any]:

@@ -17,11 +17,11 @@ class Decisions {
 
   // What the server says is new; true where anything is.
   learn(news) {
-    if (!news || (news.revision <= this.revision && !news.places.length)) return false;
+    if (!news || (news.revision <= this.revision && !news.points.length)) return false;
     this.revision = Math.max(this.revision, news.revision);
-    for (const one of news.places) this.points.set(`${one.x},${one.y}`, one);
+    for (const one of news.points) this.points.set(`${one.x},${one.y}`, one);
     this.gather();
-    return news.places.length > 0;
+    return news.points.length > 0;
   }
 
   // Which listed place each point with a verdict is: itself, else the nearest within reach.

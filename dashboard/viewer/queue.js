@@ -112,7 +112,7 @@ class Queue {
   async send(items) {
     const { scan, session } = items[0];
     const actions = items.map(({ id, reviewer, places, verdict, note, name, undoes }) => (
-      { id, reviewer, places, verdict, note, name, undoes }));
+      { id, reviewer, points: places, verdict, note, name, undoes }));
     const mine = scan === this.scan, body = JSON.stringify({ session, actions, since: mine ? this.revision() : 0 });
     const answer = await fetch(`${this.root}/${scan}`, {
       method: "POST", body, headers: { "Content-Type": "application/json" },

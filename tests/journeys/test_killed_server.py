@@ -28,7 +28,7 @@ ASKED, REVIEWERS = 60, 6  # verdicts that are acknowledged before the kill, and 
 def post(at: str, key: str, number: int) -> list[str]:
     """Files one verdict; the ids that are acknowledged."""
     action = {"id": f"action-{number:06d}", "reviewer": "ann", "verdict": "hardware"}
-    action |= {"places": [[float(number), 7.0]]}  # type: ignore[dict-item]
+    action |= {"points": [[float(number), 7.0]]}  # type: ignore[dict-item]
     body = json.dumps({"session": "a-window-of-ann", "actions": [action], "since": 0}).encode()
     headers = {"Content-Type": "application/json", "Origin": at}
     request = urllib.request.Request(f"{at}{addresses.verdicts()}/{key}", body, headers)

@@ -104,7 +104,7 @@ def run_record(finished: Finished, checksums: Mapping[str, str]) -> dict[str, An
         "device": record.device,
         "coverage": finished.coverage.record(),
         "tiles": {"grid": len(record.grid), "done": record.done, "scored": scores.scored},
-        "places": {"found": record.places, "table": record.table} if record.table else None,
+        "looked_at": {"found": record.places, "table": record.table} if record.table else None,
         "scores": {
             "mean": _number(scores.mean),
             "std": _number(scores.std),
@@ -150,7 +150,7 @@ def _review_counts(finished: Finished) -> dict[str, Any]:
     """How many places have which verdict."""
     said = [finished.decision(found).verdict for found in finished.detections]
     counts = {verdict.value: said.count(verdict) for verdict in Verdict if verdict}
-    return {"places": len(said), "only_confirmed": finished.confirmed} | counts
+    return {"listed": len(said), "only_confirmed": finished.confirmed} | counts
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ KEYS = (
 
 
 def press(page: Page, timed: Timed, count: int) -> dict[str, object]:
-    """What so many presses of a key took."""
+    """The times of so many presses of a key."""
     page.evaluate(WATCH, [timed.key, timed.done])
     for number in range(1, count + 1):
         page.keyboard.press(timed.key)

@@ -151,7 +151,7 @@ def said(kind: str, turns: Callable[[int], float], server: psutil.Process, count
 def judged(address: str, key: str, found: Detection, number: int) -> float:
     """Seconds from filing a verdict on a place to its acknowledgement."""
     action = {"id": f"benchmark-{number}", "reviewer": "ann", "verdict": "natural"}
-    body = {"session": "a-benchmark", "actions": [action | {"places": [found.place]}]}
+    body = {"session": "a-benchmark", "actions": [action | {"points": [found.place]}]}
     request = urllib.request.Request(
         f"{address}/verdicts/{key}",
         json.dumps(body | {"since": 10**9}).encode(),

@@ -1,4 +1,4 @@
-"""What is served of a place: what looks like it, here and in other scenes."""
+"""Routes of a place: what looks like it, in its own scene and in others."""
 
 from __future__ import annotations
 

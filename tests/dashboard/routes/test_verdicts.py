@@ -29,7 +29,7 @@ def address(store: ScanStore) -> str:
 
 
 def action(number: int, **said: Any) -> dict[str, Any]:
-    return {"id": f"action-{number}", "reviewer": "ann", "places": [HERE], **said}
+    return {"id": f"action-{number}", "reviewer": "ann", "points": [HERE], **said}
 
 
 def filed(*actions: dict[str, Any], since: int = 0) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def test_actions_are_filed_in_order_once_and_answered_with_what_is_new(
     store: ScanStore, address: str
 ) -> None:
     client = Client()
-    both = filed(action(1, verdict="hardware"), action(2, verdict="natural", places=[HERE, THERE]))
+    both = filed(action(1, verdict="hardware"), action(2, verdict="natural", points=[HERE, THERE]))
     answer = client.post(address, both)
     assert answer.status == 200
     assert answer.json["done"] == ["action-1", "action-2"]
@@ -56,14 +56,14 @@ def test_actions_are_filed_in_order_once_and_answered_with_what_is_new(
         "done": ["action-1", "action-2"],
         "refused": [],
         "revision": known,
-        "places": [],
+        "points": [],
     }
     undone = client.post(address, filed(action(3, undoes="action-2"), since=known))
     assert said(store) == {tuple(HERE): Verdict.HARDWARE}
-    news = {(one["x"], one["y"]): one["opinions"] for one in undone.json["places"]}
+    news = {(one["x"], one["y"]): one["opinions"] for one in undone.json["points"]}
     assert news[tuple(THERE)] == []
     assert [one[:2] for one in news[tuple(HERE)]] == [["ann", "hardware"]]
-    assert client.get(f"{address}?since={known}").json["places"] == undone.json["places"]
+    assert client.get(f"{address}?since={known}").json["points"] == undone.json["points"]
 
 
 def test_another_window_undoes_nothing(store: ScanStore, address: str) -> None:
@@ -94,13 +94,13 @@ def test_a_page_of_another_site_files_nothing(store: ScanStore, address: str) ->
     [
         {"verdict": "nonsense"},
         {"verdict": 7},
-        {"verdict": "natural", "places": []},
-        {"verdict": "natural", "places": [[1.0]]},
-        {"verdict": "natural", "places": [["a", "b"]]},
-        {"verdict": "natural", "places": [[-1.0, 5.0]]},
-        {"verdict": "natural", "places": [[10.0, 1e9]]},
-        {"verdict": "natural", "places": [[float("nan"), 5.0]]},
-        {"verdict": "natural", "places": [HERE] * (verdicts.MOST_PLACES + 1)},
+        {"verdict": "natural", "points": []},
+        {"verdict": "natural", "points": [[1.0]]},
+        {"verdict": "natural", "points": [["a", "b"]]},
+        {"verdict": "natural", "points": [[-1.0, 5.0]]},
+        {"verdict": "natural", "points": [[10.0, 1e9]]},
+        {"verdict": "natural", "points": [[float("nan"), 5.0]]},
+        {"verdict": "natural", "points": [HERE] * (verdicts.MOST_PLACES + 1)},
         {"verdict": "natural", "reviewer": " "},
         {"verdict": "natural", "reviewer": "a" * 81},
         {"note": "a" * 501},
@@ -114,7 +114,7 @@ def test_a_page_of_another_site_files_nothing(store: ScanStore, address: str) ->
 def test_what_can_never_be_filed_is_refused_alone(
     store: ScanStore, address: str, wrong: dict[str, Any]
 ) -> None:
-    good = action(9, verdict="hardware", places=[THERE])
+    good = action(9, verdict="hardware", points=[THERE])
     answer = Client().post(address, filed(action(1, **wrong), good))
     assert answer.status == 200, answer.content
     (refused,) = answer.json["refused"]

@@ -222,11 +222,11 @@ def test_a_run_records_both_files(busy: Scene, judged: Model, tmp_path: Path) ->
     assert record["judge"]["sha256"] == judged.judge.sha256
     assert record["judge"]["card"]["kind"] == "places"
     table = {"found": len(table_of(finished.store)), "table": place_table.VERSION}
-    assert record["places"] == table
+    assert record["looked_at"] == table
     alone = run(picture, tmp_path / "alone", replace(settings, model=str(judged.path)))
     record = json.loads((tmp_path / "alone" / "run.json").read_text())
     assert alone.store.model_name == "guarded"
-    assert (record["judge"], record["places"]) == (None, None)
+    assert (record["judge"], record["looked_at"]) == (None, None)
 
 
 def test_a_stopped_scan_goes_on_with_the_judge(busy: Scene, judged: Model) -> None:
