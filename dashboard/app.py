@@ -17,6 +17,7 @@ pages = {
 }
 frame.set_pages(pages)
 chosen = st.navigation(list(pages.values()), position="top")
+frame.finish_turning(chosen)
 if chosen is not pages["review"] or state.current_store() is None:  # it has a line of its own
     frame.header()
 try:

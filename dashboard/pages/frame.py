@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import time
 from collections.abc import Mapping
 from typing import Literal
 
@@ -21,6 +22,8 @@ DOING = {
     "measuring": "Measuring what is ordinary in {}",
     "exporting": "Writing down what was learned of {}",
 }
+TURNING = "turning"  # of the session: the page to turn to, and since when
+TURNED_BY = 10.0  # s after which the page that is shown is the one that is wanted
 NOTICE = 640  # px, of what a page says that has nothing else to show
 
 
@@ -147,8 +150,23 @@ def set_pages(pages: Mapping[str, StreamlitPage]) -> None:
 
 
 def go_to(name: str) -> None:
-    """Turn to another page by its name."""
+    """Turns to another page by its name."""
+    st.session_state[TURNING] = name, time.monotonic()
     st.switch_page(st.session_state["pages"][name])
+
+
+def finish_turning(chosen: StreamlitPage) -> None:
+    """Turns once more where `go_to` has not led to its page.
+
+    Streamlit folds runs that wait into one, of the page that asked last: a timer of the page that
+    is left can take the place of the page that is wanted.
+    """
+    name, since = st.session_state.get(TURNING, ("", 0.0))
+    wanted = st.session_state["pages"].get(name)
+    if wanted is None or wanted == chosen or time.monotonic() - since > TURNED_BY:
+        st.session_state.pop(TURNING, None)
+    else:
+        st.switch_page(wanted)
 
 
 def scene_facts(scene: Scene) -> dict[str, str]:

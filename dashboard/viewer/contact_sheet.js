@@ -46,6 +46,7 @@ class ContactSheet {
     this.side = Math.min(260, Math.floor((width + GAP) / this.across) - GAP);
     this.step = this.side + WORDS + GAP;
     this.field.style.height = `${Math.ceil(this.order.length / this.across) * this.step}px`;
+    this.refresh();
     this.paint();
   }
 
@@ -72,7 +73,7 @@ class ContactSheet {
     }
     if (this.at >= 0 && this.at < this.order.length) wanted.add(this.at);
     for (const [i, element] of this.cards) if (!wanted.has(i)) { element.remove(); this.cards.delete(i); }
-    for (const i of [...wanted].sort((a, b) => a - b)) this.put(i);
+    for (const i of [...wanted].sort((a, b) => a - b)) if (!this.cards.has(i)) this.put(i);
   }
 
   put(i) {

@@ -9,9 +9,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import streamlit as st
 from rasterio import Affine
 from streamlit.testing.v1 import AppTest
 
@@ -30,6 +32,7 @@ from dashboard.detector import (
 from dashboard.detector.models.model import EXPORTED
 from dashboard.detector.places import suppression as ranking
 from dashboard.detector.system.locks import in_use
+from dashboard.pages import frame
 from dashboard.session import state
 from tests.detector import rasters
 from tests.detector.scans import finish_scan
@@ -67,6 +70,29 @@ def text(app: AppTest) -> str:
     """All that the page says."""
     parts = [*app.get("html"), *app.subheader, *app.markdown, *app.error, *app.warning]
     return " ".join(str(part.proto.body if hasattr(part, "proto") else part) for part in parts)
+
+
+def test_a_page_that_is_wanted_is_turned_to_again_where_a_timer_came_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pages: dict[str, Any] = {"scan": object(), "review": object()}
+    session: dict[str, Any] = {}
+    turned: list[Any] = []
+    monkeypatch.setattr(st, "session_state", session)
+    monkeypatch.setattr(st, "switch_page", turned.append)
+    frame.set_pages(pages)
+    frame.finish_turning(pages["scan"])
+    assert turned == [], "nothing is wanted"
+    frame.go_to("review")
+    frame.finish_turning(pages["scan"])  # the run that a timer of Scan has asked for
+    assert turned == [pages["review"]] * 2
+    frame.finish_turning(pages["review"])
+    frame.finish_turning(pages["scan"])  # by a link, later
+    assert len(turned) == 2
+    frame.go_to("review")
+    session[frame.TURNING] = "review", time.monotonic() - 2 * frame.TURNED_BY
+    frame.finish_turning(pages["scan"])
+    assert len(turned) == 3, "not for ever"
 
 
 def places(app: AppTest) -> int:
