@@ -20,6 +20,7 @@ SAID = ("verdict", "name", "note")  # one of them at least
 ALSO = {"x, px": "x", "y, px": "y"}  # as the table of the Results page heads them
 DELIMITERS = ",;\t|"
 NEAR = 2.0  # px: a table holds places with six digits
+QUOTED = 60  # letters of what is wrong that a message repeats
 WIDE = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 FORMULA = re.compile(r"'*[=+\-@\t\r]")  # what a spreadsheet would work out, or what guards it
 GROUPED = re.compile(r"\d{1,3}(\.\d{3})+|\d{1,3}(,\d{3})+")
@@ -153,7 +154,8 @@ def _change(row: Row, line: int) -> Change | None:
     said = row.get("verdict", "").strip().lower()
     if said not in set(Verdict):
         known = ", ".join(verdict for verdict in Verdict if verdict)
-        raise OptionError(f"line {line}: the verdict is {said!r}; it must be one of {known}")
+        wrong = said[:QUOTED]
+        raise OptionError(f"line {line}: the verdict is {wrong!r}; it must be one of {known}")
     note, name = (as_it_was(row[key]) if key in row else None for key in ("note", "name"))
     if not (said or note or name):
         return None
