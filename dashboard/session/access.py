@@ -160,6 +160,8 @@ class Gate:
         refused = None
         if not is_trusted_host(headers.get("host", ""), self._known_as):
             refused = PlainTextResponse("not known by this name; see NEEDLE_HOSTS\n", 400)
+        elif not scope.get("query_string", b"").isascii():
+            refused = PlainTextResponse("the address holds bytes that are not encoded\n", 400)
         elif visitor is None and not scope["path"].endswith("/health"):
             refused = PlainTextResponse("a password is needed\n", 401, ASKS)
         elif scope.get("method") not in READING and foreign(headers, self._known_as):
