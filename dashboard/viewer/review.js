@@ -1,6 +1,7 @@
 // Review: the sheet, the place that is shown large, the left column, and the keys. Cursor, chosen
 // place and focus are one thing; a verdict shows at once and is sent when the server takes it.
 
+const AFTER_A_KEY = 80; // ms until the map shows what a key did
 const EACH = 1200; // ms between two questions for what others have said
 
 const BODY_OF_REVIEW = `
@@ -185,7 +186,7 @@ class Review extends Keyed {
       this.remember(index);
       if (this.box.ownerDocument.documentElement.dataset.needle === "why") this.why(300);
     }
-    this.marks();
+    this.marks_soon();
   }
 
   place(index) {
@@ -216,7 +217,14 @@ class Review extends Keyed {
     try { sessionStorage.setItem(`needle.cursor/${this.data.scan}`, JSON.stringify(spot)); } catch (error) { /* no matter */ }
   }
 
+  // The map may follow a key by a moment: thousands of marks take longer than a verdict should.
+  marks_soon() {
+    clearTimeout(this.marking);
+    this.marking = setTimeout(() => { if (this.box.isConnected) this.marks(); }, AFTER_A_KEY);
+  }
+
   marks() {
+    clearTimeout(this.marking);
     const { data } = this, chosen = this.sheet.cursor;
     const verdict = data.x.map((_, index) => (this.decisions.decision(index).verdict || "-")[0]).join("");
     const still = !this.box.classList.contains("large_map"); // the small one shows all of the scene
@@ -235,7 +243,8 @@ class Review extends Keyed {
   refresh(indices) {
     this.sheet.refresh(indices);
     this.decided();
-    this.marks();
+    if (indices) this.marks_soon();
+    else this.marks();
     this.counts();
     this.saving();
   }

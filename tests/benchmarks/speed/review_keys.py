@@ -1,10 +1,10 @@
 """Keys of the Review page in a real browser: from the press to what it shows, and opening the page.
 
-    python -m tests.benchmarks.speed.review_keys HOME [--each 50] [--scene NAME]
+    python -m tests.benchmarks.speed.review_keys HOME [--each 50] [--sigma 0] [--scene NAME]
 
 Opens the newest finished scan of HOME whose places are described (of the scene that is named) with
-all of them listed, and judges places in it: verdicts are filed, so give a home that is for this
-alone. One line of JSON for the opening of the page, until pictures of places are there, and one a
+the places beyond sigma listed, and judges some of them: verdicts are filed, so give a home that is
+for this alone. One line of JSON for the opening of the page, until pictures are there, and one a
 key: the median and the slowest of so many, in ms from the key's event to the end of the frame that
 shows what it does. N: a verdict, and the cursor on the next place. Right: the next place's large
 picture. S: the sheet sorted by likeness. E: what looks alike in other scenes.
@@ -118,6 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("home", type=Path)
     parser.add_argument("--each", type=int, default=50)
+    parser.add_argument("--sigma", type=float, default=0.0)
     parser.add_argument("--scene", help="the name of its picture")
     given = parser.parse_args()
     store = chosen(given.home, given.scene)
@@ -129,7 +130,7 @@ def main() -> None:
     ):
         context = browser.new_context(viewport=SIZE)
         context.add_init_script(NAMED)
-        url, seconds = f"{address}/review?scan={store.key}&sigma=0", []
+        url, seconds = f"{address}/review?scan={store.key}&sigma={given.sigma:g}", []
         for _ in range(3):
             page, took = opening(context, url)
             seconds.append(round(took, 2))
