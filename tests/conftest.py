@@ -15,7 +15,7 @@ from dashboard.detector import Model, Scene, ingest
 from dashboard.detector.scenes.decoder_process import Order, Progress
 from dashboard.detector.scenes.two_passes import written
 from tests.detector import rasters
-from tests.models import plain_model
+from tests.models import judge_model, plain_model
 
 # How long one example takes says more of the machine than of the code.
 settings.register_profile("needle", deadline=None)
@@ -43,6 +43,12 @@ def decoded_here(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def model(tmp_path: Path) -> Model:
     return Model.load(plain_model(tmp_path / "plain.onnx"), "cpu")
+
+
+@pytest.fixture
+def judged(tmp_path: Path) -> Model:
+    """A model of two files: a finder, and a judge that looks at its places."""
+    return Model.load(judge_model(tmp_path / "places.onnx"), "cpu")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,16 +23,14 @@ from dashboard.detector import (
 from tests.browser.scanned import chip, expect_chosen, rest
 from tests.detector import rasters
 from tests.detector.scans import finish_scan
-from tests.models import judge_model
 
 Scenes = Callable[..., Scene]
 SHIFT = 40  # px from one scene to the other
 
 
 @pytest.fixture
-def scans(scene_of: Scenes, tmp_path: Path) -> tuple[ScanStore, ScanStore]:
+def scans(scene_of: Scenes, judged: Model) -> tuple[ScanStore, ScanStore]:
     """Scans of a plain, and of the same plain further to the right."""
-    judged = Model.load(judge_model(tmp_path / "places.onnx"), "cpu")
     ground = rasters.ground(600, 800)
     shifted = scene_of(np.roll(ground, SHIFT, axis=1), name="shifted.tif")
     return finish_scan(scene_of(ground), judged), finish_scan(shifted, judged)

@@ -12,15 +12,10 @@ from dashboard.detector import Model, ScanStore, Scene, list_scans, similar_plac
 from dashboard.detector.review.similar_places import MOST
 from tests.detector import rasters
 from tests.detector.scans import finish_scan
-from tests.models import area_model, judge_model
+from tests.models import area_model
 
 Scenes = Callable[..., Scene]
 SHIFT = 40  # px from one scene to the other
-
-
-@pytest.fixture
-def judged(tmp_path: Path) -> Model:
-    return Model.load(judge_model(tmp_path / "places.onnx"), "cpu")
 
 
 @pytest.fixture

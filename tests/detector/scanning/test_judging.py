@@ -38,11 +38,6 @@ Scenes = Callable[..., Scene]
 
 
 @pytest.fixture
-def judged(tmp_path: Path) -> Model:
-    return Model.load(judge_model(tmp_path / "places.onnx"), "cpu")
-
-
-@pytest.fixture
 def busy(scene_of: Scenes) -> Scene:
     """Ground with more places than a few batches hold."""
     return scene_of(rasters.ground(900, 1500))
