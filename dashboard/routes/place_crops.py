@@ -120,12 +120,12 @@ def seen_elsewhere(request: Request) -> Response:
 
 
 def _lines(similar: list[SimilarPlace]) -> list[dict[str, Any]]:
-    """Facts of places of one scan, ready for JSON."""
+    """Facts of places of one scan, ready for JSON; of those that a threshold can list."""
     store = similar[0].store
     places = [_at(store, one.row, one.col).place for one in similar]
     decided = on_places(Verdicts().current(Subject.of(store)), places)
     measured = sigma_map(store.scores(), DEFAULT_RULE)
-    return [
+    lines: list[dict[str, Any]] = [
         {
             "scan": store.key,
             "name": store.scene_name,
@@ -137,6 +137,7 @@ def _lines(similar: list[SimilarPlace]) -> list[dict[str, Any]]:
         }
         for one, place in zip(similar, places, strict=True)
     ]
+    return [line for line in lines if line["sigma"] > 0]
 
 
 def _place(request: Request, store: ScanStore) -> Detection:

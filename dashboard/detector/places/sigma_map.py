@@ -178,9 +178,7 @@ class SigmaMap:
         return {name: math.exp(-float(part[line])) for name, part in found.items()}
 
     def sigma_at(self, row: int, col: int) -> float:
-        """Sigma at a position; NaN where places are measured and none was looked at there."""
-        if self.looked is None:
-            return float(self.measure.sigma_of(self.scores.values[row, col : col + 1])[0])
+        """Sigma of the candidate at a position; NaN where there is none."""
         (at,) = np.nonzero(self.candidates.cells == row * self.scores.grid.cols + col)
         return float(self.candidates.sigmas[at[0]]) if len(at) else float("nan")
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from dashboard.detector import (
     DEFAULT_RULE,
@@ -24,14 +23,9 @@ from dashboard.viewer import addresses
 from tests.dashboard.client import Client
 from tests.detector import rasters
 from tests.detector.scans import finish_scan
-from tests.models import area_model, judge_model
+from tests.models import area_model
 
 Scenes = Callable[..., Scene]
-
-
-@pytest.fixture
-def judged(tmp_path: Path) -> Model:
-    return Model.load(judge_model(tmp_path / "places.onnx"), "cpu")
 
 
 def test_what_looks_alike_elsewhere_comes_with_its_scene_verdict_and_threshold(
@@ -42,7 +36,9 @@ def test_what_looks_alike_elsewhere_comes_with_its_scene_verdict_and_threshold(
     other = finish_scan(scene_of(np.roll(ground, 40, axis=1), name="shifted.tif"), judged)
     (first, *_) = sigma_map(store.scores(), DEFAULT_RULE).find(1.0)
     address = f"{addresses.places_of(store)}/{first.row}/{first.col}"
-    best = Client().get(f"{address}/elsewhere").json["found"][0]
+    found = Client().get(f"{address}/elsewhere").json["found"]
+    assert all(line["sigma"] > 0 for line in found), "no threshold lists another"
+    best = found[0]
     assert (best["scan"], best["name"], best["verdict"]) == (other.key, "shifted.tif", "")
     listed = sigma_map(other.scores(), DEFAULT_RULE).find(best["sigma"] - 0.01)
     assert (best["x"], best["y"]) in {found.place for found in listed}, "a link would find it"
