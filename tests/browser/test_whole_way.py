@@ -115,11 +115,11 @@ def test_the_demo_scene_is_one_click_away_and_a_scan_can_be_stopped(page: Page) 
     expect(page.get_by_text("landing-site.jp2, grey from")).to_be_visible()
     choose(page, "article")
     page.get_by_role("button", name="Scan", exact=True).click()
-    expect(page.get_by_text("tiles/s")).to_be_visible()
+    expect(page.get_by_text("tiles/s")).to_be_visible(timeout=180_000)
     page.get_by_role("button", name="Cancel", exact=True).click()
-    expect(page.get_by_text("stopped at")).to_be_visible()
+    expect(page.get_by_text("stopped at")).to_be_visible(timeout=180_000)
     page.get_by_role("button", name="Resume", exact=True).click()
-    expect(page.get_by_text("tiles/s")).to_be_visible()
+    expect(page.get_by_text("tiles/s")).to_be_visible(timeout=180_000)
 
 
 def test_a_page_can_be_opened_by_its_address_first(context: BrowserContext, dashboard: str) -> None:
