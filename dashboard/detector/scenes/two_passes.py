@@ -1,13 +1,17 @@
 """The two passes over a picture that is ingested: into a tiled file, in bounded memory.
 
 The first copies the source strip by strip, counting DN and measuring areas without data; the
-second, when their sizes over the whole scene are known, tells nodata from holes, fills these and
-compresses. Overviews and the scene's facts go into the same file.
+second, when their sizes over the whole scene are known, tells nodata from holes and fills these, in
+the copy itself. Overviews and the scene's facts go into the same file. It is not compressed:
+packing and unpacking it took an eighth of a scan.
 """
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -45,6 +49,7 @@ from dashboard.detector.tiling import Box
 
 # Overviews are of a quarter of the pixels a side and less: that of half of them took as long to
 # make as all others, and is as quickly read from the picture itself.
+OVERVIEWS = 12  # the pixels over those of all overviews, which are 15 times as many at least
 SMALLEST_OVERVIEW = 256  # px of the longer side
 READ_AHEAD = 1  # decoded strips that wait; each has up to 64 Mpx
 READ_SHARE, WRITE_SHARE = 0.75, 0.15  # of an ingest's time, roughly; overviews take the rest
@@ -56,7 +61,7 @@ Progress = Callable[[float], None]
 class FirstPass:
     """The output of the first pass over a picture, input of the second."""
 
-    raw: Path  # tiled and uncompressed: DN, and 1 where a pixel may be nodata
+    copy: Path  # tiled: DN, and 1 where a pixel may be nodata
     strips: list[Box]
     by_columns: bool
     areas: Areas
@@ -93,15 +98,13 @@ def written(
         rasterio.Env(**GDAL_OPTIONS | {"GDAL_CACHEMAX": 64 << 20}),
         prefetch(decoding, READ_AHEAD) as strips,
     ):
-        survey, facts = _survey(strips, work / "raw.tif", lambda part: report(READ_SHARE * part))
+        survey, facts = _survey(strips, final, lambda part: report(READ_SHARE * part))
     give_back()  # a whole compressed scene, which the decoder has held
     with rasterio.Env(**GDAL_OPTIONS):
         survey = _with_fills(survey, facts)
     with rasterio.Env(**GDAL_OPTIONS, SPARSE_OK_OVERVIEW="TRUE"), _writing(work.parent):
         found = _statistics(survey, name)
-        blank = _settle(
-            survey, final, found.centre, lambda part: report(READ_SHARE + WRITE_SHARE * part)
-        )
+        blank = _settle(survey, found.centre, lambda part: report(READ_SHARE + WRITE_SHARE * part))
         _finish(final, completed(facts, found, blank, survey.fills))
     return final
 
@@ -136,14 +139,14 @@ def _decoded(
 
 
 def _survey(
-    strips: Iterator[_Layout | Strip], raw: Path, report: Progress
+    strips: Iterator[_Layout | Strip], target: Path, report: Progress
 ) -> tuple[FirstPass, dict[str, Any]]:
     """The first pass: copies the picture strip by strip, measuring areas and counting DN."""
     layout = next(strips)
     assert isinstance(layout, _Layout)
     histogram = Histogram() if layout.dtype != "float32" else None
-    survey = FirstPass(raw, layout.strips, layout.by_columns, Areas(), histogram, Extremes())
-    with _create(raw, layout.shape, layout.dtype) as copy:
+    survey = FirstPass(target, layout.strips, layout.by_columns, Areas(), histogram, Extremes())
+    with _create(target, layout.shape, layout.dtype) as copy:
         for number, strip in enumerate(strips, start=1):
             assert isinstance(strip, tuple)
             _add(survey, copy, *strip)
@@ -156,7 +159,7 @@ def _add(
     survey: FirstPass, copy: rasterio.io.DatasetWriter, box: Box, dn: NDArray[Any], missing: Mask
 ) -> None:
     """Takes a strip into the survey."""
-    with _writing(survey.raw.parent.parent):
+    with _writing(survey.copy.parent.parent):
         copy.write(dn, 1, window=window_of(box))
         if missing.any():
             copy.write(missing.astype(dn.dtype), 2, window=window_of(box))
@@ -175,7 +178,7 @@ def _with_fills(survey: FirstPass, facts: dict[str, Any]) -> FirstPass:
     if not found:
         return survey
     areas = dict.fromkeys((suspect.value for suspect in found), 0)
-    with rasterio.open(survey.raw, driver="GTiff") as copy:
+    with rasterio.open(survey.copy, driver="GTiff") as copy:
         for box in survey.strips:
             for value, pixels in solid(copy.read(1, window=window_of(box)), areas).items():
                 areas[value] += pixels
@@ -198,7 +201,7 @@ def _statistics(survey: FirstPass, name: str) -> Statistics:
     try:
         if survey.histogram:
             return survey.histogram.statistics()
-        with rasterio.open(survey.raw, driver="GTiff") as copy:
+        with rasterio.open(survey.copy, driver="GTiff") as copy:
 
             def passes() -> Iterator[NDArray[np.float32]]:
                 for box in survey.strips:
@@ -210,66 +213,74 @@ def _statistics(survey: FirstPass, name: str) -> Statistics:
         raise NoGround(f"{name}: {error}") from error
 
 
-def _settle(survey: FirstPass, final: Path, centre: float, report: Progress) -> int:
-    """The second pass: tells nodata from holes, fills these, compresses; gives nodata pixels."""
-    nodata = 0
-    settling = _settled_strips(survey, centre)
-    with prefetch(settling, READ_AHEAD) as strips, _create_final(survey, final) as out:
-        for number, (box, dn, large, hole) in enumerate(strips, start=1):
-            out.write(dn, 1, window=window_of(box))
+def _settle(survey: FirstPass, centre: float, report: Progress) -> int:
+    """The second pass: tells nodata from holes and fills these, in the copy; gives nodata pixels.
+
+    The lines before a strip are kept as they came, for in the copy they have been settled.
+    """
+    nodata, before = 0, None
+    with rasterio.open(survey.copy, "r+", driver="GTiff") as copy:
+        for index, box in enumerate(survey.strips):
+            around = _Around.read(survey, copy, box, before)
+            before = around.last()
+            dn, large, hole = _settled(survey, around, index, centre)
             if large.any() or hole.any():
                 state = np.full(dn.shape, GROUND, dn.dtype)
                 state[large], state[hole] = NODATA, HOLE
-                out.write(state, 2, window=window_of(box))
+                settled = np.stack([survey.along(dn), survey.along(state)])
+                copy.write(settled, window=window_of(box))
             nodata += int(np.count_nonzero(large))
-            report(number / len(survey.strips))
+            report((index + 1) / len(survey.strips))
     return nodata
 
 
-def _create_final(survey: FirstPass, final: Path) -> rasterio.io.DatasetWriter:
-    """The file of a picture, compressed by all processors."""
-    with rasterio.open(survey.raw, driver="GTiff") as copy:
-        shape, dtype = copy.shape, copy.dtypes[0]
-    options = {"compress": "zstd", "zstd_level": 1, "num_threads": "all_cpus"}
-    return _create(final, shape, dtype, predictor=3 if dtype == "float32" else 2, **options)
+@dataclass(frozen=True)
+class _Around:
+    """A strip with the lines around it that its holes are filled from, `[lines, length]`."""
 
+    dn: NDArray[Any]
+    noted: NDArray[Any]  # not 0 where a pixel may be nodata
+    core: slice  # the lines of the strip itself
 
-Settled = tuple[Box, NDArray[Any], Mask, Mask]
+    @classmethod
+    def read(
+        cls, survey: FirstPass, copy: rasterio.DatasetReader, box: Box, before: _Around | None
+    ) -> _Around:
+        """The strip in a box and the lines that follow it, read; those before it are given."""
+        right, bottom = box.x_max, box.y_max
+        if survey.by_columns:
+            right, lines = min(right + HALO, copy.width), box.width
+        else:
+            bottom, lines = min(bottom + HALO, copy.height), box.height
+        read = copy.read(window=window_of(Box(box.x_min, box.y_min, right, bottom)))
+        found, above = [survey.along(part) for part in read], 0
+        if before:
+            held = (before.dn, before.noted)
+            found = [np.concatenate(parts) for parts in zip(held, found, strict=True)]
+            above = len(before.dn)
+        return cls(found[0], found[1], slice(above, above + lines))
 
-
-def _settled_strips(survey: FirstPass, centre: float) -> Generator[Settled, None, None]:
-    """Box, DN, nodata and holes of each strip in order, the holes filled."""
-    with rasterio.Env(**GDAL_OPTIONS), rasterio.open(survey.raw, driver="GTiff") as copy:
-        for index, box in enumerate(survey.strips):
-            yield (box, *_settled(survey, copy, index, centre))
+    def last(self) -> _Around:
+        """The last lines of the strip, as they are now."""
+        some = slice(max(0, self.core.stop - HALO), self.core.stop)
+        return _Around(self.dn[some].copy(), self.noted[some].copy(), some)
 
 
 def _settled(
-    survey: FirstPass, copy: rasterio.DatasetReader, index: int, centre: float
+    survey: FirstPass, around: _Around, index: int, centre: float
 ) -> tuple[NDArray[Any], Mask, Mask]:
-    """DN, nodata and holes of one strip `[H, W]`, the holes filled."""
-    box = survey.strips[index]
-    near = Box(
-        max(box.x_min - HALO, 0),
-        max(box.y_min - HALO, 0),
-        min(box.x_max + HALO, copy.width),
-        min(box.y_max + HALO, copy.height),
-    )
-    left, top = box.x_min - near.x_min, box.y_min - near.y_min
-    core = (slice(top, top + box.height), slice(left, left + box.width))
-    dn = copy.read(1, window=window_of(near))
-    noted = copy.read(2, window=window_of(near))
-    missing = survey.missing(dn, noted)
-    first, lines = (left, box.width) if survey.by_columns else (top, box.height)
-    large = survey.along(survey.areas.large(index, survey.along(missing), first, lines))
+    """DN, nodata and holes of one strip `[lines, length]`, the holes filled."""
+    dn, core = around.dn, around.core
+    missing = survey.missing(dn, around.noted)
+    large = survey.areas.large(index, missing, core.start, core.stop - core.start)
     if survey.fills.areas_only:
-        missing = noted != 0
+        missing = around.noted != 0
         missing[core] |= large
     hole = missing[core] & ~large
     if hole.any():
         wanted = np.zeros_like(missing)
         wanted[core] = hole
-        fill_holes(dn, missing, wanted, centre)
+        fill_holes(survey.along(dn), survey.along(missing), survey.along(wanted), centre)
     dn = dn[core]
     dn[large] = as_dn(centre, dn.dtype)
     return dn, large, hole
@@ -298,7 +309,11 @@ def _create(
 
 
 def _finish(final: Path, facts: dict[str, Any]) -> None:
-    """Adds the overviews and the scene's facts to the ingested file."""
+    """Adds the overviews and the scene's facts to the ingested file.
+
+    GDAL writes much of them when it closes the file, and says nothing where the disk is full then.
+    """
+    _expect_room(final)
     threads = rasterio.Env(GDAL_NUM_THREADS="ALL_CPUS")
     with threads, rasterio.open(final, "r+", driver="GTiff") as out:
         side = max(out.shape)
@@ -306,6 +321,15 @@ def _finish(final: Path, facts: dict[str, Any]) -> None:
         if levels:
             out.build_overviews(levels, Resampling.average)
         out.update_tags(**{TAG: json.dumps(facts, allow_nan=False)})
+
+
+def _expect_room(final: Path) -> None:
+    """Raises an OSError where the disk has no room for the overviews."""
+    with rasterio.open(final, driver="GTiff") as out:
+        pixels = (out.width + 4 * BLOCK) * (out.height + 4 * BLOCK)  # overviews are of whole blocks
+        needed = 2 * pixels * np.dtype(out.dtypes[0]).itemsize // OVERVIEWS + (1 << 16)
+    if shutil.disk_usage(final.parent).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @contextmanager
