@@ -21,6 +21,7 @@ class Preset:
     kind: str = "article"  # of network, a row of `kinds/`
     clip: float | None = None  # largest norm of the gradient
     averaged: float = 0.0  # what an average of weights keeps of itself a step; 0: there is none
+    part: str = ""  # of the network that learns alone, when the rest has learned
     learns_a_scene: bool = False  # it goes on from a model's weights, on one scene
 
 
@@ -35,6 +36,21 @@ GUARDED = Preset(
     warm_up=100,
     kind="guarded",
     clip=1.0,
+    averaged=0.998,
+)
+READER = Preset(
+    "reader",
+    1.0,
+    4,
+    3_000,
+    batch=4,
+    learning_rate=2e-3,
+    warm_up=100,
+    weight_decay=1e-3,
+    kind="guarded",
+    clip=1.0,
+    averaged=0.995,
+    part="reader",
 )
 PLACES = Preset(
     "places",
@@ -73,6 +89,8 @@ PRESETS = {
         # The guarded network, 36,128 parameters, at three resolutions: 26 windows a second on one
         # core with AVX-512 BF16.
         GUARDED,
+        # The reader of what it leaves, begun with `--start`: 4 new windows a step, 32 of memory.
+        READER,
         # From trained weights, on the one scene that is to be scanned: a minute or two.
         replace(
             GUARDED,
@@ -90,6 +108,7 @@ PRESETS = {
         SMOKE,
         replace(SMOKE, name="smoke-wide", width=0.25),
         replace(SMOKE_AREAS, name="smoke-guarded"),
+        replace(SMOKE_AREAS, name="smoke-reader", part="reader", averaged=0.0),
         replace(PLACES, name="smoke-places", epochs=1, windows=4, batch=2, warm_up=1),
     )
 }

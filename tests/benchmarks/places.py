@@ -1,9 +1,10 @@
 """How a network of single places ranks what was planted: by logit, residual, novelty and sums.
 
     python -m tests.benchmarks.places MODEL.onnx [MODEL.onnx ...] --scenes PICTURE [PICTURE ...]
-        [--planted 3 | --odd 24] [--largest 1536] [--per-mpx 250] [--work FOLDER]
+        [--planted 3 | --odd 24] [--largest 1536] [--per-mpx 250] [--finder MODEL]
+        [--work FOLDER]
 
-Lets `guarded` point at the places of each picture, has each model look at them, and counts for each
+Lets a finder point at the places of each picture, has each model look at them, and counts for each
 object how many false places rank above it: by residual, by logit, and by sums of surprises with and
 without novelty; all of them as the default rule weighs them. With `--planted` the
 six pieces of the article are planted with so many seeds on each picture, with `--odd` so many of
@@ -67,6 +68,10 @@ class Found:
             )
         return held
 
+    def on(self) -> list[Mask]:
+        """Which places lie on each object."""
+        return [self.inside([one.box.grow(NEAR)]) for one in self.objects]
+
 
 def strewn_pictures(scenes: Sequence[Path], each: int, work: Path) -> Iterator[Path]:
     """The pictures strewn with odd shapes, their truth beside them, made where they are not yet."""
@@ -97,14 +102,15 @@ def pictures(scenes: Sequence[Path], seeds: int, largest: int | None, work: Path
             yield kept[0]
 
 
-def found(picture: Path, per_mpx: float, work: Path) -> Found:
-    """The places of a picture, kept in `work`."""
+def found(picture: Path, finder: Network, per_mpx: float, work: Path) -> Found:
+    """The places of a picture that a finder points at, kept in `work`."""
     scene = ingest(picture)
     known = truth_of(picture, scene)
     assert known is not None, f"{picture}: nothing is known of it"
-    kept = work / f"{picture.stem}-{scene.sha256[:8]}-{per_mpx:g}.npz"
+    key = f"{scene.sha256[:8]}-{finder.model.sha256[:8]}-{per_mpx:g}"
+    kept = work / f"{picture.stem}-{key}.npz"
     if not kept.exists():
-        scores = Network.load("guarded", device="cpu").score(scene, work).scores
+        scores = finder.score(scene, work).scores
         top = peaks.places(scores, per_mpx)
         xs, ys = (
             line * scores.grid.stride + scores.grid.tile // 2 for line in (top.cols, top.rows)
@@ -130,7 +136,7 @@ def ranked(seen: Found, said: Judgement) -> dict[str, Doubles]:
 
 def costs(seen: Found, scores: Doubles) -> list[int]:
     """For each object how many false places rank above its best; all of them where it has none."""
-    on = [seen.inside([one.box.grow(NEAR)]) for one in seen.objects]
+    on = seen.on()
     false = ~np.any([*on, seen.inside(seen.ignore)], axis=0)
     return [
         int(np.count_nonzero(false & (scores > (scores[here].max() if here.any() else -np.inf))))
@@ -165,21 +171,24 @@ def main() -> None:
     parser.add_argument("--alarms", type=float, default=100.0, help="false places per 10 Mpx")
     parser.add_argument("--largest", type=int, help="px; of a larger picture the middle is taken")
     parser.add_argument("--per-mpx", type=float, default=250.0)
+    parser.add_argument("--finder", default="guarded", help="a name in exported/, or a file")
     parser.add_argument("--work", type=Path, default=Path("places-work"))
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
+    finder = Network.load(given.finder, device="cpu")
     judges = [Judge.load(path, "cpu") for path in given.models]
     ways: dict[tuple[str, str], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     tried = pictures(given.scenes, given.planted, given.largest, given.work)
     if given.odd:
         tried = strewn_pictures(given.scenes, given.odd, given.work)
     for picture in tried:
-        seen = found(picture, given.per_mpx, given.work)
+        seen = found(picture, finder, given.per_mpx, given.work)
         ground = picture.stem.partition("-planted-")[0]
         for judge in judges:
             line: dict[str, Any] = {"model": judge.name, "scene": picture.stem}
             line["places"] = len(seen.x)
             line["objects"] = [one.name for one in seen.objects]
+            line["at a place"] = [bool(here.any()) for here in seen.on()]
             for way, scores in ranked(seen, judge.infer(seen.dn)).items():
                 line[way] = costs(seen, scores)
                 most = given.alarms * seen.area / 1e7

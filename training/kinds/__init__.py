@@ -29,4 +29,6 @@ def network_of(recipe: Preset) -> nn.Module:
 
 def learner_of(recipe: Preset, precision: Precision) -> Learner:
     """The untrained network of a recipe with its loss."""
-    return KINDS[recipe.kind].learner(network_of(recipe), precision)
+    kind = KINDS[recipe.kind]
+    learner = kind.parts[recipe.part] if recipe.part else kind.learner
+    return learner(network_of(recipe), precision)

@@ -77,3 +77,5 @@ class Kind:
     learner: Callable[[nn.Module, Precision], Learner]
     # Of the trained network and what `calibrate` measured. Raises ModelError where it lacks that.
     plan: Callable[[Any, Mapping[str, Tensor]], Plan]
+    # Of parts of the network that learn alone, when the rest has learned, by the recipe's name.
+    parts: Mapping[str, Callable[[nn.Module, Precision], Learner]] = field(default_factory=dict)

@@ -23,7 +23,7 @@ def ordinary_measures(
     scorer = residuals.Scorer(network)
 
     def measures(dn: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
-        return scorer.measures(dn, centre, scale)[0]
+        return scorer.measures(scorer.looks(dn, centre, scale))
 
     device = next(network.parameters()).device
     ends = quantiles(measures, scorer.sees, sources, seed, device)

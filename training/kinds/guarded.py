@@ -10,6 +10,7 @@ from torch import Tensor
 from dashboard.detector.errors import ModelError
 from training.kinds.base import OUTPUTS, Kind, Learner, Plan
 from training.kinds.calibration import ordinary_measures
+from training.kinds.reader_learner import ReaderLearner
 from training.networks import BLOCK, guarded, residuals
 from training.windows import Source
 
@@ -94,4 +95,4 @@ def facts(scorer: residuals.Scorer) -> dict[str, object]:
     }
 
 
-GUARDED = Kind("guarded", network, GuardedLearner, plan)
+GUARDED = Kind("guarded", network, GuardedLearner, plan, {"reader": ReaderLearner})

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.networks import BLOCK
+from training.networks.reader import Reader
 
 SPAN = 4.0  # DN are divided by SPAN * scale, as `article` does
 ROTATIONS = 4
@@ -32,9 +33,9 @@ class Row(NamedTuple):
     channels: int
 
 
-ROWS = (Row(1, 32), Row(2, 32), Row(4, 32))
+ROWS = (Row(1, 16), Row(2, 16), Row(4, 16))
 GUARDS = (2, 4)  # blocks by which features are shifted outward, one head each
-HIDDEN = 64  # channels of a head
+HIDDEN = 32  # channels of a head
 OCTAVES = (0, 1, 2)  # the ground is looked at in full, half and quarter resolution
 
 # `centre` and `log_scale` of every pixel, block by block, `[N, heads, 16, h, w]` each
@@ -115,7 +116,8 @@ class Guarded(nn.Module):
     """Predicts each pixel's value and the scale of its error, once for each hole.
 
     Input `[N, 1, H, W]`, H and W multiples of 4, in units of 4 robust sigma around the scene's
-    median; output `centre` and `log_scale`, both `[N, heads, H, W]` in those units.
+    median; output `centre` and `log_scale`, both `[N, heads, H, W]` in those units. The `reader`
+    of what is left is learned apart, when the rest has been; until then it says 0.
     """
 
     def __init__(
@@ -132,6 +134,7 @@ class Guarded(nn.Module):
             inputs = row.channels
         self.branch = nn.Sequential(*layers)
         self.heads = nn.ModuleList(Head(inputs, hidden) for _ in guards)
+        self.reader = Reader()
 
     def forward(self, ground: Tensor) -> tuple[Tensor, Tensor]:
         """`centre` and `log_scale`, `[N, heads, H, W]`, of `ground [N, 1, H, W]`."""

@@ -1,12 +1,14 @@
 """From a guarded network's residuals to scores: which ground is harder to predict than ordinary.
 
-Residuals are standardised, averaged over windows of several sizes in three resolutions, put on one
-scale, and less their local mean. It takes raw DN, so that it is exported as it stands.
+Residuals are standardised, averaged over windows of several sizes in three resolutions and put on
+one scale; what their reader says is added, and the local mean is taken off. It takes raw DN, so
+that it is exported as it stands.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,11 +24,27 @@ from training.networks.guarded import (
     reach,
     without,
 )
+from training.networks.reader import AROUND, squashed
 
 WINDOWS = (3, 5)  # blocks: sides of the windows over which residuals are averaged
 LOCAL_MEAN = 65  # blocks: side of the square whose mean is subtracted
 TAIL = 3.09  # standard deviations beyond which one of a thousand normal values lies
 LEAST = 1e-4  # of a mean residual, before its logarithm is taken
+# Blocks of each octave around an area: what its windows or its reader see.
+RIMS = tuple(max(around, max(WINDOWS) // 2) for around in AROUND)
+
+
+class Look(NamedTuple):
+    """What a network leaves of the ground at one octave, with a rim of blocks around an area."""
+
+    blocks: Tensor  # the scaled ground, `[N, 16, h, w]`
+    expected: Tensor  # `[N, heads, 16, h, w]`
+    residual: Tensor  # in predicted scales, likewise
+
+    @property
+    def picture(self) -> Tensor:
+        """What a reader sees of it, `[N, 32, h, w]`: the narrowest hole's residual, and ground."""
+        return squashed(torch.cat([self.residual[:, 0], self.blocks], dim=1))
 
 
 class Scorer(nn.Module):
@@ -35,9 +53,10 @@ class Scorer(nn.Module):
     At each octave and for each hole the residuals `|x - c| / b` are averaged over windows of
     several sizes. Each of these measures is put on one scale by how it is distributed on ordinary
     ground: 0 at the median, `TAIL` where one position of a thousand lies beyond, in the logarithm.
-    The surprise is their mean over holes and windows, at the octave where that is largest; the
-    score is how far it stands out from the surprise around, for where all ground is hard to
-    foresee, among boulders or on ripples, none of it is news.
+    The surprise is their mean over holes and windows, at the octave where that is largest. What
+    looks put there to the reader adds to it, and nothing takes away from it, for the reader knows
+    what it was shown alone. The score is how far it stands out from the surprise around: where all
+    ground is hard to foresee, among boulders or on ripples, none of it is news.
     """
 
     def __init__(self, network: Guarded) -> None:
@@ -57,7 +76,7 @@ class Scorer(nn.Module):
     @property
     def sees(self) -> int:
         """Pixels around an area that its measures depend on, each way."""
-        return self._margin(max(OCTAVES))
+        return max(self._margin(octave) for octave in OCTAVES)
 
     def calibrate(self, measured: Mapping[str, Tensor]) -> None:
         """Puts the measures on the scale of `ordinary` and `rare` ones, `[measures]` each."""
@@ -66,7 +85,7 @@ class Scorer(nn.Module):
 
     def _margin(self, octave: int) -> int:
         network_sees = reach(self.network.rows, self.network.guards)
-        return int((network_sees + max(WINDOWS) // 2 * BLOCK) * 2**octave)
+        return int((network_sees + RIMS[octave] * BLOCK) * 2**octave)
 
     def forward(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """`score [N, h, w]`, `completion [N, 1, 4 h, 4 w]` (DN) and what `surprise` gives.
@@ -79,43 +98,40 @@ class Scorer(nn.Module):
 
     def surprise(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
         """How surprising ground is by itself `[N, h, w]`, and completion, of DN with `sees`."""
-        measures, completion = self.measures(dn, centre, scale)
+        looks = self.looks(dn, centre, scale)
         low, high = (part.reshape(1, -1, 1, 1) for part in (self.ordinary, self.rare))
-        placed = TAIL * (measures - low) / (high - low)
+        placed = TAIL * (self.measures(looks) - low) / (high - low)
         octaves = [part.mean(dim=1) for part in placed.chunk(len(OCTAVES), dim=1)]
-        return torch.stack(octaves).amax(dim=0), completion
+        read = self.network.reader([look.picture for look in looks])
+        inner = F.pixel_shuffle(without(looks[0].expected[:, 0], RIMS[0]), BLOCK)
+        completion = inner * (SPAN * scale.reshape(-1, 1, 1, 1)) + centre.reshape(-1, 1, 1, 1)
+        return torch.stack(octaves).amax(dim=0) + F.softplus(read), completion
 
-    def measures(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-        """Logarithms of all mean residuals `[N, measures, h, w]`, and the completion in DN.
-
-        Of `dn [N, 1, 4 h + 2 sees, 4 w + 2 sees]`.
-        """
+    def looks(self, dn: Tensor, centre: Tensor, scale: Tensor) -> list[Look]:
+        """What the network leaves at each octave of `dn [N, 1, 4 h + 2 sees, 4 w + 2 sees]`."""
         found = []
-        completion = dn
+        sees = reach(self.network.rows, self.network.guards) // BLOCK
         for octave in OCTAVES:
-            rim = self.sees - self._margin(octave)
-            area = without(dn, rim)
-            ground = ground_of(area, centre, scale, octave)
-            sees = reach(self.network.rows, self.network.guards) // BLOCK
-            blocks = blocks_of(ground)
+            area = without(dn, self.sees - self._margin(octave))
+            blocks = blocks_of(ground_of(area, centre, scale, octave))
             expected, log_scale = self.network.predict(blocks, sees)
-            residual = (without(blocks, sees)[:, None] - expected) * torch.exp(-log_scale)
-            small = self._averages(residual.abs().mean(dim=2))
+            inner = without(blocks, sees)
+            found.append(Look(inner, expected, (inner[:, None] - expected) * torch.exp(-log_scale)))
+        return found
+
+    def measures(self, looks: list[Look]) -> Tensor:
+        """Logarithms of all mean residuals, `[N, measures, h, w]`."""
+        found = []
+        for octave, look in enumerate(looks):
+            small = self._averages(look.residual.abs().mean(dim=2), RIMS[octave])
             found.append(F.interpolate(small, scale_factor=2**octave) if octave else small)
-            if octave == 0:
-                inner = F.pixel_shuffle(without(expected[:, 0], max(WINDOWS) // 2), BLOCK)
-                completion = inner * (SPAN * scale.reshape(-1, 1, 1, 1))
-                completion = completion + centre.reshape(-1, 1, 1, 1)
-        return torch.log(torch.cat(found, dim=1) + LEAST), completion
+        return torch.log(torch.cat(found, dim=1) + LEAST)
 
     @staticmethod
-    def _averages(blocks: Tensor) -> Tensor:
-        """Means over all windows, `[N, windows heads, h, w]`, of means `[N, heads, H, W]`."""
+    def _averages(blocks: Tensor, rim: int) -> Tensor:
+        """Means over all windows, `[N, windows heads, h, w]`, of means with a rim of blocks."""
         return torch.cat(
-            [
-                F.avg_pool2d(without(blocks, (max(WINDOWS) - window) // 2), window, 1)
-                for window in WINDOWS
-            ],
+            [F.avg_pool2d(without(blocks, rim - window // 2), window, 1) for window in WINDOWS],
             dim=1,
         )
 

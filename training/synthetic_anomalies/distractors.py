@@ -12,9 +12,12 @@ from training.synthetic_anomalies.canvas import (
     Rng,
     Sheet,
     even_in_logarithm,
+    lobed,
     roughness,
     side_of,
 )
+
+LARGEST_ROCK = 11.0  # px, radius
 
 
 def distractor(size: float, sun: Sun, rng: Rng) -> Sheet:
@@ -37,21 +40,35 @@ def _crater(size: float, sun: Sun, rng: Rng) -> Sheet:
 
 
 def _boulders(size: float, sun: Sun, rng: Rng) -> Sheet:
-    """Rocks, lit on one side, each with its shadow; alone or strewn."""
+    """Rocks, each with facets toward and away from the sun and its shadow; alone or strewn."""
     reach = max(6.0, size)
     sheet = Sheet.blank(side_of(reach * 2.0), sun)
-    dx, dy = sun.toward
-    for _ in range(int(rng.integers(1, 12))):
+    largest = even_in_logarithm((0.8, min(LARGEST_ROCK, max(1.6, size / 2.5))), rng)
+    for _ in range(int(rng.integers(1, 4 if largest > 3 else 12))):
         x, y = rng.normal(0, reach / 3, 2)
-        radius = rng.uniform(0.5, 2.8)
-        u, v = sheet.x - np.float32(x), sheet.y - np.float32(y)
-        inside = np.hypot(u, v * rng.uniform(0.8, 1.3)) < radius
-        sheet.shadow(inside, radius * rng.uniform(0.8, 2.5), rng.uniform(1.0, 4.0))
-        lit = np.clip((u * dx + v * dy) / radius, -1, 1)
-        sheet.cover(
-            inside, (rng.uniform(0.3, 2.5) + rng.uniform(0.5, 2.0) * lit).astype(np.float32)
-        )
+        _rock(sheet, (x, y), largest * rng.uniform(0.4, 1.0), rng)
     return sheet
+
+
+def _rock(sheet: Sheet, middle: tuple[float, float], radius: float, rng: Rng) -> None:
+    """One rock: as bright as its facets face the sun, of much the same stuff as the ground."""
+    dx, dy = sheet.sun.toward
+    u, v = sheet.x - np.float32(middle[0]), sheet.y - np.float32(middle[1])
+    turn, aspect = rng.uniform(0, math.pi), rng.uniform(1.0, 1.7)
+    along = (u * math.cos(turn) + v * math.sin(turn)) / aspect
+    outline = np.maximum(lobed(np.arctan2(v, u), (2, 3, 5), 0.25, rng), 0.5)
+    inside = np.hypot(along, v * math.cos(turn) - u * math.sin(turn)) < radius * outline
+    sheet.shadow(inside, radius * rng.uniform(0.5, 2.5), rng.uniform(1.0, 6.0))
+    shade = np.full(u.shape, rng.uniform(0.0, 0.6), np.float32)
+    highest = np.full(u.shape, 0.35 * radius, np.float32)
+    for facet in rng.uniform(0, 2 * math.pi, int(rng.integers(2, 6))):
+        steep = u * math.cos(facet) + v * math.sin(facet)
+        facing = math.cos(facet) * dx + math.sin(facet) * dy
+        shade = np.where(steep > highest, np.float32(facing + rng.normal(0, 0.15)), shade)
+        highest = np.maximum(steep, highest)
+    amount = even_in_logarithm((0.6, 6.0), rng)
+    mottle = 1 + 0.25 * roughness(u.shape, FINE * max(0.7, radius / 5), rng)
+    sheet.cover(inside, (amount * (rng.uniform(-0.2, 0.5) + shade) * mottle).astype(np.float32))
 
 
 def _ripples(size: float, sun: Sun, rng: Rng) -> Sheet:

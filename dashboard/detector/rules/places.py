@@ -15,7 +15,7 @@ from dashboard.detector.rules.base import Rule
 from dashboard.detector.rules.surprisal import Surprisal
 from dashboard.detector.scanning.place_table import PlaceTable
 
-RESIDUAL, LOGIT, NOVELTY = 0.5, 1.0, 1.0  # what each surprise weighs (tests/benchmarks/places.md)
+RESIDUAL, LOGIT, NOVELTY = 0.25, 1.0, 1.0  # what each surprise weighs (tests/benchmarks/places.md)
 
 
 class Surprises(NamedTuple):
