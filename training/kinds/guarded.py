@@ -90,8 +90,8 @@ def facts(scorer: residuals.Scorer) -> dict[str, object]:
         "margin": scorer.margin,
         "around": residuals.LOCAL_MEAN,
         "score_unit": f"standardised residual, the mean over {len(residuals.WINDOWS)} windows and "
-        f"{len(guards)} holes, the largest of {max(guarded.OCTAVES) + 1} octaves, "
-        "less its mean around; 0 is ordinary ground",
+        f"{len(guards)} holes, the largest of {max(guarded.OCTAVES) + 1} octaves, and how much it "
+        "looks put there, less its mean around; 0 is ordinary ground",
     }
 
 
