@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,12 @@ from dashboard.detector.scenes.nodata import HALO, Areas, as_dn, fill_holes
 from dashboard.detector.scenes.scene import GROUND, HOLE, NODATA, TAG
 from dashboard.detector.system.gdal_errors import GDAL_ERRORS
 from dashboard.detector.system.memory import give_back
-from dashboard.detector.system.prefetch import prefetch
+from dashboard.detector.system.prefetch import map_in_order, prefetch
 from dashboard.detector.tiling import Box
 
 # Overviews are of a quarter of the pixels a side and less: that of half of them took as long to
 # make as all others, and is as quickly read from the picture itself.
+WRITTEN = 8 * BLOCK  # px of a strip that are written again together, where any has changed
 OVERVIEWS = 12  # the pixels over those of all overviews, which are 15 times as many at least
 SMALLEST_OVERVIEW = 256  # px of the longer side
 READ_AHEAD = 1  # decoded strips that wait; each has up to 64 Mpx
@@ -216,37 +218,54 @@ def _statistics(survey: FirstPass, name: str) -> Statistics:
 def _settle(survey: FirstPass, centre: float, report: Progress) -> int:
     """The second pass: tells nodata from holes and fills these, in the copy; gives nodata pixels.
 
-    The lines before a strip are kept as they came, for in the copy they have been settled.
+    A strip is settled by another thread while the next is read and the last one written.
     """
-    nodata, before = 0, None
-    with rasterio.open(survey.copy, "r+", driver="GTiff") as copy:
-        for index, box in enumerate(survey.strips):
-            around = _Around.read(survey, copy, box, before)
-            before = around.last()
-            dn, large, hole = _settled(survey, around, index, centre)
-            if large.any() or hole.any():
-                state = np.full(dn.shape, GROUND, dn.dtype)
-                state[large], state[hole] = NODATA, HOLE
-                settled = np.stack([survey.along(dn), survey.along(state)])
-                copy.write(settled, window=window_of(box))
+    nodata = 0
+    work = partial(_settled, survey, centre)
+    with (
+        rasterio.open(survey.copy, driver="GTiff", sharing=False) as before,
+        rasterio.open(survey.copy, "r+", driver="GTiff") as after,
+    ):
+        strips = map_in_order(work, _strips_around(survey, before), 1)
+        for number, (box, dn, large, hole) in enumerate(strips, start=1):
+            for part in _changed(large | hole):
+                state = np.full(dn[:, part].shape, GROUND, dn.dtype)
+                state[large[:, part]], state[hole[:, part]] = NODATA, HOLE
+                settled = np.stack([survey.along(dn[:, part]), survey.along(state)])
+                after.write(settled, window=window_of(_part_of(survey, box, part)))
             nodata += int(np.count_nonzero(large))
-            report((index + 1) / len(survey.strips))
+            report(number / len(survey.strips))
     return nodata
+
+
+def _changed(mask: Mask) -> Iterator[slice]:
+    """The parts of a strip `[lines, length]`, whole blocks long, in which a mask is True."""
+    there = np.asarray(mask.any(axis=0))
+    for first in range(0, len(there), WRITTEN):
+        if there[first : first + WRITTEN].any():
+            yield slice(first, min(first + WRITTEN, len(there)))
+
+
+def _part_of(survey: FirstPass, box: Box, part: slice) -> Box:
+    if survey.by_columns:
+        return Box(box.x_min, part.start, box.x_max, part.stop)
+    return Box(part.start, box.y_min, part.stop, box.y_max)
 
 
 @dataclass(frozen=True)
 class _Around:
     """A strip with the lines around it that its holes are filled from, `[lines, length]`."""
 
+    index: int  # of the strip
     dn: NDArray[Any]
     noted: NDArray[Any]  # not 0 where a pixel may be nodata
     core: slice  # the lines of the strip itself
 
-    @classmethod
-    def read(
-        cls, survey: FirstPass, copy: rasterio.DatasetReader, box: Box, before: _Around | None
-    ) -> _Around:
-        """The strip in a box and the lines that follow it, read; those before it are given."""
+
+def _strips_around(survey: FirstPass, copy: rasterio.DatasetReader) -> Iterator[_Around]:
+    """The strips in order, each read once: the lines before one are kept of what was read last."""
+    kept: list[NDArray[Any]] = []
+    for index, box in enumerate(survey.strips):
         right, bottom = box.x_max, box.y_max
         if survey.by_columns:
             right, lines = min(right + HALO, copy.width), box.width
@@ -254,25 +273,22 @@ class _Around:
             bottom, lines = min(bottom + HALO, copy.height), box.height
         read = copy.read(window=window_of(Box(box.x_min, box.y_min, right, bottom)))
         found, above = [survey.along(part) for part in read], 0
-        if before:
-            held = (before.dn, before.noted)
-            found = [np.concatenate(parts) for parts in zip(held, found, strict=True)]
-            above = len(before.dn)
-        return cls(found[0], found[1], slice(above, above + lines))
-
-    def last(self) -> _Around:
-        """The last lines of the strip, as they are now."""
-        some = slice(max(0, self.core.stop - HALO), self.core.stop)
-        return _Around(self.dn[some].copy(), self.noted[some].copy(), some)
+        if kept:
+            above = len(kept[0])
+            found = [np.concatenate(parts) for parts in zip(kept, found, strict=True)]
+        core = slice(above, above + lines)
+        kept = [part[: core.stop][-HALO:].copy() for part in found]
+        yield _Around(index, found[0], found[1], core)
 
 
-def _settled(
-    survey: FirstPass, around: _Around, index: int, centre: float
-) -> tuple[NDArray[Any], Mask, Mask]:
-    """DN, nodata and holes of one strip `[lines, length]`, the holes filled."""
+Settled = tuple[Box, NDArray[Any], Mask, Mask]
+
+
+def _settled(survey: FirstPass, centre: float, around: _Around) -> Settled:
+    """Box, DN, nodata and holes `[lines, length]` of a strip, the holes filled."""
     dn, core = around.dn, around.core
     missing = survey.missing(dn, around.noted)
-    large = survey.areas.large(index, missing, core.start, core.stop - core.start)
+    large = survey.areas.large(around.index, missing, core.start, core.stop - core.start)
     if survey.fills.areas_only:
         missing = around.noted != 0
         missing[core] |= large
@@ -282,8 +298,8 @@ def _settled(
         wanted[core] = hole
         fill_holes(survey.along(dn), survey.along(missing), survey.along(wanted), centre)
     dn = dn[core]
-    dn[large] = as_dn(centre, dn.dtype)
-    return dn, large, hole
+    np.copyto(dn, as_dn(centre, dn.dtype), where=large)
+    return survey.strips[around.index], dn, large, hole
 
 
 def _create(
