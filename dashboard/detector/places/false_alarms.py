@@ -26,8 +26,9 @@ MISFIT = 0.01  # chance of a worse fit below which the tail is not believed
 UNEVEN = 2.0  # times more or fewer places in one half of the ground than the other promises
 PROMISE = 10  # places in each half that this is tried at
 # Few excesses hardly tell their shape, and one end too early promises that nothing natural lies
-# beyond: a penalty draws it to the exponential (as Coles and Dixon 1999), and yields to many.
-SHAPE_SPREAD = 0.1
+# beyond: a penalty draws it to that of ground's usual tail (as Coles and Dixon 1999 to the
+# exponential, 0), and yields to many.
+SHAPE_USUAL, SHAPE_SPREAD = 0.1, 0.1
 # A tail that ends early promises that nothing lies beyond; few excesses cannot tell that it does.
 SHAPES = (-0.15, 0.9)  # beyond the latter its mean has no end
 NOTHING = 1e-100  # sigma: excesses of less are all the same, and their scale would come to 0
@@ -193,7 +194,7 @@ def _pareto(excesses: Doubles, censored: int) -> tuple[float, float]:
         shape, scale = given[0], np.exp(given[1])
         seen = scipy.stats.genpareto.logpdf(known, shape, scale=scale).sum()
         hidden = scipy.stats.genpareto.logsf(known[-1], shape, scale=scale) * censored
-        return float((shape / SHAPE_SPREAD) ** 2 / 2 - seen - hidden)
+        return float(((shape - SHAPE_USUAL) / SHAPE_SPREAD) ** 2 / 2 - seen - hidden)
 
     bounds = [SHAPES, (-5.0, 5.0)]
     found = scipy.optimize.minimize(cost, np.zeros(2), method="Nelder-Mead", bounds=bounds)

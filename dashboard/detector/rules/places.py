@@ -1,8 +1,9 @@
-"""The default rule: how surprising a place is, by its residual, its look, and its novelty together.
+"""The default rule: how surprising a place is, by its look and its novelty together.
 
-The finder says how unlike the expected a place is, the judge how much it looks put there, and the
-scene how unlike all its other places. Each is measured among the scene's own places, as the
-surprise `-log p`, where p is the part of places with as much; surprises add up (Fisher 1932).
+The judge says how much a place looks put there, and the scene how unlike all its other places it
+is. Each is measured among the scene's own places, as the surprise `-log p`, where p is the part of
+places with as much; surprises add up (Fisher 1932). What the finder says has chosen the places; it
+is measured likewise and told, but adds nothing to the order (tests/benchmarks/places.md).
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ from dashboard.detector.rules.base import Rule
 from dashboard.detector.rules.surprisal import Surprisal
 from dashboard.detector.scanning.place_table import PlaceTable
 
-RESIDUAL, LOGIT, NOVELTY = 0.25, 1.0, 1.0  # what each surprise weighs (tests/benchmarks/places.md)
-
 
 class Surprises(NamedTuple):
     """How surprising each place of a table is, `[n]`, in parts."""
@@ -27,8 +26,8 @@ class Surprises(NamedTuple):
 
     @property
     def total(self) -> Doubles:
-        """The weighed sum: the score of each place."""
-        return RESIDUAL * self.residual + LOGIT * self.logit + NOVELTY * self.novelty
+        """The score of each place."""
+        return self.logit + self.novelty
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +57,7 @@ class OrdinaryPlaces:
 PLACES = Rule(
     "places",
     "places",
-    "How surprising a place is: by what was expected of it, by its look, and by how new it is.",
+    "How surprising a place is: by its look, and by how new it is.",
     ("Median", "robust deviation"),
     of_places=OrdinaryPlaces.of,
 )

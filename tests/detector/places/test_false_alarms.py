@@ -45,7 +45,7 @@ def test_the_objects_sought_hardly_stretch_the_tail() -> None:
     tail = fit(sigmas, 4000)
     shape, _, scale = stats.genpareto.fit(np.sort(sigmas)[-tail.beyond :] - tail.start, floc=0)
     uncensored = tail.beyond * stats.genpareto.sf(12.0 - tail.start, shape, scale=scale)
-    assert tail.expected(12.0) < 0.3
+    assert tail.expected(12.0) < 0.4
     assert uncensored > 1.5
 
 

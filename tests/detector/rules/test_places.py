@@ -1,4 +1,4 @@
-"""The default rule: residual, look and novelty of each place together, among the scene's own."""
+"""The default rule: look and novelty of each place together, among the scene's own."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from dashboard.detector import Grid, PlaceTable, ScoreMap, SigmaMap, sigma_map
-from dashboard.detector.rules.places import LOGIT, NOVELTY, RESIDUAL
 
 ROWS, COLS, STEP = 300, 400, 10  # a place every ten positions
-WEIGHTS = {"residual": RESIDUAL, "logit": LOGIT, "novelty": NOVELTY}
+ADDED = ("logit", "novelty")
 
 
 def score_map(folder: Path, seed: int = 0, **odd: float) -> ScoreMap:
@@ -31,22 +30,31 @@ def score_map(folder: Path, seed: int = 0, **odd: float) -> ScoreMap:
     return ScoreMap(values, grid, 28, places=table)
 
 
-def test_what_is_odd_by_one_of_the_three_alone_stands_out(tmp_path: Path) -> None:
+def test_what_is_odd_by_one_of_the_two_alone_stands_out(tmp_path: Path) -> None:
     plain = sigma_map(score_map(tmp_path), "places")
     before = dict(zip(plain.candidates.cells.tolist(), plain.candidates.sigmas, strict=True))
     first = 5 * COLS + 5
-    for name in WEIGHTS:
+    for name in ADDED:
         odd = sigma_map(score_map(tmp_path, **{name: 30.0}), "places")
         assert odd.candidates.cells[0] == first
         assert odd.candidates.sigmas[0] > before[first] + 3
 
 
-def test_a_score_is_the_weighed_sum_of_surprises(tmp_path: Path) -> None:
+def test_the_residual_is_told_and_does_not_count(tmp_path: Path) -> None:
+    plain = sigma_map(score_map(tmp_path), "places")
+    odd = sigma_map(score_map(tmp_path, residual=30.0), "places")
+    np.testing.assert_array_equal(plain.candidates.sigmas, odd.candidates.sigmas)
+    told = odd.surprises(5, 5)
+    assert told is not None
+    assert told["residual"] < 1e-3
+
+
+def test_a_score_is_the_sum_of_two_surprises(tmp_path: Path) -> None:
     found = sigma_map(score_map(tmp_path, logit=9.0), "places")
     strongest = found.find(top=1)[0]
     parts = found.surprises(strongest.row, strongest.col)
     assert parts is not None
-    total = sum(WEIGHTS[name] * -np.log(part) for name, part in parts.items())
+    total = sum(-np.log(parts[name]) for name in ADDED)
     assert strongest.score == pytest.approx(total, rel=1e-5)
     assert parts["logit"] < 1e-3 < parts["residual"]
     assert found.surprises(0, 0) is None, "no place was looked at there"
