@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -65,4 +66,5 @@ def test_e_shows_what_looks_alike_in_other_scenes_and_a_click_opens_it(
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     page.keyboard.press("ArrowRight")
-    expect_chosen(page, here.rank + 1)
+    chosen = page.locator("[role=option][aria-current=true]")
+    expect(chosen).not_to_have_accessible_name(re.compile(rf"^Place {here.rank}, "))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dashboard.detector.errors import ModelError
-from training.kinds.base import OUTPUTS, Kind, Learner, Plan
+from training.kinds.base import OUTPUTS, Kind, Learner, Plan, Precision
 from training.kinds.calibration import ordinary_measures
 from training.kinds.reader_learner import ReaderLearner
 from training.networks import BLOCK, guarded, residuals
@@ -22,7 +22,12 @@ AREAS = ((256, 256), (64, 160), (192, 96))  # px of the areas compared, likewise
 
 
 class GuardedLearner(Learner):
-    """Learns to predict ground at several resolutions."""
+    """Learns to predict ground at several resolutions; the reader stays as it is."""
+
+    def __init__(self, network: nn.Module, precision: Precision) -> None:
+        assert isinstance(network, guarded.Guarded)
+        network.reader.requires_grad_(False)  # several processes wait for gradients of all others
+        super().__init__(network, precision)
 
     def forward(self, *batch: Tensor) -> Tensor:
         """Laplace likelihood, the mean over octaves."""

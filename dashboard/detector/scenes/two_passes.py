@@ -50,7 +50,7 @@ from dashboard.detector.tiling import Box
 
 # Overviews are of a quarter of the pixels a side and less: that of half of them took as long to
 # make as all others, and is as quickly read from the picture itself.
-WRITTEN = 8 * BLOCK  # px of a strip that are written again together, where any has changed
+WRITTEN = 2 * BLOCK  # px of a strip that are written again together, where any has changed
 OVERVIEWS = 12  # the pixels over those of all overviews, which are 15 times as many at least
 SMALLEST_OVERVIEW = 256  # px of the longer side
 READ_AHEAD = 1  # decoded strips that wait; each has up to 64 Mpx
@@ -163,9 +163,11 @@ def _add(
     """Takes a strip into the survey."""
     with _writing(survey.copy.parent.parent):
         copy.write(dn, 1, window=window_of(box))
-        if missing.any():
-            copy.write(missing.astype(dn.dtype), 2, window=window_of(box))
-    survey.areas.add(survey.along(missing))
+        lines = survey.along(missing)
+        for part in _changed(lines):  # zeros that are written take room
+            noted = survey.along(lines[:, part].astype(dn.dtype))
+            copy.write(noted, 2, window=window_of(_part_of(survey, box, part)))
+    survey.areas.add(lines)
     if survey.histogram:
         survey.histogram.add(dn, ~missing)
     else:
