@@ -47,7 +47,7 @@ def take_while_scanning(page: Page, path: Path) -> None:
             page.screenshot(path=path, type="jpeg", quality=QUALITY)
         page.wait_for_timeout(100)
     expect(ended).to_be_visible()
-    print(path)
+    print(path if path.exists() else f"{path}: the scan was too short; give a larger --picture")
 
 
 def drive(page: Page, picture: Path | None, sigma: float, show: int, out: Path) -> None:
