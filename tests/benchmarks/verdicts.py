@@ -36,6 +36,7 @@ from dashboard.detector.rules.surprisal import Surprisal
 from dashboard.detector.scanning.nearest import novelty, standardised
 from dashboard.detector.scanning.peaks import FEWEST, PER_MPX
 from tests.benchmarks.places import Doubles, Mask, found, mean_of, pictures
+from training.evaluate.contestants import Network
 from training.evaluate.measures import NEAR
 
 AFTER = (10, 20, 50)  # verdicts, after which the rest is ranked anew
@@ -66,7 +67,8 @@ def listed(picture: Path, judge: Judge, work: Path) -> Listed:
     """The places of a picture as the default ranks them."""
     scene = ingest(picture)
     area = scene.width * scene.height / 1e6
-    seen = found(picture, max(PER_MPX, FEWEST / area), work)
+    finder = Network.load("guarded", device="cpu")
+    seen = found(picture, finder, max(PER_MPX, FEWEST / area), work)
     said = judge.infer(seen.dn)
     values = (seen.residual, said.logits, novelty(said.descriptions))
     surprises = Surprises(*(Surprisal.of(one)(one) for one in values))

@@ -24,7 +24,7 @@ BLOCK = 1024  # px along a side
 # Places looked at per Mpx of scored ground; there are some 240 maxima. Each costs a run of the
 # judge, a hundredth of a second.
 PER_MPX = 100.0
-FEWEST = 400  # places of a scene that has as many: fewer do not tell what is ordinary in it
+FEWEST = 200  # places of a scene that has as many: fewer do not tell what is ordinary in it
 
 Ints = NDArray[np.intp]
 
