@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from dashboard.detector.scenes.scene import Scene
 from training.model_files import graph_of, model_file
 from training.networks import BLOCK
 from training.simulation.camera import noise_of
@@ -67,23 +68,31 @@ class Laid:
     size: float  # px across in the resized window
 
 
-class Candidates(Windows):
-    """The places of random windows: `(pictures [8, 144, 144] float32, what they are [8])`.
-
-    Those of a window depend on the seed and on its number alone. Where a window has fewer places
-    the rest are `NONE`. Pictures are in units of 4 robust sigma around the scene's median.
-    """
+class PlantedWindows(Windows):
+    """Random windows of ground with things on them; each depends on the seed and its number."""
 
     def __init__(self, sources: Sequence[Source], seed: int, turns: bool) -> None:
         super().__init__(sources, seed, turns, SIDE)
 
+    def planted(self, rng: Rng) -> tuple[Floats, NDArray[np.int8], Scene]:
+        """A window `[256, 256]` in DN, what its blocks are `[64, 64]`, and whose ground it is."""
+        drawn = self.window(rng, lambda scene: size_of(min(scene.width, scene.height), rng))
+        return *plant_window(drawn.dn, drawn.scene.scale, rng), drawn.scene
+
+
+class Candidates(PlantedWindows):
+    """The places of random windows: `(pictures [8, 144, 144] float32, what they are [8])`.
+
+    Where a window has fewer places the rest are `NONE`. Pictures are in units of 4 robust sigma
+    around the scene's median.
+    """
+
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         rng = np.random.default_rng((self.seed, index))
-        drawn = self.window(rng, lambda scene: size_of(min(scene.width, scene.height), rng))
-        dn, label = plant_window(drawn.dn, drawn.scene.scale, rng)
-        surprise = self.guarded(dn, drawn.scene.centre, drawn.scene.scale)
+        dn, label, scene = self.planted(rng)
+        surprise = self.guarded(dn, scene.centre, scene.scale)
         rows, cols, kinds = chosen(surprise, label, rng)
-        units = (dn - drawn.scene.centre) / (4 * drawn.scene.scale)
+        units = (dn - scene.centre) / (4 * scene.scale)
         around = np.pad(units, PICTURE // 2, "symmetric")
         pictures = np.zeros((PLACES, PICTURE, PICTURE), np.float32)
         for number, (row, col) in enumerate(zip(rows, cols, strict=True)):

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.kinds.base import Learner, Precision
-from training.kinds.candidates import GROUND, SEES, SIDE, THING, plant_window, size_of
+from training.kinds.calibration import ordinary_measures
+from training.kinds.candidates import GROUND, SEES, THING, PlantedWindows
 from training.networks import guarded, residuals
-from training.windows import Source, Windows
+from training.windows import Source
 
 KEPT, DRAWN = 1_200, 32  # windows in memory, and of each batch
 NEAR = 9  # blocks: a thing counts by the largest logit within this square around each of its blocks
@@ -26,22 +27,16 @@ ALL = 0.5  # what all blocks of ground weigh beside the strongest of them
 NOWHERE = -1e4  # a logit of blocks that do not count
 
 
-class PlantedWindows(Windows):
-    """Random windows with things on them: raw DN with what `guarded` sees around, and labels.
+class SurroundedWindows(PlantedWindows):
+    """Windows with things on them: raw DN with what `guarded` sees around, and labels.
 
     `(dn [1, 256 + 2 SEES, 256 + 2 SEES] float32, centre, scale, labels [64, 64] int8)`.
     """
 
-    def __init__(self, sources: Sequence[Source], seed: int, turns: bool) -> None:
-        super().__init__(sources, seed, turns, SIDE)
-
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        rng = np.random.default_rng((self.seed, index))
-        drawn = self.window(rng, lambda scene: size_of(min(scene.width, scene.height), rng))
-        dn, label = plant_window(drawn.dn, drawn.scene.scale, rng)
+        dn, label, scene = self.planted(np.random.default_rng((self.seed, index)))
         around = np.pad(dn, SEES, "symmetric")[None]
-        facts = drawn.scene.centre, drawn.scene.scale
-        return torch.from_numpy(around), *facts, torch.from_numpy(label)
+        return torch.from_numpy(around), scene.centre, scene.scale, torch.from_numpy(label)
 
 
 class ReaderLearner(Learner):
@@ -58,9 +53,9 @@ class ReaderLearner(Learner):
         self.memory: list[tuple[list[Tensor], Tensor]] = []
         self.seen = 0
 
-    def windows(self, sources: Sequence[Source], seed: int, turns: bool) -> PlantedWindows:
+    def windows(self, sources: Sequence[Source], seed: int, turns: bool) -> SurroundedWindows:
         """The dataset: windows with things on them, labelled."""
-        return PlantedWindows(sources, seed, turns)
+        return SurroundedWindows(sources, seed, turns)
 
     def forward(self, *batch: Tensor) -> Tensor:
         """Cross-entropy of things against ground, of windows that came before, too."""
@@ -88,8 +83,6 @@ class ReaderLearner(Learner):
 
     def calibrate(self, sources: Sequence[Source], seed: int) -> dict[str, Tensor]:
         """The scorer's `ordinary` and `rare`, as when the completion had learned."""
-        from training.kinds.calibration import ordinary_measures
-
         return ordinary_measures(self._network, sources, seed)
 
     @property

@@ -60,5 +60,5 @@ def _stack(depth: int) -> nn.Sequential:
 
 
 def squashed(values: Tensor) -> Tensor:
-    """Values in -1 to 1: residuals of a hundred deviations beside those of one."""
+    """Values in -1 to 1, of which those far beyond `SPREAD` are alike."""
     return torch.tanh(values / SPREAD)

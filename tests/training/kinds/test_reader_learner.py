@@ -10,7 +10,7 @@ import torch
 
 from tests.detector import rasters
 from training.kinds.candidates import GROUND, NONE, SIDE, THING
-from training.kinds.reader_learner import PlantedWindows, ReaderLearner, entropy
+from training.kinds.reader_learner import ReaderLearner, SurroundedWindows, entropy
 from training.networks import BLOCK, guarded
 from training.presets import PRESETS
 from training.trainer.trainer import TrainSettings, batch_of, read_checkpoint, train
@@ -85,7 +85,7 @@ def test_it_learns_what_was_put_there(tmp_path: Path, monkeypatch: pytest.Monkey
     network = guarded.Guarded(guarded.widened(guarded.ROWS, 0.25))
     learner = ReaderLearner(network, nullcontext)
     windows = learner.windows(gather([picture], polluted=False), 3, True)
-    assert isinstance(windows, PlantedWindows)
+    assert isinstance(windows, SurroundedWindows)
     batch = [part.float() for part in batch_of(windows, 6)]
     optimiser = torch.optim.AdamW(network.reader.parameters(), 5e-3)
     losses = []
