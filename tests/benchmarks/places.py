@@ -5,9 +5,8 @@
         [--work FOLDER]
 
 Lets a finder point at the places of each picture, has each model look at them, and counts for each
-object how many false places rank above it: by residual, by logit, and by sums of surprises with and
-without novelty; all of them as the default rule weighs them. With `--planted` the
-six pieces of the article are planted with so many seeds on each picture, with `--odd` so many of
+object how many false places rank above it: by residual, by logit, and by sums of surprises; logit +
+novelty is the default rule. With `--planted` the six pieces of the article are planted with so many seeds on each picture, with `--odd` so many of
 each shape of `tests.benchmarks.odd_shapes`; otherwise its own truth counts. One line of JSON a
 model and scene, with how many objects rank above so many false places (`--alarms` per 10 Mpx); then
 geometric means of cost + 1, less 1, by picture.
@@ -129,8 +128,7 @@ def ranked(seen: Found, said: Judgement) -> dict[str, Doubles]:
         "residual": found.residual,
         "logit": found.logit,
         "residual + logit": found.residual + found.logit,
-        "logit + novelty": found.logit + found.novelty,
-        "all": found.total,
+        "logit + novelty": found.total,
     }
 
 

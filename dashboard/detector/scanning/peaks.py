@@ -22,7 +22,7 @@ from dashboard.detector.tiling import Grid
 
 BLOCK = 1024  # px along a side
 # Places looked at per Mpx of scored ground; there are some 240 maxima. Each costs a run of the
-# judge, a hundredth of a second.
+# judge, a thousandth of a second of one core.
 PER_MPX = 100.0
 FEWEST = 200  # places of a scene that has as many: fewer do not tell what is ordinary in it
 

@@ -48,10 +48,10 @@ from dashboard.detector.system.memory import give_back
 from dashboard.detector.system.prefetch import map_in_order, prefetch
 from dashboard.detector.tiling import Box
 
+WRITTEN = 2 * BLOCK  # px of a strip that are written together, where any has changed
+OVERVIEWS = 12  # the pixels over those of all overviews, which are 15 times as many at least
 # Overviews are of a quarter of the pixels a side and less: that of half of them took as long to
 # make as all others, and is as quickly read from the picture itself.
-WRITTEN = 2 * BLOCK  # px of a strip that are written again together, where any has changed
-OVERVIEWS = 12  # the pixels over those of all overviews, which are 15 times as many at least
 SMALLEST_OVERVIEW = 256  # px of the longer side
 READ_AHEAD = 1  # decoded strips that wait; each has up to 64 Mpx
 READ_SHARE, WRITE_SHARE = 0.75, 0.15  # of an ingest's time, roughly; overviews take the rest
