@@ -6,10 +6,10 @@
 
 Lets a finder point at the places of each picture, has each model look at them, and counts for each
 object how many false places rank above it: by residual, by logit, and by sums of surprises; logit +
-novelty is the default rule. With `--planted` the six pieces of the article are planted with so many seeds on each picture, with `--odd` so many of
-each shape of `tests.benchmarks.odd_shapes`; otherwise its own truth counts. One line of JSON a
-model and scene, with how many objects rank above so many false places (`--alarms` per 10 Mpx); then
-geometric means of cost + 1, less 1, by picture.
+novelty is the default rule. With `--planted` the six pieces of the article are planted with so many
+seeds on each picture, with `--odd` so many of each shape of `tests.benchmarks.odd_shapes`;
+otherwise its own truth counts. One line of JSON a model and scene, with how many objects rank above
+so many false places (`--alarms` per 10 Mpx); then geometric means of cost + 1, less 1, by picture.
 Places and planted scenes are kept in the work folder, so that another model takes seconds.
 """
 
