@@ -274,7 +274,7 @@ class Worker:
             job.progress, job.moved = step, time.monotonic()
             if job.cancelled.is_set():
                 raise _Cancelled
-        survey(scene, store.folder)  # which Review needs when it opens
+        survey(scene)  # which Review needs when it opens
 
     def _learned(self, job: Job, scene: Scene, learner: str) -> Path:
         """The model that has learned the scene."""

@@ -19,7 +19,6 @@ from dashboard.detector.files.formats import BEGINNING, format_of
 from dashboard.detector.files.hirise_archive import fetch
 from dashboard.detector.files.world_files import is_world_file_of
 from dashboard.detector.ground.roughness import ROUGHNESS, Roughness
-from dashboard.detector.ground.survey import Survey, survey
 from dashboard.detector.models.card import ModelCard
 from dashboard.detector.models.devices import DEVICES
 from dashboard.detector.models.judge import Judge
@@ -66,6 +65,7 @@ from dashboard.detector.scanning.store import ScanStore, list_scans, lock_path
 from dashboard.detector.scenes.grey import grey, png
 from dashboard.detector.scenes.ingest import ingest
 from dashboard.detector.scenes.scene import Patch, Scene
+from dashboard.detector.scenes.survey import Survey, survey
 from dashboard.detector.system.home import needle_home
 from dashboard.detector.system.housekeeping import bound, holdings, prune
 from dashboard.detector.system.locks import Pin, alone

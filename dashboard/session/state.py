@@ -273,7 +273,7 @@ def _roughness(key: str, done: int, _scan: OpenScan) -> Roughness:
 
 @st.cache_resource(show_spinner="Looking over the ground", max_entries=4)
 def _survey(key: str, _scan: OpenScan) -> Survey:
-    return survey(_scan.scene, _scan.store.folder)
+    return survey(_scan.scene)
 
 
 @st.cache_data(show_spinner=False, max_entries=8)

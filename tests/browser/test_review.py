@@ -256,7 +256,7 @@ def test_size_brightness_and_ground_decide_what_is_shown(review: Page, scanned: 
     ]
     assert 0 < len(kept) < total
     expect(review.get_by_text(f"{len(kept)} of {total} places pass the filter.")).to_be_visible()
-    ground = survey(scanned.scene, scanned.store.folder)
+    ground = survey(scanned.scene)
     rough = Roughness.of(scanned.store.scores(), ground)
     counts = []
     for number, name in enumerate(ROUGHNESS, start=1):

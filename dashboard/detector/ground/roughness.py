@@ -8,8 +8,8 @@ import numpy as np
 from scipy import ndimage
 
 from dashboard.detector.arrays import Doubles, Floats
-from dashboard.detector.ground.survey import CELL, Survey
 from dashboard.detector.scanning.score_map import ScoreMap
+from dashboard.detector.scenes.survey import CELL, Survey
 from dashboard.detector.tiling import Grid
 
 ROUGHNESS = ("smooth", "fairly smooth", "fairly rough", "rough")  # parts of equal area

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.detector.arrays import Floats
-from dashboard.detector.ground.survey import CELL, Survey
 from dashboard.detector.places.detections import Detection
 from dashboard.detector.places.sigma_map import SigmaMap
+from dashboard.detector.scenes.survey import CELL, Survey
 
 RIM = 64  # px from the border of the picture or of its ground: the network had to guess beyond
 CLIPPED = 0.05  # of the pixels around a place: hardware glints in a few
@@ -39,9 +40,9 @@ def with_artefacts(
     inner = np.minimum(boxes[:, :2].min(axis=1), (np.array(size) - boxes[:, 2:]).min(axis=1))
     signs: dict[str, Bools] = {
         "border": inner < RIM,
-        "nodata rim": _largest_around(1 - survey.ground, boxes, RIM) > 0,
+        "nodata rim": _around(survey.ground, boxes, RIM, 1)[0].min(axis=(1, 2)) < 1,
         "saturated": _mean_around(survey.saturated, boxes) > CLIPPED,
-        "seam": _largest_around(survey.seams, boxes, 0) > 0,
+        "seam": _around(survey.seams, boxes, 0)[0].max(axis=(1, 2)) > 0,
         "JPEG blocks": _mean_around(survey.blocks, boxes) > BLOCKY,
     }
     reasons = [tuple(name for name, sign in signs.items() if sign[i]) for i in range(len(found))]
@@ -70,24 +71,22 @@ def spoilt(sigmas: SigmaMap, survey: Survey, size: tuple[int, int]) -> tuple[str
     )
 
 
-def _largest_around(cells: Floats, boxes: NDArray[np.intp], rim: int) -> Floats:
-    """The largest value of the cells that each box grown by `rim` px touches."""
-    return np.asarray(_around(cells, boxes, rim)[0].max(axis=(1, 2)))
-
-
-def _mean_around(cells: Floats, boxes: NDArray[np.intp]) -> Floats:
+def _mean_around(cells: NDArray[Any], boxes: NDArray[np.intp]) -> Floats:
     """The mean of the cells that each box touches."""
     values, known = _around(cells, boxes, 0)
     return np.asarray(values.sum(axis=(1, 2)) / known.sum(axis=(1, 2)))
 
 
-def _around(cells: Floats, boxes: NDArray[np.intp], rim: int) -> tuple[Floats, Bools]:
-    """The cells that each box grown by `rim` px touches, 0 off the map, and which are on it."""
+def _around(
+    cells: NDArray[Any], boxes: NDArray[np.intp], rim: int, off: float = 0.0
+) -> tuple[Floats, Bools]:
+    """The cells that each box grown by `rim` px touches, `off` off the map; which are on it."""
     height, width = cells.shape
     rows, known_rows = _range(boxes[:, 1] - rim, boxes[:, 3] + rim, height)
     cols, known_cols = _range(boxes[:, 0] - rim, boxes[:, 2] + rim, width)
     known = known_rows[:, :, None] & known_cols[:, None]
-    return np.where(known, cells[rows[:, :, None], cols[:, None]], 0), known
+    values = cells[rows[:, :, None], cols[:, None]].astype(np.float32)
+    return np.where(known, values, np.float32(off)), known
 
 
 def _range(

@@ -25,7 +25,6 @@ from dashboard.detector.errors import OptionError
 from dashboard.detector.files.formats import GDAL_OPTIONS
 from dashboard.detector.files.picture import given_nodata
 from dashboard.detector.georeference.geography import lonlat_crs
-from dashboard.detector.ground.survey import Survey, survey
 from dashboard.detector.models.model import DEFAULT_MODEL
 from dashboard.detector.places.artefacts import spoilt, with_artefacts
 from dashboard.detector.places.detections import Detection, FlaggedTile
@@ -37,6 +36,7 @@ from dashboard.detector.scanning.coverage import Coverage
 from dashboard.detector.scanning.score_map import ScoreMap
 from dashboard.detector.scanning.store import ScanStore
 from dashboard.detector.scenes.scene import Scene
+from dashboard.detector.scenes.survey import Survey, survey
 
 COLUMNS = "rank,sigma,score,x,y,x_min,y_min,x_max,y_max,area_px,lon,lat,p,q,artefacts".split(",")
 COLUMNS += "verdict,name,note,reviewer,decided,disputed".split(",")
@@ -90,8 +90,8 @@ class Finished:
 
     @cached_property
     def ground(self) -> Survey:
-        """The survey of the scene's ground, made once and kept with the scan."""
-        return self.surveyed or survey(self.scene, self.store.folder)
+        """The survey of the scene's ground, made once and kept with the scene."""
+        return self.surveyed or survey(self.scene)
 
     @cached_property
     def coverage(self) -> Coverage:

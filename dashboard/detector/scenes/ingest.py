@@ -11,6 +11,7 @@ import json
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +28,7 @@ from dashboard.detector.files.world_files import WorldFile, world_file
 from dashboard.detector.georeference.labels import meant_crs
 from dashboard.detector.scenes.decoder_process import Order, Progress, decode
 from dashboard.detector.scenes.scene import TAG, Scene
+from dashboard.detector.scenes.survey import survey_file
 from dashboard.detector.system.cache import cache_limit, keep_within
 from dashboard.detector.system.home import needle_home
 from dashboard.detector.system.locks import alone
@@ -78,7 +80,7 @@ def ingest(
                 if scene is None:
                     order = Order("", "", name, digest, nodata)
                     scene = _ingested((source, pixels), target, order, report, world)
-                    keep_within(folder, limit, "*.tif", target)
+                    keep_within(folder, limit, "[!.]*", target)
         except OSError as error:
             raise unwritable(folder, error) from error
     report(1.0)
@@ -102,6 +104,8 @@ def _ingested(
         final = decode(order, report)
         if world:
             _place(final, world)
+        with suppress(OSError):  # it is made again where there is none
+            survey_file(final).replace(survey_file(target))
         final.replace(target)
     return Scene.open(target, order.name)
 

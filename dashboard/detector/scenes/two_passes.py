@@ -14,6 +14,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -43,6 +44,7 @@ from dashboard.detector.scenes.fill_values import (
 )
 from dashboard.detector.scenes.nodata import HALO, Areas, as_dn, fill_holes
 from dashboard.detector.scenes.scene import GROUND, HOLE, NODATA, TAG
+from dashboard.detector.scenes.survey import SurveyAtWork, survey_file
 from dashboard.detector.system.gdal_errors import GDAL_ERRORS
 from dashboard.detector.system.memory import give_back
 from dashboard.detector.system.prefetch import map_in_order, prefetch
@@ -70,6 +72,7 @@ class FirstPass:
     histogram: Histogram | None  # of DN of 8 and 16 bits
     extremes: Extremes  # of floats
     fills: Fills = NO_FILLS
+    ground: SurveyAtWork | None = None  # None where its DN mean something when all are known only
 
     def along(self, pixels: NDArray[Any]) -> NDArray[Any]:
         """The pixels of a strip with the lines that meet its neighbours first and last."""
@@ -100,7 +103,7 @@ def written(
         rasterio.Env(**GDAL_OPTIONS | {"GDAL_CACHEMAX": 64 << 20}),
         prefetch(decoding, READ_AHEAD) as strips,
     ):
-        survey, facts = _survey(strips, final, lambda part: report(READ_SHARE * part))
+        survey, facts = _first_pass(strips, final, lambda part: report(READ_SHARE * part))
     give_back()  # a whole compressed scene, which the decoder has held
     with rasterio.Env(**GDAL_OPTIONS):
         survey = _with_fills(survey, facts)
@@ -140,21 +143,44 @@ def _decoded(
             yield (box, *picture.read(box))
 
 
-def _survey(
+def _first_pass(
     strips: Iterator[_Layout | Strip], target: Path, report: Progress
 ) -> tuple[FirstPass, dict[str, Any]]:
-    """The first pass: copies the picture strip by strip, measuring areas and counting DN."""
+    """The first pass: copies the picture strip by strip, measuring areas and counting DN.
+
+    The ground is surveyed beside it, for which a decoder leaves time.
+    """
     layout = next(strips)
     assert isinstance(layout, _Layout)
     histogram = Histogram() if layout.dtype != "float32" else None
     survey = FirstPass(target, layout.strips, layout.by_columns, Areas(), histogram, Extremes())
-    with _create(target, layout.shape, layout.dtype) as copy:
+    survey = replace(survey, ground=_survey_of(layout, target))
+    with _create(target, layout.shape, layout.dtype) as copy, ThreadPoolExecutor(1) as beside:
+        surveyed: Future[None] | None = None
         for number, strip in enumerate(strips, start=1):
             assert isinstance(strip, tuple)
             _add(survey, copy, *strip)
+            if surveyed:
+                surveyed.result()
+            if survey.ground:
+                surveyed = beside.submit(survey.ground.add, strip[0].y_min, *strip[1:])
             report(number / len(survey.strips))
+        if surveyed:
+            surveyed.result()
     survey.areas.settle()
     return survey, layout.facts | {"blanks": layout.blanks}
+
+
+def _survey_of(layout: _Layout, target: Path) -> SurveyAtWork | None:
+    """The survey that can be made while the picture comes, in a file beside the copy.
+
+    None where how many bits its DN have is told by the largest of them, or it comes in columns.
+    """
+    bits = layout.facts["bits"] or (8 if layout.dtype == "uint8" else None)
+    if bits is None or layout.by_columns:
+        return None
+    compressed = layout.facts["driver"] == "JPEG"
+    return SurveyAtWork(survey_file(target), layout.shape, int(bits), compressed)
 
 
 def _add(
@@ -192,6 +218,8 @@ def _with_fills(survey: FirstPass, facts: dict[str, Any]) -> FirstPass:
         fills = fills_of(found, areas, ground)
         survey = replace(survey, areas=Areas() if fills.values else survey.areas, fills=fills)
         if fills.values:
+            if survey.ground:
+                survey.ground.forget(0, copy.height)
             for box in survey.strips:
                 survey.areas.add(survey.along(survey.missing(*copy.read(window=window_of(box)))))
             survey.areas.settle()
@@ -235,6 +263,9 @@ def _settle(survey: FirstPass, centre: float, report: Progress) -> int:
                 state[large[:, part]], state[hole[:, part]] = NODATA, HOLE
                 settled = np.stack([survey.along(dn[:, part]), survey.along(state)])
                 after.write(settled, window=window_of(_part_of(survey, box, part)))
+            if survey.ground and hole.any():
+                lines = np.flatnonzero(hole.any(axis=1))
+                survey.ground.forget(box.y_min + int(lines[0]), box.y_min + int(lines[-1]) + 1)
             nodata += int(np.count_nonzero(large))
             report(number / len(survey.strips))
     return nodata

@@ -86,7 +86,7 @@ def scan_by_stages(source: Path, model_name: str, work: Path) -> None:
         with timed("look"):
             list(scanning._judge_places(sitting, scene, model.judge))
     with timed("survey"):
-        survey(scene, store.folder)
+        survey(scene)
     with timed("products"):
         write_results(work / "out", Finished(store, scene, store.scores(), settings))
     for stage, whole in NESTED.items():

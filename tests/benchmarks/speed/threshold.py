@@ -26,9 +26,9 @@ from scipy import ndimage
 
 from dashboard import server
 from dashboard.detector import RULES, Grid, PlaceTable, ScoreMap, SigmaMap, Survey, sigma_map
-from dashboard.detector.ground.survey import CELL
 from dashboard.detector.places.artefacts import spoilt, with_artefacts
 from dashboard.detector.scanning.peaks import places
+from dashboard.detector.scenes.survey import CELL, CELLS
 from dashboard.drawing import charts
 from dashboard.pages.threshold import MOST_PLACES
 from dashboard.session.state import SIGMA
@@ -67,12 +67,10 @@ def surveyed(grid: Grid) -> Survey:
     """Ground of many kinds under the scores."""
     rng = np.random.default_rng(1)
     shape = (-(-grid.height // CELL), -(-grid.width // CELL))
-    level, spread = (
-        ndimage.gaussian_filter(rng.standard_normal(shape).astype(np.float32), 9) * 500 + 200
-        for _ in range(2)
-    )
-    clear = np.zeros(shape, np.float32)
-    return Survey(level, np.abs(spread), 1 - clear, clear, clear, 1 - clear)
+    spread = ndimage.gaussian_filter(rng.standard_normal(shape).astype(np.float32), 9) * 500 + 200
+    cells = np.zeros(shape, CELLS)
+    cells["spread"], cells["ground"], cells["blocks"] = np.abs(spread), 1, 1
+    return Survey(cells)
 
 
 def timed(action: Callable[[], Any]) -> tuple[float, float]:

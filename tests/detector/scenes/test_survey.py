@@ -1,4 +1,4 @@
-"""The survey of the ground, and the kinds and artefacts that follow from it."""
+"""The survey of the ground, and the artefacts that follow from it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dashboard.detector import ROUGHNESS, Box, Detection, Grid, Roughness, Scene, ScoreMap, survey
-from dashboard.detector import survey as the_function
-from dashboard.detector.ground.survey import Survey
+from dashboard.detector import Box, Detection, Scene, survey
 from dashboard.detector.places.artefacts import with_artefacts
+from dashboard.detector.scenes.survey import CELLS, SurveyAtWork, survey_file
 from tests.detector import rasters
 
 Scenes = Callable[..., Scene]
@@ -31,25 +30,74 @@ def reasons(scene: Scene, *at: tuple[int, int]) -> list[tuple[str, ...]]:
 def test_cells_hold_the_mean_and_spread_of_their_ground(scene_of: Scenes) -> None:
     pixels = rasters.ground(300, 410)
     found = survey(scene_of(pixels))
-    assert found.level.shape == (19, 26)
+    assert found.cells.shape == (19, 26)
     part = pixels[32:48, 160:176].astype(float)
-    assert found.level[2, 10] == pytest.approx(part.mean(), abs=1e-3)
     assert found.spread[2, 10] == pytest.approx(part.std(), rel=1e-3)
     corner = pixels[288:, 400:].astype(float)
-    assert found.level[-1, -1] == pytest.approx(corner.mean(), abs=1e-3)
+    assert found.spread[-1, -1] == pytest.approx(corner.std(), rel=1e-3)
     assert (found.ground == 1).all()
 
 
-def test_a_survey_is_kept_and_a_damaged_one_made_again(scene_of: Scenes, tmp_path: Path) -> None:
+def test_a_survey_is_kept_and_a_damaged_one_made_again(scene_of: Scenes) -> None:
     scene = scene_of()
-    made = the_function(scene, tmp_path)
-    kept = Survey.load(tmp_path / "survey.npz")
-    assert kept is not None
-    np.testing.assert_array_equal(kept.level, made.level)
-    (tmp_path / "survey.npz").write_bytes(b"PK not really")
-    assert Survey.load(tmp_path / "survey.npz") is None
-    np.testing.assert_array_equal(the_function(scene, tmp_path).spread, made.spread)
-    assert [path.name for path in tmp_path.glob(".survey*")] == []
+    kept = survey_file(scene.path)
+    made = np.array(survey(scene).cells)
+    for spoilt in (b"not really", kept.read_bytes()[:-1], b""):
+        kept.write_bytes(spoilt)
+        np.testing.assert_array_equal(survey(scene).cells, made)
+        np.testing.assert_array_equal(np.load(kept), made)
+    kept.unlink()
+    np.testing.assert_array_equal(survey(scene).cells, made)
+    assert not list(kept.parent.glob(".*survey*"))
+
+
+def holed(height: int, width: int, dtype: str = "uint8") -> np.ndarray:
+    """Ground with nodata on the left, a small hole in the third band, and a seam."""
+    pixels = rasters.ground(height, width, dtype)
+    pixels[:, :90] = 0
+    pixels[600:604, 300:303] = 0
+    pixels[:, 400:] += 6
+    return pixels
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "options", "left"),
+    [
+        ("a.png", "uint8", {}, [512]),
+        ("a.jpg", "uint8", {"QUALITY": 90}, None),
+        ("a.jp2", "uint16", {"NBITS": 10}, [512]),
+        ("a.tif", "uint16", {}, None),
+        ("a.tif", "float32", {}, None),
+    ],
+)
+def test_what_is_surveyed_while_a_picture_comes_is_what_is_surveyed_later(
+    scene_of: Scenes, name: str, dtype: str, options: dict[str, str], left: list[int] | None
+) -> None:
+    scene = scene_of(holed(1100, 2300, dtype), name, **options)
+    kept = survey_file(scene.path)
+    if left is not None:
+        unknown = np.load(kept)["ground"][::16, 0] < 0
+        assert (np.flatnonzero(unknown) * 256).tolist() == left
+    assert kept.exists() == (dtype == "uint8" or "NBITS" in options)
+    first = np.array(survey(scene).cells)
+    assert (first["ground"] >= 0).all()
+    kept.unlink(missing_ok=True)
+    again = survey(scene).cells
+    for field in CELLS.names or ():
+        np.testing.assert_array_equal(first[field], again[field])
+
+
+def test_a_survey_that_cannot_be_written_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "survey.npy"
+    work = SurveyAtWork(path, (300, 400), 8, False)
+    work.add(0, rasters.ground(300, 400), np.zeros((300, 400), bool))
+    work.forget(0, 10)
+    assert not path.exists()
+    path.parent.mkdir()
+    work = SurveyAtWork(path, (300, 400), 8, False)
+    path.unlink()
+    path.mkdir()
+    work.add(0, rasters.ground(300, 400), np.zeros((300, 400), bool))
 
 
 def test_nodata_is_no_ground(scene_of: Scenes) -> None:
@@ -57,7 +105,7 @@ def test_nodata_is_no_ground(scene_of: Scenes) -> None:
     pixels[:, 300:] = 0
     scene = scene_of(pixels)
     found = survey(scene)
-    assert np.isnan(found.level[:, 20:]).all()
+    assert np.isnan(found.spread[:, 20:]).all()
     assert (found.ground[:, :18] == 1).all()
     assert reasons(scene, (270, 250), (150, 250)) == [("nodata rim",), ()]
 
@@ -102,35 +150,3 @@ def test_blocks_of_a_jpeg_are_told(scene_of: Scenes, tmp_path: Path) -> None:
     fine = scene_of(pixels, "fine.jpg", QUALITY=95)
     assert reasons(coarse, (250, 250)) == [("JPEG blocks",)]
     assert reasons(fine, (250, 250)) == [()]
-
-
-def land() -> np.ndarray:
-    """Smooth ground on the left, rough on the right."""
-    rng = np.random.default_rng(0)
-    pixels = np.full((640, 640), 120.0)
-    pixels[:, :320] += rng.normal(0, 2, (640, 320))
-    pixels[:, 320:] += rng.normal(0, 20, (640, 320))
-    return pixels.clip(1, 254).astype("uint8")
-
-
-def score_map(value: float = 1.0) -> ScoreMap:
-    grid = Grid(640, 640, 128, 4)
-    return ScoreMap(np.full((grid.rows, grid.cols), value, np.float32), grid, 28)
-
-
-def test_rough_and_smooth_ground_are_told_apart_in_parts_of_equal_area(scene_of: Scenes) -> None:
-    scores = score_map()
-    found = Roughness.of(scores, survey(scene_of(land())))
-    words = [
-        found.word(row, col)
-        for row in range(0, scores.grid.rows, 4)
-        for col in range(0, scores.grid.cols, 4)
-    ]
-    assert [words.count(word) / len(words) for word in ROUGHNESS] == pytest.approx([0.25] * 4, 0.2)
-    at = lambda x, y: ROUGHNESS.index(found.word((y - 64) // 4, (x - 64) // 4))  # noqa: E731
-    assert at(150, 150) < 2 <= at(500, 150)
-
-
-def test_a_scene_without_scores_has_a_roughness_all_the_same(scene_of: Scenes) -> None:
-    found = Roughness.of(score_map(float("nan")), survey(scene_of(land())))
-    assert found.word(5, 5) in ROUGHNESS
