@@ -67,16 +67,17 @@ class Areas:
         """Labels the areas of a strip, given the lines that follow it."""
         above = strip[:0] if self._above is None else self._above
         near = np.concatenate([above, strip, below])
-        labels, sizes = _label(thick(near, self.thin)[len(above) : len(above) + len(strip)])
-        ends = np.unique(np.concatenate([labels[0], labels[-1]]))
+        areas = _label(thick(near, self.thin)[len(above) : len(above) + len(strip)])
+        first, last = areas.line(0), areas.line(-1)
+        ends = np.unique(np.concatenate([first, last]))
         ends = ends[ends > 0]
         seam = _Seam(ends, self._count)
         self._seams.append(seam)
-        self._sizes.append(sizes[ends])
+        self._sizes.append(areas.sizes[ends])
         self._count += len(ends)
         if self._last is not None:
-            self._join(self._last, _numbers(labels[0], seam))
-        self._last = _numbers(labels[-1], seam)
+            self._join(self._last, _numbers(first, seam))
+        self._last = _numbers(last, seam)
 
     def settle(self) -> None:
         """Joins the areas over the seams; call it after the last strip."""
@@ -99,17 +100,16 @@ class Areas:
             near: the strip as it was added, and `thin` lines around it where there are any.
             first: line of `near` at which the strip begins.
         """
-        strip = near[first : first + lines]
-        if not strip.any():
-            return np.zeros_like(strip)
-        labels, sizes = _label(thick(near, self.thin)[first : first + lines])
+        found = np.zeros_like(near[first : first + lines])
+        if not near[first : first + lines].any():
+            return found
+        areas = _label(thick(near, self.thin)[first : first + lines])
         seam = self._seams[index]
-        verdict = sizes >= self.minimum
+        verdict = areas.sizes >= self.minimum
         verdict[0] = False
         verdict[seam.labels] = self._large[seam.first : seam.first + len(seam.labels)]
-        found = np.zeros_like(strip)
-        for span in _spans(strip):
-            found[:, span] = verdict[labels[:, span]]
+        for span, labels in areas.spans:
+            found[:, span] = verdict[labels]
         return found
 
     def _join(self, above: NDArray[np.int64], below: NDArray[np.int64]) -> None:
@@ -157,16 +157,34 @@ def _joined(mask: Mask, count: int, how: np.ufunc) -> Mask:
     return mask
 
 
-def _label(strip: Mask) -> tuple[Labels, NDArray[np.int64]]:
-    """Labels `[lines, length]` of the 4-connected areas, 0 elsewhere, and the size of each."""
-    labels, sizes, count = np.zeros(strip.shape, np.int32), [np.zeros(1, np.int64)], 0
+@dataclass(frozen=True)
+class _Labelled:
+    """The 4-connected areas of a strip, numbered from 1."""
+
+    length: int
+    spans: list[tuple[slice, Labels]]  # columns, and the labels in them; 0 elsewhere
+    sizes: NDArray[np.int64]  # px by label
+
+    def line(self, number: int) -> Labels:
+        """The labels along one line, `[length]`."""
+        found = np.zeros(self.length, np.int32)
+        for span, labels in self.spans:
+            found[span] = labels[number]
+        return found
+
+
+def _label(strip: Mask) -> _Labelled:
+    """The areas of a mask `[lines, length]`."""
+    spans, sizes, count = list[tuple[slice, Labels]](), [np.zeros(1, np.int64)], 0
     for span in _spans(strip):
-        part = np.zeros(strip[:, span].shape, np.int32)
-        more = int(ndimage.label(strip[:, span], output=part))
-        sizes.append(_count(part, more + 1)[1:])
-        labels[:, span] = np.where(part > 0, part + count, 0)
+        labels = np.zeros(strip[:, span].shape, np.int32)
+        more = int(ndimage.label(strip[:, span], output=labels))
+        sizes.append(_count(labels, more + 1)[1:])
+        if count:
+            labels[labels > 0] += count
+        spans.append((span, labels))
         count += more
-    return labels, np.concatenate(sizes)
+    return _Labelled(strip.shape[1], spans, np.concatenate(sizes))
 
 
 def _count(labels: Labels, length: int) -> NDArray[np.int64]:

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -71,12 +71,31 @@ class FirstPass:
     areas: Areas
     histogram: Histogram | None  # of DN of 8 and 16 bits
     extremes: Extremes  # of floats
+    parts: list[list[slice]] = field(default_factory=list)  # of each strip: where it lacks pixels
     fills: Fills = NO_FILLS
     ground: SurveyAtWork | None = None  # None where its DN mean something when all are known only
 
     def along(self, pixels: NDArray[Any]) -> NDArray[Any]:
         """The pixels of a strip with the lines that meet its neighbours first and last."""
         return pixels.T if self.by_columns else pixels
+
+    def lines_of(self, box: Box) -> slice:
+        """The lines of a strip, which are columns of the picture where it comes in these."""
+        return slice(box.x_min, box.x_max) if self.by_columns else slice(box.y_min, box.y_max)
+
+    def box_of(self, lines: slice, part: slice) -> Box:
+        """Where some lines lie in the picture, along a part of their length."""
+        if self.by_columns:
+            return Box(lines.start, part.start, lines.stop, part.stop)
+        return Box(part.start, lines.start, part.stop, lines.stop)
+
+    def near(self, index: int, length: int) -> Iterator[slice]:
+        """The parts of a strip that lie near missing pixels, `length` px long in all."""
+        parts = self.parts[index]
+        if self.fills.values:  # which DN tell, wherever they are
+            parts = [slice(0, length)]
+        for part in parts:
+            yield slice(max(0, part.start - HALO), min(part.stop + HALO, length))
 
     def missing(self, dn: Pixels, noted: Pixels) -> Mask:
         """Where a pixel may be nodata, given DN and what the raw copy notes of it."""
@@ -190,9 +209,10 @@ def _add(
     with _writing(survey.copy.parent.parent):
         copy.write(dn, 1, window=window_of(box))
         lines = survey.along(missing)
-        for part in _changed(lines):  # zeros that are written take room
+        survey.parts.append(list(_changed(lines)))
+        for part in survey.parts[-1]:  # zeros that are written take room
             noted = survey.along(lines[:, part].astype(dn.dtype))
-            copy.write(noted, 2, window=window_of(_part_of(survey, box, part)))
+            copy.write(noted, 2, window=window_of(survey.box_of(survey.lines_of(box), part)))
     survey.areas.add(lines)
     if survey.histogram:
         survey.histogram.add(dn, ~missing)
@@ -262,10 +282,10 @@ def _settle(survey: FirstPass, centre: float, report: Progress) -> int:
                 state = np.full(dn[:, part].shape, GROUND, dn.dtype)
                 state[large[:, part]], state[hole[:, part]] = NODATA, HOLE
                 settled = np.stack([survey.along(dn[:, part]), survey.along(state)])
-                after.write(settled, window=window_of(_part_of(survey, box, part)))
+                after.write(settled, window=window_of(survey.box_of(survey.lines_of(box), part)))
             if survey.ground and hole.any():
-                lines = np.flatnonzero(hole.any(axis=1))
-                survey.ground.forget(box.y_min + int(lines[0]), box.y_min + int(lines[-1]) + 1)
+                filled = box.y_min + np.flatnonzero(hole.any(axis=1))
+                survey.ground.forget(int(filled[0]), int(filled[-1]) + 1)
             nodata += int(np.count_nonzero(large))
             report(number / len(survey.strips))
     return nodata
@@ -279,39 +299,38 @@ def _changed(mask: Mask) -> Iterator[slice]:
             yield slice(first, min(first + WRITTEN, len(there)))
 
 
-def _part_of(survey: FirstPass, box: Box, part: slice) -> Box:
-    if survey.by_columns:
-        return Box(box.x_min, part.start, box.x_max, part.stop)
-    return Box(part.start, box.y_min, part.stop, box.y_max)
-
-
 @dataclass(frozen=True)
 class _Around:
-    """A strip with the lines around it that its holes are filled from, `[lines, length]`."""
+    """A strip with the lines around it that its holes are filled from, `[lines, length]`.
+
+    Only what lies near missing pixels is read; elsewhere DN are 0.
+    """
 
     index: int  # of the strip
     dn: NDArray[Any]
-    noted: NDArray[Any]  # not 0 where a pixel may be nodata
+    noted: Mask  # True where a pixel may be nodata
     core: slice  # the lines of the strip itself
 
 
 def _strips_around(survey: FirstPass, copy: rasterio.DatasetReader) -> Iterator[_Around]:
-    """The strips in order, each read once: the lines before one are kept of what was read last."""
-    kept: list[NDArray[Any]] = []
+    """The strips in order; the lines before one are as they were before it was settled."""
+    depth, length = copy.shape[::-1] if survey.by_columns else copy.shape
+    above: tuple[NDArray[Any], Mask] | None = None  # the last lines of the strip before
     for index, box in enumerate(survey.strips):
-        right, bottom = box.x_max, box.y_max
-        if survey.by_columns:
-            right, lines = min(right + HALO, copy.width), box.width
-        else:
-            bottom, lines = min(bottom + HALO, copy.height), box.height
-        read = copy.read(window=window_of(Box(box.x_min, box.y_min, right, bottom)))
-        found, above = [survey.along(part) for part in read], 0
-        if kept:
-            above = len(kept[0])
-            found = [np.concatenate(parts) for parts in zip(kept, found, strict=True)]
-        core = slice(above, above + lines)
-        kept = [part[: core.stop][-HALO:].copy() for part in found]
-        yield _Around(index, found[0], found[1], core)
+        lines = survey.lines_of(box)
+        top, bottom = max(0, lines.start - HALO), min(lines.stop + HALO, depth)
+        dn = np.zeros((bottom - top, length), copy.dtypes[0])
+        noted = np.zeros(dn.shape, bool)
+        for part in survey.near(index, length):
+            read = copy.read(window=window_of(survey.box_of(slice(top, bottom), part)))
+            dn[:, part], noted[:, part] = survey.along(read[0]), survey.along(read[1]) != 0
+        core = slice(lines.start - top, lines.stop - top)
+        if above:
+            for part in survey.near(index - 1, length):
+                for now, before in zip((dn, noted), above, strict=True):
+                    now[: core.start, part] = before[len(before) - core.start :, part]
+        above = dn[: core.stop][-HALO:].copy(), noted[: core.stop][-HALO:].copy()
+        yield _Around(index, dn, noted, core)
 
 
 Settled = tuple[Box, NDArray[Any], Mask, Mask]
@@ -323,7 +342,7 @@ def _settled(survey: FirstPass, centre: float, around: _Around) -> Settled:
     missing = survey.missing(dn, around.noted)
     large = survey.areas.large(around.index, missing, core.start, core.stop - core.start)
     if survey.fills.areas_only:
-        missing = around.noted != 0
+        missing = around.noted.copy()
         missing[core] |= large
     hole = missing[core] & ~large
     if hole.any():
