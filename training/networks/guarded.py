@@ -162,10 +162,11 @@ class Guarded(nn.Module):
             added = (
                 [total + more for total, more in zip(added, parts, strict=True)] if turn else parts
             )
-        found = torch.cat([head(part) for head, part in zip(heads, added, strict=True)], dim=1)
-        found = without(found, self._more if rim else 0)
-        both = torch.unflatten(found, 1, (-1, 2, BLOCK * BLOCK))
-        return both[:, :, 0], both[:, :, 1].clamp(min=FLOOR)
+        more, pixels = self._more if rim else 0, BLOCK * BLOCK
+        found = [without(head(part), more) for head, part in zip(heads, added, strict=True)]
+        centre = torch.stack([part[:, :pixels] for part in found], dim=1)
+        log_scale = torch.stack([part[:, pixels:] for part in found], dim=1)
+        return centre, log_scale.clamp(min=FLOOR)
 
     @property
     def _more(self) -> int:

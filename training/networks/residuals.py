@@ -109,11 +109,12 @@ class Scorer(nn.Module):
 
     def looks(self, dn: Tensor, centre: Tensor, scale: Tensor) -> list[Look]:
         """What the network leaves at each octave of `dn [N, 1, 4 h + 2 sees, 4 w + 2 sees]`."""
-        found = []
+        found, small = [], dn
         sees = reach(self.network.rows, self.network.guards) // BLOCK
         for octave in OCTAVES:
-            area = without(dn, self.sees - self._margin(octave))
-            blocks = blocks_of(ground_of(area, centre, scale, octave))
+            small = F.avg_pool2d(small, 2) if octave else dn
+            area = without(small, (self.sees - self._margin(octave)) // 2**octave)
+            blocks = blocks_of(ground_of(area, centre, scale))
             expected, log_scale = self.network.predict(blocks, sees)
             inner = without(blocks, sees)
             found.append(Look(inner, expected, (inner[:, None] - expected) * torch.exp(-log_scale)))
@@ -139,8 +140,8 @@ class Scorer(nn.Module):
 def minus_local_mean(surprise: Tensor) -> Tensor:
     """The surprise less its local mean, `[N, H - 64, W - 64]` of `[N, H, W]`.
 
-    The square of `LOCAL_MEAN` is averaged row by row, then column by column.
+    The square of `LOCAL_MEAN` is averaged along lines, then along columns made lines.
     """
     rows = F.avg_pool2d(surprise[:, None], (1, LOCAL_MEAN), 1)
-    local_mean = F.avg_pool2d(rows, (LOCAL_MEAN, 1), 1)
+    local_mean = F.avg_pool2d(rows.mT, (1, LOCAL_MEAN), 1).mT
     return (without(surprise[:, None], LOCAL_MEAN // 2) - local_mean)[:, 0]
