@@ -13,6 +13,7 @@ from dashboard.detector.rules import Scale
 from dashboard.detector.scanning.score_map import ScoreMap
 
 MOST = 2_000_000  # positions ranked at a time; a whole scene has 73 million, of which few matter
+TURN = 4096  # positions that are asked together whether a place has them by now
 SAMPLE = 1_000_000  # scores that tell where the floor lies
 
 Ints = NDArray[np.intp]
@@ -99,6 +100,13 @@ def beyond(scores: ScoreMap, limit: float) -> Iterator[tuple[slice, Mask]]:
         yield rows, part > np.float64(limit)
 
 
+def _free(owner: NDArray[np.int32], cells: Ints) -> Iterator[int]:
+    """The positions, in their order, that belonged to no place when their turn was near."""
+    for start in range(0, len(cells), TURN):
+        free = np.flatnonzero(owner[cells[start : start + TURN]] == -1)
+        yield from (free + start).tolist()
+
+
 def _suppress(scores: ScoreMap, cells: Ints, limit: int | None) -> tuple[Ints, Ints]:
     """The place of each position, -1 where none was wanted, and each place's strongest position."""
     reach = scores.reach
@@ -107,7 +115,8 @@ def _suppress(scores: ScoreMap, cells: Ints, limit: int | None) -> tuple[Ints, I
     flat[cells] = -1
     seen = memoryview(flat.data)  # twice as fast as the array, one by one
     peaks: list[int] = []
-    for index, cell in enumerate(cells.tolist()):
+    for index in _free(flat, cells):
+        cell = int(cells[index])
         if seen[cell] != -1:
             continue
         row, col = divmod(cell, cols)

@@ -232,8 +232,10 @@ class Scene:
             raise DamagedScene(
                 f"{self.name}: the ingested copy cannot be read; ingest the picture again"
             ) from error
-        valid = state < (NODATA + 1) // 2
         dn = dn.astype(np.float32, copy=False)
+        if not state.any():
+            return Patch(dn, np.ones(dn.shape, bool), np.zeros(dn.shape, bool))
+        valid = state < (NODATA + 1) // 2
         dn[~valid] = self.centre
         return Patch(dn, valid, state == HOLE)
 
