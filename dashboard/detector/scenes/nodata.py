@@ -34,6 +34,7 @@ class _Seam:
 
     labels: Labels  # within the strip, ascending
     first: int  # number of the first of them over the whole scene
+    small: bool  # True where other areas of the strip are too small
 
 
 class Areas:
@@ -71,7 +72,9 @@ class Areas:
         first, last = areas.line(0), areas.line(-1)
         ends = np.unique(np.concatenate([first, last]))
         ends = ends[ends > 0]
-        seam = _Seam(ends, self._count)
+        inner = np.ones(len(areas.sizes), bool)
+        inner[[0, *ends]] = False
+        seam = _Seam(ends, self._count, bool((areas.sizes[inner] < self.minimum).any()))
         self._seams.append(seam)
         self._sizes.append(areas.sizes[ends])
         self._count += len(ends)
@@ -103,11 +106,14 @@ class Areas:
         found = np.zeros_like(near[first : first + lines])
         if not near[first : first + lines].any():
             return found
-        areas = _label(thick(near, self.thin)[first : first + lines])
-        seam = self._seams[index]
+        seam, whole = self._seams[index], thick(near, self.thin)[first : first + lines]
+        told = self._large[seam.first : seam.first + len(seam.labels)]
+        if told.all() and not seam.small:
+            return whole
+        areas = _label(whole)
         verdict = areas.sizes >= self.minimum
         verdict[0] = False
-        verdict[seam.labels] = self._large[seam.first : seam.first + len(seam.labels)]
+        verdict[seam.labels] = told
         for span, labels in areas.spans:
             found[:, span] = verdict[labels]
         return found
