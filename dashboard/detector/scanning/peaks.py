@@ -18,12 +18,14 @@ from scipy import ndimage
 
 from dashboard.detector.arrays import Floats
 from dashboard.detector.scanning.score_map import ScoreMap
+from dashboard.detector.system.prefetch import map_in_order
 from dashboard.detector.tiling import Grid
 
 BLOCK = 1024  # px along a side
 # Places looked at per Mpx of scored ground; there are some 240 maxima. Each costs a run of the
 # judge, a thousandth of a second of one core.
 PER_MPX = 100.0
+THREADS = 2  # blocks gone through at once
 FEWEST = 200  # places of a scene that has as many: fewer do not tell what is ordinary in it
 
 Ints = NDArray[np.intp]
@@ -59,7 +61,9 @@ def places(scores: ScoreMap, per_mpx: float | None = None) -> Peaks:
     """The places of a score map that are worth a look, so many per Mpx; more of a small scene."""
     if per_mpx is None:
         per_mpx = max(PER_MPX, FEWEST / (scores.scored * scores.grid.stride**2 / 1e6 or 1.0))
-    found = [strongest(scores, block, per_mpx) for block in blocks(scores.grid)]
+    found = map_in_order(
+        lambda block: strongest(scores, block, per_mpx), blocks(scores.grid), THREADS
+    )
     return Peaks(*(np.concatenate(part) for part in zip(*found, strict=True)))
 
 
@@ -83,9 +87,10 @@ def _maxima(scores: ScoreMap, block: Block) -> Peaks:
     near = scores.values[top : block.rows.stop + reach, left : block.cols.stop + reach]
     values = np.where(np.isfinite(near), near, -np.inf)
     peaks = np.isfinite(near) & (values == ndimage.maximum_filter(values, side, mode="nearest"))
-    # Equal scores, as of flat ground, are all maxima; the first of them is that of all around.
-    turn = np.where(peaks, np.arange(peaks.size, 0, -1).reshape(peaks.shape), 0)
-    peaks &= turn == ndimage.maximum_filter(turn, side, mode="nearest")
+    if len(np.unique(values[peaks])) < np.count_nonzero(peaks):
+        # Equal scores, as of flat ground, are all maxima; the first of them is that of all around.
+        turn = np.where(peaks, np.arange(peaks.size, 0, -1).reshape(peaks.shape), 0)
+        peaks &= turn == ndimage.maximum_filter(turn, side, mode="nearest")
     own = peaks[block.rows.start - top :, block.cols.start - left :]
     own = own[: block.rows.stop - block.rows.start, : block.cols.stop - block.cols.start]
     rows, cols = np.nonzero(own)
