@@ -382,8 +382,7 @@ def _finish(final: Path, facts: dict[str, Any]) -> None:
     GDAL writes much of them when it closes the file, and says nothing where the disk is full then.
     """
     _expect_room(final)
-    threads = rasterio.Env(GDAL_NUM_THREADS="ALL_CPUS")
-    with threads, rasterio.open(final, "r+", driver="GTiff") as out:
+    with rasterio.open(final, "r+", driver="GTiff") as out:
         side = max(out.shape)
         levels = [2**power for power in range(2, 20) if side > SMALLEST_OVERVIEW * 2 ** (power - 1)]
         if levels:
