@@ -25,6 +25,7 @@ from training.model_files import graph_of, model_file
 from training.networks import BLOCK
 from training.simulation.camera import noise_of
 from training.synthetic_anomalies.anomalies import anomaly
+from training.synthetic_anomalies.assemblies import assembly
 from training.synthetic_anomalies.canvas import FINE, Floats, Rng, even_in_logarithm
 from training.synthetic_anomalies.distractors import distractor
 from training.synthetic_anomalies.odd_shapes import odd_shape
@@ -46,7 +47,8 @@ PEAKS = (7, 15)  # blocks: side of the square in which one place is the stronges
 EDGE = 8  # blocks at a window's border without places: beyond it all is mirrored
 THINGS, STRONG, OTHERS = 3, 3, 2  # places of a window that are taken, at most
 PLACES = THINGS + STRONG + OTHERS
-NATURAL, ODD = (0.35, 0.25, 0.2, 0.2), 0.35  # odds of 0 to 3 distractors; of an odd thing
+NATURAL = (0.35, 0.25, 0.2, 0.2)  # odds of 0 to 3 distractors
+DRAWERS, ODDS = (anomaly, odd_shape, assembly), (0.4, 0.3, 0.3)  # of things
 AS_IT_IS = 0.4  # odds of a window that is neither enlarged nor reduced
 FACTORS = (0.4, 2.5)  # how much windows are enlarged or reduced, evenly in the logarithm
 MIRRORED = 1.2  # a window may be larger than its picture by this, mirrored outward
@@ -148,7 +150,7 @@ def plant_window(dn: Floats, scale: float, rng: Rng) -> tuple[Floats, NDArray[np
     for odds, counts in ((NATURAL, False), (OBJECTS, True)):
         for _ in range(int(rng.choice(len(odds), p=odds))):
             size = even_in_logarithm(sizes, rng)
-            draw = (odd_shape if rng.random() < ODD else anomaly) if counts else distractor
+            draw = DRAWERS[int(rng.choice(len(ODDS), p=ODDS))] if counts else distractor
             sheet = draw(size, sun, rng)
             at = free_spot(taken, len(sheet.x) // FINE, rng)
             if at is None:

@@ -35,7 +35,7 @@ def anomaly(size: float, sun: Sun, rng: Rng) -> Sheet:
     sign = 1.0 if rng.random() < BRIGHT else -1.0
     contrast = sign * even_in_logarithm((CONTRASTS[0] + FAINTEST / size, CONTRASTS[1]), rng)
     if rng.random() < 0.45:
-        _halo(sheet, size, rng)
+        halo(sheet, size, rng)
     bodies = 1 if rng.random() < 0.6 or size < 6 else int(rng.integers(2, 5))
     whole = np.zeros(sheet.x.shape, bool)
     for number in range(bodies):
@@ -95,7 +95,7 @@ def _texture(sheet: Sheet, size: float, rng: Rng) -> Floats:
     return np.ones_like(sheet.x)
 
 
-def _halo(sheet: Sheet, size: float, rng: Rng) -> None:
+def halo(sheet: Sheet, size: float, rng: Rng) -> None:
     """Ground blown bright or dark around a body, radial and uneven."""
     angle, r = np.arctan2(sheet.y, sheet.x), np.hypot(sheet.x, sheet.y)
     reach = max(1.5, size * rng.uniform(0.5, 1.1))
