@@ -276,4 +276,4 @@ def continued(dn: NDArray[np.float32], there: Box, box: Box) -> NDArray[np.float
         top : top + box.height - sum(rows),
         left : left + box.width - sum(cols),
     ]
-    return np.pad(inner, (rows, cols), "edge")
+    return np.pad(inner, (rows, cols), "edge") if any((*rows, *cols)) else inner

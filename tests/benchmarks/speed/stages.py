@@ -61,7 +61,11 @@ def scan_by_stages(source: Path, model_name: str, work: Path) -> None:
 
         model = Model.load(model_name, "cpu")
     scanning = sys.modules["dashboard.detector.scanning.scan"]
-    for name, stage in (("_survey", "first pass"), ("_settle", "settle"), ("_finish", "overviews")):
+    for name, stage in (
+        ("_first_pass", "first pass"),
+        ("_settle", "settle"),
+        ("_finish", "overviews"),
+    ):
         watch(two_passes, name, stage, time.process_time)
     for owner, name, stage in (
         (scanning, "infer", "network, every position"),
