@@ -39,7 +39,6 @@ from dashboard.detector.scanning.store import ScanRecord
 from dashboard.detector.scenes.grey import grey, png
 from dashboard.detector.scenes.scene import Scene
 from dashboard.detector.system.gdal_errors import GDAL_ERRORS, reason
-from dashboard.detector.system.prefetch import map_in_order
 from dashboard.detector.system.whole_file import whole_file
 from dashboard.detector.tiling import Box
 
@@ -289,9 +288,8 @@ def write_results(folder: Path, finished: Finished) -> list[Path]:
         StoreError: the folder cannot be written.
     """
     checksums = {}
-    wanted = (*IN_FOLDER, *_reviewed_products(folder, finished))  # which finds all places
-    made = map_in_order(lambda product: _content_of(product, finished), wanted, 2)
-    for product, data in zip(wanted, made, strict=True):
+    for product in (*IN_FOLDER, *_reviewed_products(folder, finished)):
+        data = _content_of(product, finished)
         _write(folder / product.name, data)
         checksums[product.name] = checksum(data)
     _write(folder / RUN_RECORD.name, run_json(finished, checksums))
