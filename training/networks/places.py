@@ -165,7 +165,7 @@ def contrast(dn: Tensor, rim: int = 0) -> Tensor:
     Median and 1.4826 MAD are those of every fourth row and column. `rim` px at the border of a
     window count for these alone.
     """
-    some = dn[:, 0, ::SAMPLED, ::SAMPLED].flatten(1)
+    some = dn[:, :, ::SAMPLED, ::SAMPLED].flatten(1)
     level = _median(some)
     apart = (some - level).abs()
     sigma = MAD_TO_SIGMA * _median(apart)
@@ -177,7 +177,8 @@ def contrast(dn: Tensor, rim: int = 0) -> Tensor:
 
 def _median(values: Tensor) -> Tensor:
     """The upper median of each line, `[N, 1]` of `[N, n]`."""
-    return torch.topk(values, values.shape[1] // 2, dim=1).values[:, -1:]
+    upper = torch.topk(values, values.shape[1] // 2, dim=1, sorted=False).values
+    return upper.amin(dim=1, keepdim=True)
 
 
 def pretrained(rows: tuple[Row, ...] = ROWS) -> dict[str, Tensor]:
