@@ -282,8 +282,8 @@ def test_why_shows_zooms_profile_and_the_scores_around(review: Page, scanned: Sc
     expect(charts.first.locator(".scatterlayer .trace")).to_have_count(2)  # expected and there
     expect(charts.last.locator(".heatmaplayer image")).to_have_count(1)
     zooms = review.locator(".st-key-why .stImage img").first
-    wide, high = zooms.evaluate("one => [one.naturalWidth, one.naturalHeight]")
-    assert wide == high == 3 * 128 + 2 * 4  # three pictures in three sizes
+    for side in ("naturalWidth", "naturalHeight"):
+        expect(zooms).to_have_js_property(side, 3 * 128 + 2 * 4)  # three pictures in three sizes
     review.keyboard.press("ArrowRight")
     expect(review.get_by_role("heading", name="Why place 2")).to_be_visible()
     review.keyboard.press("Escape")
