@@ -24,10 +24,11 @@ class Kind:
     name: str
     what: str
     again: str  # how one gets it again
+    beside: str | None = None  # names of files that belong to an entry, and are none of their own
 
 
 KINDS = (
-    Kind("scenes", "ingested pictures", "by ingesting the picture again"),
+    Kind("scenes", "ingested pictures", "by ingesting the picture again", "*-survey*.npy"),
     Kind("uploads", "pictures uploaded to the pages", "by uploading them again"),
     Kind("fetched", "products from the archive", "by fetching them again"),
     Kind("scans", "scores of scenes", "by scanning again"),
@@ -52,7 +53,8 @@ def holdings(home: Path | None = None) -> list[Holding]:
         entries = _entries((home or needle_home()) / kind.name)
         sizes = {path: size_of(path) for path in entries}
         old = sum(size for path, size in sizes.items() if _old(path))
-        count = sum(not path.name.startswith(".") for path in entries)
+        own = [path for path in entries if not (kind.beside and path.match(kind.beside))]
+        count = sum(not path.name.startswith(".") for path in own)
         found.append(Holding(kind, count, sum(sizes.values()), old))
     return found
 

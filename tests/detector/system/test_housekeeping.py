@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dashboard.detector import Pin, holdings, prune
+from dashboard.detector.scenes.survey import survey_file
 from dashboard.detector.system.cache import keep_within
 from dashboard.detector.system.housekeeping import bound, size_of
 from dashboard.detector.system.locks import Lock
@@ -25,13 +26,15 @@ def put(path: Path, size: int = 5000, days: float = 0.0) -> Path:
 
 
 def test_every_folder_is_listed_with_what_may_go(home: Path) -> None:
-    put(home / "scenes" / "new.tif")
+    scene = put(home / "scenes" / "new.tif")
+    put(survey_file(scene), 3000)
     put(home / "uploads" / "old.png", days=40)
     put(home / "scans" / "key" / "scores.npy", days=40)
     put(home / "scans" / ".new-1" / "scan" / "scores.npy")
     found = {held.kind.name: held for held in holdings()}
     assert set(found) == {"scenes", "uploads", "fetched", "scans", "learned"}
     assert (found["scenes"].entries, found["scenes"].prunable) == (1, 0)
+    assert found["scenes"].size >= 8000, "the survey counts with its scene"
     assert found["uploads"].prunable == found["uploads"].size > 0
     assert found["scans"].entries == 1
     assert 0 < found["scans"].prunable < found["scans"].size
