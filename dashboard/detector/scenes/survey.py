@@ -147,12 +147,16 @@ class SurveyAtWork:
         unknown = np.zeros(cols, CELLS)
         unknown["ground"] = -1
         self._line = unknown.tobytes()
+        self._begin = 0  # of the cells in the file
         told = {"descr": CELLS.descr, "fortran_order": False, "shape": (rows, cols)}
-        with contextlib.suppress(OSError), path.open("wb") as file:
-            np.lib.format.write_array_header_1_0(file, told)
-            self._begin = file.tell()
-            for _ in range(rows):
-                file.write(self._line)
+        try:
+            with path.open("wb") as file:
+                np.lib.format.write_array_header_1_0(file, told)
+                self._begin = file.tell()
+                for _ in range(rows):
+                    file.write(self._line)
+        except OSError:
+            self._give_up()
 
     def add(self, top: int, dn: NDArray[Any], missing: Mask) -> None:
         """Measures the whole bands in a strip `[lines, W]` that begins at line `top`."""
@@ -175,8 +179,11 @@ class SurveyAtWork:
                 file.seek(self._begin + top // CELL * len(self._line))
                 file.write(cells.tobytes())
         except OSError:
-            with contextlib.suppress(OSError):
-                self.path.unlink(missing_ok=True)
+            self._give_up()
+
+    def _give_up(self) -> None:
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
 
 
 def measured(dn: NDArray[Any], valid: Mask, hole: Mask, ceiling: float, compressed: bool) -> Cells:
