@@ -23,8 +23,10 @@ HARM = """
 import ctypes, os, time
 from dashboard.detector.files.picture import Picture
 def harm(self, box):
-    with open(os.environ["NEEDLE_TEST_PID"], "w") as file:
+    pid = os.environ["NEEDLE_TEST_PID"]
+    with open(pid + ".part", "w") as file:
         file.write(str(os.getpid()))
+    os.replace(pid + ".part", pid)
     {}
 Picture.read = harm
 decoder.main()
