@@ -29,7 +29,7 @@ class Roughness:
     @classmethod
     def of(cls, scores: ScoreMap, survey: Survey) -> Roughness:
         """The roughness of what is scored of a scene."""
-        spread = _coarse(_filled(survey.spread))
+        spread = _coarse(_filled(survey.cells["spread"]))
         usual = ndimage.median_filter(spread, SURROUNDINGS, mode="nearest")
         cells = np.asarray(np.log(usual + np.float32(0.1)))
         every = max(1, int(np.sqrt(scores.values.size / SAMPLE)))

@@ -40,10 +40,10 @@ def with_artefacts(
     inner = np.minimum(boxes[:, :2].min(axis=1), (np.array(size) - boxes[:, 2:]).min(axis=1))
     signs: dict[str, Bools] = {
         "border": inner < RIM,
-        "nodata rim": _around(survey.ground, boxes, RIM, 1)[0].min(axis=(1, 2)) < 1,
-        "saturated": _mean_around(survey.saturated, boxes) > CLIPPED,
-        "seam": _around(survey.seams, boxes, 0)[0].max(axis=(1, 2)) > 0,
-        "JPEG blocks": _mean_around(survey.blocks, boxes) > BLOCKY,
+        "nodata rim": _around(survey.cells["ground"], boxes, RIM, 1)[0].min(axis=(1, 2)) < 1,
+        "saturated": _mean_around(survey.cells["saturated"], boxes) > CLIPPED,
+        "seam": _around(survey.cells["seams"], boxes, 0)[0].max(axis=(1, 2)) > 0,
+        "JPEG blocks": _mean_around(survey.cells["blocks"], boxes) > BLOCKY,
     }
     reasons = [tuple(name for name, sign in signs.items() if sign[i]) for i in range(len(found))]
     return [

@@ -57,26 +57,6 @@ class Survey:
 
     cells: Cells
 
-    @property
-    def spread(self) -> Floats:
-        return np.asarray(self.cells["spread"])
-
-    @property
-    def ground(self) -> NDArray[np.float16]:
-        return np.asarray(self.cells["ground"])
-
-    @property
-    def saturated(self) -> NDArray[np.float16]:
-        return np.asarray(self.cells["saturated"])
-
-    @property
-    def seams(self) -> Mask:
-        return np.asarray(self.cells["seams"])
-
-    @property
-    def blocks(self) -> NDArray[np.float16]:
-        return np.asarray(self.cells["blocks"])
-
 
 def survey(scene: Scene) -> Survey:
     """The survey of a scene, kept beside it.

@@ -32,10 +32,10 @@ def test_cells_hold_the_mean_and_spread_of_their_ground(scene_of: Scenes) -> Non
     found = survey(scene_of(pixels))
     assert found.cells.shape == (19, 26)
     part = pixels[32:48, 160:176].astype(float)
-    assert found.spread[2, 10] == pytest.approx(part.std(), rel=1e-3)
+    assert found.cells["spread"][2, 10] == pytest.approx(part.std(), rel=1e-3)
     corner = pixels[288:, 400:].astype(float)
-    assert found.spread[-1, -1] == pytest.approx(corner.std(), rel=1e-3)
-    assert (found.ground == 1).all()
+    assert found.cells["spread"][-1, -1] == pytest.approx(corner.std(), rel=1e-3)
+    assert (found.cells["ground"] == 1).all()
 
 
 def test_a_survey_is_kept_and_a_damaged_one_made_again(scene_of: Scenes) -> None:
@@ -105,8 +105,8 @@ def test_nodata_is_no_ground(scene_of: Scenes) -> None:
     pixels[:, 300:] = 0
     scene = scene_of(pixels)
     found = survey(scene)
-    assert np.isnan(found.spread[:, 20:]).all()
-    assert (found.ground[:, :18] == 1).all()
+    assert np.isnan(found.cells["spread"][:, 20:]).all()
+    assert (found.cells["ground"][:, :18] == 1).all()
     assert reasons(scene, (270, 250), (150, 250)) == [("nodata rim",), ()]
 
 
