@@ -101,7 +101,7 @@ def beyond(scores: ScoreMap, limit: float) -> Iterator[tuple[slice, Mask]]:
 
 
 def _free(owner: NDArray[np.int32], cells: Ints) -> Iterator[int]:
-    """The positions, in their order, that belonged to no place when their turn was near."""
+    """The positions, in their order, without those that had a place when their turn came."""
     for start in range(0, len(cells), TURN):
         free = np.flatnonzero(owner[cells[start : start + TURN]] == -1)
         yield from (free + start).tolist()

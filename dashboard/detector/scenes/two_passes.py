@@ -73,7 +73,7 @@ class FirstPass:
     extremes: Extremes  # of floats
     parts: list[list[slice]] = field(default_factory=list)  # of each strip: where it lacks pixels
     fills: Fills = NO_FILLS
-    ground: SurveyAtWork | None = None  # None where its DN mean something when all are known only
+    ground: SurveyAtWork | None = None  # None where it has to wait for all DN
 
     def along(self, pixels: NDArray[Any]) -> NDArray[Any]:
         """The pixels of a strip with the lines that meet its neighbours first and last."""
