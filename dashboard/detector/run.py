@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 
 from dashboard.detector.areas.area_of_interest import Region
@@ -76,7 +77,8 @@ def _read(
 ) -> tuple[Scene, Model]:
     """The scene, and the model, loaded while another process writes the picture.
 
-    While the picture is decoded, that process takes the memory that the model would.
+    While the picture is decoded, that process takes the memory that the model would. With it comes
+    what the tail of ground takes half a second to load.
     """
     with ThreadPoolExecutor(1) as beside:
         loading: list[Future[Model]] = []
@@ -84,6 +86,7 @@ def _read(
         def reading(part: float) -> None:
             if part >= READ_SHARE and not loading:
                 loading.append(beside.submit(Model.load, settings.model, settings.device))
+                beside.submit(import_module, "scipy.stats")
             if on_reading:
                 on_reading(part)
 

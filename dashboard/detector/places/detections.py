@@ -12,7 +12,7 @@ from dashboard.detector.arrays import Doubles
 from dashboard.detector.places.suppression import Candidates
 from dashboard.detector.scanning.score_map import ScoreMap
 from dashboard.detector.scenes.scene import Scene
-from dashboard.detector.tiling import Box
+from dashboard.detector.tiling import Box, Grid
 
 AT_ONCE = 1 << 16  # tiles whose places are worked out together
 
@@ -75,19 +75,30 @@ class FlaggedTiles(Sequence[FlaggedTile]):
         )
 
     def __iter__(self) -> Iterator[FlaggedTile]:
-        for start in range(0, self._count, AT_ONCE):
-            yield from self._some(slice(start, min(start + AT_ONCE, self._count)))
+        return (self._tile(*measured) for measured in self.measured())
 
     def _at(self, index: int) -> FlaggedTile:
-        (found,) = self._some(slice(index, index + 1))
-        return found
+        (found,) = self._measured(slice(index, index + 1))
+        return self._tile(*found)
 
-    def _some(self, part: slice) -> Iterator[FlaggedTile]:
-        ranked, grid = self._ranked, self._scores.grid
-        rows, cols = (found.tolist() for found in np.divmod(ranked.cells[part], grid.cols))
+    @property
+    def grid(self) -> Grid:
+        """The grid that they are of."""
+        return self._scores.grid
+
+    def measured(self) -> Iterator[tuple[int, int, float, float]]:
+        """Row, column, score and sigma of each, strongest first."""
+        for start in range(0, self._count, AT_ONCE):
+            yield from self._measured(slice(start, min(start + AT_ONCE, self._count)))
+
+    def _measured(self, part: slice) -> Iterator[tuple[int, int, float, float]]:
+        ranked = self._ranked
+        rows, cols = (found.tolist() for found in np.divmod(ranked.cells[part], self.grid.cols))
         measures = ranked.scores[part].tolist(), ranked.sigmas[part].tolist()
-        for row, col, score, sigma in zip(rows, cols, *measures, strict=True):
-            yield FlaggedTile(row, col, grid.at(row, col).read, score, sigma)
+        return zip(rows, cols, *measures, strict=True)
+
+    def _tile(self, row: int, col: int, score: float, sigma: float) -> FlaggedTile:
+        return FlaggedTile(row, col, self.grid.at(row, col).read, score, sigma)
 
 
 def detections(

@@ -16,6 +16,7 @@ import numpy as np
 import rasterio
 from rasterio import Affine
 from rasterio.crs import CRS
+from rasterio.enums import Resampling
 from rasterio.shutil import copy as raster_copy
 from rasterio.windows import Window
 
@@ -27,7 +28,7 @@ from dashboard.detector.files.picture import given_nodata
 from dashboard.detector.georeference.geography import lonlat_crs
 from dashboard.detector.models.model import DEFAULT_MODEL
 from dashboard.detector.places.artefacts import spoilt, with_artefacts
-from dashboard.detector.places.detections import Detection, FlaggedTile
+from dashboard.detector.places.detections import Detection, FlaggedTile, FlaggedTiles
 from dashboard.detector.places.sigma_map import SigmaMap, sigma_map
 from dashboard.detector.review.decisions import Decision, Place, Verdict, on_places
 from dashboard.detector.review.import_csv import harmless
@@ -40,7 +41,8 @@ from dashboard.detector.scenes.survey import Survey, survey
 
 COLUMNS = "rank,sigma,score,x,y,x_min,y_min,x_max,y_max,area_px,lon,lat,p,q,artefacts".split(",")
 COLUMNS += "verdict,name,note,reviewer,decided,disputed".split(",")
-TILE_COLUMNS = "row,col,x,y,width,height,score,sigma".split(",")
+TILE_COLUMNS = "row,col,x,y,width,height,score,sigma"
+SMALLEST_OVERVIEW = 256  # positions of the longer side of a score map's overviews
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ class Finished:
         return (*self.measured.tail.doubts, *spoilt(self.measured, self.ground, size))
 
     @cached_property
-    def flagged(self) -> Sequence[FlaggedTile]:
+    def flagged(self) -> FlaggedTiles:
         return self.measured.flagged(self.settings.sigma)
 
     @property
@@ -205,13 +207,15 @@ def detections_csv(finished: Finished) -> str:
     return _csv(COLUMNS, (_harmless(found, finished) for found in finished.detections))
 
 
-def tiles_csv(tiles: Iterable[FlaggedTile]) -> str:
+def tiles_csv(tiles: FlaggedTiles) -> str:
     """A line a flagged tile; `x, y` is its upper left corner, in pixels of the scene."""
-    rows = (
-        (t.row, t.col, t.box.x_min, t.box.y_min, t.box.width, t.box.height, *_score_and_sigma(t))
-        for t in tiles
+    stride, side = tiles.grid.stride, tiles.grid.tile
+    lines = [TILE_COLUMNS]
+    lines += (
+        f"{row},{col},{col * stride},{row * stride},{side},{side},{score:.6g},{sigma:.4f}"
+        for row, col, score, sigma in tiles.measured()
     )
-    return _csv(TILE_COLUMNS, rows)
+    return "\n".join(lines) + "\n"
 
 
 def detections_geojson(finished: Finished, origin: Mapping[str, Any]) -> str:
@@ -228,7 +232,8 @@ def detections_geojson(finished: Finished, origin: Mapping[str, Any]) -> str:
         collection["crs"] = {"type": "name", "properties": {"name": named}}
     head = json.dumps(collection | {"needle": origin}, indent=1, allow_nan=False)
     # A line each: with indents Python writes JSON ten times as slowly.
-    lines = ",\n".join(json.dumps(feature, allow_nan=False) for feature in features)
+    encode = json.JSONEncoder(allow_nan=False).encode
+    lines = ",\n".join(encode(feature) for feature in features)
     return head.removesuffix("\n}") + f',\n "features": [\n{lines}\n ]\n}}\n'
 
 
@@ -258,6 +263,13 @@ def scores_cog(scores: ScoreMap, scene: Scene, origin: Mapping[str, Any]) -> byt
                 TIFFTAG_COPYRIGHT=origin["credit"],
                 TIFFTAG_SOFTWARE=f"Needle {origin['needle']}",
             )
+            # A quarter a side and less: half a side alone would take as long as all of the map.
+            factors = (4**level for level in range(1, 16))
+            longer = max(height, width)
+            out.build_overviews(
+                [factor for factor in factors if longer >= SMALLEST_OVERVIEW * factor],
+                Resampling.average,
+            )
         packed = {"compress": "deflate", "level": 1, "predictor": "yes", "num_threads": "all_cpus"}
         raster_copy(plain, cog, driver="COG", **packed)
         return cog.read_bytes()
@@ -285,10 +297,6 @@ def _harmless(found: Detection, finished: Finished) -> tuple[Any, ...]:
     said = finished.decision(found)
     name, note, reviewer = map(harmless, (said.name, said.note, said.reviewer))
     return row(found, replace(said, name=name, note=note, reviewer=reviewer))
-
-
-def _score_and_sigma(tile: FlaggedTile) -> tuple[str, str]:
-    return f"{tile.score:.6g}", f"{tile.sigma:.4f}"
 
 
 def _feature(found: Detection, finished: Finished) -> dict[str, Any]:
