@@ -16,7 +16,7 @@ import onnxruntime as ort
 from dashboard.detector.arrays import Floats
 from dashboard.detector.errors import ModelError
 from dashboard.detector.models.card import ModelCard
-from dashboard.detector.models.devices import Device, shrinking, start
+from dashboard.detector.models.devices import CPU, Device, shrinking, start
 from dashboard.detector.models.graph import (
     DESCRIPTION,
     LOGIT,
@@ -27,7 +27,8 @@ from dashboard.detector.models.graph import (
 )
 
 WINDOW = 128  # px around a place that a judge sees
-BATCH = 32  # windows looked at in one run; the last digits of what is said depend on it
+BATCH = 32  # windows given to it together; the last digits of what is said depend on it
+CACHED = 8  # of them that a core's cache holds what the network makes of, looked at in one run
 
 
 class Judgement(NamedTuple):
@@ -89,10 +90,11 @@ class Judge:
             session.run([LOGIT], {WINDOWS: windows}, shrinking(self.device.provider))
 
     def infer(self, windows: Floats) -> Judgement:
-        """Its outputs for windows of raw DN `[N, 1, 128, 128]`, `BATCH` of them at a time."""
+        """Its outputs for windows of raw DN `[N, 1, 128, 128]`, some of them at a time."""
+        together = CACHED if self.device.provider == CPU else BATCH
         logits, descriptions = [np.zeros(0, np.float32)], [np.zeros((0, self.length), np.float32)]
-        for first in range(0, len(windows), BATCH):
-            part = np.ascontiguousarray(windows[first : first + BATCH], np.float32)
+        for first in range(0, len(windows), together):
+            part = np.ascontiguousarray(windows[first : first + together], np.float32)
             logit, description = self.session.run([LOGIT, DESCRIPTION], {WINDOWS: part})
             logits.append(np.asarray(logit, np.float32).reshape(-1))
             descriptions.append(np.asarray(description, np.float32))
