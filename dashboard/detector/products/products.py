@@ -9,6 +9,7 @@ import platform
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -246,6 +247,7 @@ PRODUCTS = (
 REVIEWED = ("confirmed.kml", "verdicts.coco.json", "verdicts.yolo.zip")  # empty without verdicts
 ON_DEMAND = ("detections.gpkg", "tiles.zip", "report.html", *REVIEWED)  # the page makes them then
 IN_FOLDER = tuple(product for product in PRODUCTS if product.name not in ON_DEMAND)
+UNRANKED = "scores.tif"  # needs no list of places, and is made while these are ranked
 QUICK = ("detections.csv", "detections.geojson")  # the rest of a whole scene takes long to make
 
 
@@ -288,10 +290,17 @@ def write_results(folder: Path, finished: Finished) -> list[Path]:
         StoreError: the folder cannot be written.
     """
     checksums = {}
-    for product in (*IN_FOLDER, *_reviewed_products(folder, finished)):
-        data = _content_of(product, finished)
-        _write(folder / product.name, data)
-        checksums[product.name] = checksum(data)
+    with ThreadPoolExecutor(1) as beside:
+        early = {
+            product.name: beside.submit(_content_of, product, finished)
+            for product in IN_FOLDER
+            if product.name == UNRANKED
+        }
+        for product in (*IN_FOLDER, *_reviewed_products(folder, finished)):
+            made = early.get(product.name)
+            data = made.result() if made else _content_of(product, finished)
+            _write(folder / product.name, data)
+            checksums[product.name] = checksum(data)
     _write(folder / RUN_RECORD.name, run_json(finished, checksums))
     return [folder / name for name in (*checksums, RUN_RECORD.name)]
 

@@ -100,6 +100,8 @@ class Decision:
     @property
     def disputed(self) -> bool:
         """True where reviewers call it different things; to be unsure disputes nothing."""
+        if len(self.opinions) < 2:
+            return False
         return len({opinion.verdict for opinion in self.opinions} - {Verdict.UNSURE}) > 1
 
     @property

@@ -36,8 +36,9 @@ from dashboard.detector.system.whole_file import whole_file
 from dashboard.detector.tiling import Grid
 
 # Positions along a side of the square that a network for areas looks at at a time. `guarded` sees
-# its margin at reduced resolution alone: larger squares are no faster, and take more memory.
-SIDE = 256
+# its margin at reduced resolution alone; of larger squares the processor's cache does not hold what
+# it makes.
+SIDE = 192
 VERSION = 2  # of the stored files
 LOOKING = 0.75  # of the time that scoring takes, for looking at places: what progress reckons with
 COMPARING = 0.05  # of that, for comparing all places when the last has been looked at
