@@ -82,9 +82,7 @@ class PlacesLearner(Learner):
     def preview(self, *batch: Tensor) -> list[Tensor]:
         """The strongest place of each window in both views, and as it may be seen in training."""
         strongest = batch[0][:, 0]
-        shown = (*places.views(middle(strongest)), *places.views(view_of(strongest)))
-        side = max(view.shape[-1] for view in shown)
-        return [F.interpolate(view, size=(side, side)) for view in shown]
+        return [*places.views(middle(strongest)), *places.views(view_of(strongest))]
 
 
 def middle(pictures: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ def plan(network: places.Places, _calibration: Mapping[str, Tensor]) -> Plan:
         "photographs",
         "tile": places.WINDOW,
         "hole": 0,
-        "score_window": places.NEAR,
+        "score_window": places.VIEWS[0],
         "stride": BLOCK,
         "strides": (BLOCK,),
         "margin": 0,

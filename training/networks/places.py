@@ -1,7 +1,7 @@
 """A network that looks at one place at a time, begun from weights that have seen photographs.
 
 The backbone is EfficientNet-Lite0 (Tan and Le 2019, arXiv 1905.11946; Liu 2020) to stride 16. It
-sees two views of a place, one enlarged and one of all that is around, and gives an embedding of 64
+sees two views of a place, one for small things and one for large, and gives an embedding of 64
 numbers, the description of the place, and one logit: how much what is there looks put there. It
 takes raw DN, so that it is exported as it stands.
 """
@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 WINDOW = 128  # px around a place that are read
-NEAR = 32  # px in its middle that are seen enlarged, twice
-FAR = 96  # px in its middle that are seen reduced, by two
+VIEWS = (32, 64)  # px in its middle that the views show, for small things and large ones
+SEEN = 48  # px a side of each view
 DESCRIBED = 64  # numbers of a description, the embedding of a place
 STEM = 32  # channels
 FROZEN = 3  # blocks, the first, that keep what photographs taught them
@@ -126,13 +126,12 @@ class Places(nn.Module):
         super().__init__()
         self.trunk = Trunk(rows)
         self.dropped = nn.Dropout(DROPPED)
-        self.hidden = nn.Linear(4 * self.trunk.channels, DESCRIBED)
+        self.hidden = nn.Linear(2 * len(VIEWS) * self.trunk.channels, DESCRIBED)
         self.last = nn.Linear(DESCRIBED, 1)
 
     def forward(self, windows: Tensor) -> tuple[Tensor, Tensor]:
         """As above."""
-        near, far = views(windows)
-        pooled = [part for view in (near, far) for part in pool(self.trunk(view))]
+        pooled = [part for view in views(windows) for part in pool(self.trunk(view))]
         described: Tensor = self.hidden(self.dropped(torch.cat(pooled, dim=1)))
         logit: Tensor = self.last(F.relu(described))
         return logit[:, 0], described
@@ -143,20 +142,15 @@ def pool(features: Tensor) -> tuple[Tensor, Tensor]:
     return features.mean((2, 3)), features.amax((2, 3))
 
 
-def views(dn: Tensor) -> tuple[Tensor, Tensor]:
-    """The contrast of windows of DN `[N, 1, 128, 128]`: of the middle, enlarged, and of more of it.
-
-    `[N, 1, 64, 64]` and `[N, 1, 48, 48]`.
-    """
-    rim, beside = (WINDOW - FAR) // 2, (FAR - NEAR) // 2
-    seen = contrast(dn, rim)
-    near = F.interpolate(
-        seen[:, :, beside:-beside, beside:-beside],
-        size=(2 * NEAR, 2 * NEAR),
-        mode="bilinear",
-        align_corners=False,
-    )
-    return near, F.avg_pool2d(seen, 2)
+def views(dn: Tensor) -> list[Tensor]:
+    """The contrast of windows of DN `[N, 1, 128, 128]`, of `VIEWS`, `[N, 1, 48, 48]` each."""
+    seen = contrast(dn, (WINDOW - max(VIEWS)) // 2)
+    found = []
+    for side in VIEWS:
+        rim = (max(VIEWS) - side) // 2
+        view = F.pad(seen, (-rim, -rim, -rim, -rim)) if rim else seen
+        found.append(F.interpolate(view, (SEEN, SEEN), mode="bilinear", align_corners=False))
+    return found
 
 
 def contrast(dn: Tensor, rim: int = 0) -> Tensor:
