@@ -40,7 +40,7 @@ from dashboard.detector.tiling import Grid
 # it makes.
 SIDE = 192
 VERSION = 2  # of the stored files
-LOOKING = 0.75  # of the time that scoring takes, for looking at places: what progress reckons with
+LOOKING = 0.55  # of the time that scoring takes, for looking at places: what progress reckons with
 COMPARING = 0.05  # of that, for comparing all places when the last has been looked at
 SURPRISE = "surprise.npy"
 
