@@ -41,6 +41,7 @@ from dashboard.detector.scenes.survey import Survey, survey
 
 COLUMNS = "rank,sigma,score,x,y,x_min,y_min,x_max,y_max,area_px,lon,lat,p,q,artefacts".split(",")
 COLUMNS += "verdict,name,note,reviewer,decided,disputed".split(",")
+WRITTEN = {"name", "note", "reviewer"}  # by people
 TILE_COLUMNS = "row,col,x,y,width,height,score,sigma"
 SMALLEST_OVERVIEW = 256  # positions of the longer side of a score map's overviews
 
@@ -149,6 +150,11 @@ class Finished:
         ]
 
     @cached_property
+    def rows(self) -> list[tuple[Any, ...]]:
+        """The values of `COLUMNS` of each detection, in words."""
+        return [row(found, self.decision(found)) for found in self.detections]
+
+    @cached_property
     def descriptions(self) -> Floats:
         """The judge's embedding of each detection, `[n, D]`; NaN where it did not look.
 
@@ -204,7 +210,7 @@ class Finished:
 
 def detections_csv(finished: Finished) -> str:
     """A line a detection; pixels of the scene, half-open boxes, degrees; and what was decided."""
-    return _csv(COLUMNS, (_harmless(found, finished) for found in finished.detections))
+    return _csv(COLUMNS, map(_harmless, finished.rows))
 
 
 def tiles_csv(tiles: FlaggedTiles) -> str:
@@ -225,7 +231,7 @@ def detections_geojson(finished: Finished, origin: Mapping[str, Any]) -> str:
     comes from, is a member of its own, which readers that do not know it skip.
     """
     scene = finished.scene
-    features = [_feature(found, finished) for found in finished.detections]
+    features = [_feature(values, scene) for values in finished.rows]
     collection: dict[str, Any] = {"type": "FeatureCollection", "name": "detections"}
     named = lonlat_crs(scene.crs) if scene.crs is not None else None
     if named:
@@ -292,24 +298,28 @@ def row(found: Detection, decision: Decision) -> tuple[Any, ...]:
     return (*measures, *found.box, *about)
 
 
-def _harmless(found: Detection, finished: Finished) -> tuple[Any, ...]:
+def _harmless(values: Sequence[Any]) -> tuple[Any, ...]:
     """The same, what people wrote guarded against a spreadsheet that would work it out."""
-    said = finished.decision(found)
-    name, note, reviewer = map(harmless, (said.name, said.note, said.reviewer))
-    return row(found, replace(said, name=name, note=note, reviewer=reviewer))
+    return tuple(
+        harmless(value) if column in WRITTEN else value
+        for column, value in zip(COLUMNS, values, strict=True)
+    )
 
 
-def _feature(found: Detection, finished: Finished) -> dict[str, Any]:
-    properties = properties_of(found, finished)
-    place = None if found.lon is None else [properties["lon"], properties["lat"]]
+def _feature(values: Sequence[Any], scene: Scene) -> dict[str, Any]:
+    properties = _properties(values, scene)
+    place = None if properties["lon"] is None else [properties["lon"], properties["lat"]]
     geometry = None if place is None else {"type": "Point", "coordinates": place}
     return {"type": "Feature", "geometry": geometry, "properties": properties}
 
 
 def properties_of(found: Detection, finished: Finished) -> dict[str, Any]:
     """The values of `COLUMNS` by name, as numbers where they are; and the scene's name."""
-    values = row(found, finished.decision(found))
-    properties = dict(zip(COLUMNS, values, strict=True)) | {"scene": finished.scene.name}
+    return _properties(row(found, finished.decision(found)), finished.scene)
+
+
+def _properties(values: Sequence[Any], scene: Scene) -> dict[str, Any]:
+    properties = dict(zip(COLUMNS, values, strict=True)) | {"scene": scene.name}
     for key in ("sigma", "score", "x", "y", "lon", "lat", "p", "q"):
         properties[key] = float(properties[key]) if properties[key] != "" else None
     return properties

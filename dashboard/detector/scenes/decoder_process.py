@@ -194,6 +194,11 @@ _idle: list[_Process] = []
 _lock = threading.Lock()
 
 
+def prepare() -> None:
+    """Begins a process that waits for a picture, which it can load its libraries by."""
+    _keep(_take())
+
+
 def _take() -> _Process:
     """An idle process of this process's own, else a new one."""
     with _lock:

@@ -26,7 +26,7 @@ from dashboard.detector.files.formats import GDAL_OPTIONS, LABEL, identify, loca
 from dashboard.detector.files.picture import NONE, given_nodata
 from dashboard.detector.files.world_files import WorldFile, world_file
 from dashboard.detector.georeference.labels import meant_crs
-from dashboard.detector.scenes.decoder_process import Order, Progress, decode
+from dashboard.detector.scenes.decoder_process import Order, Progress, decode, prepare
 from dashboard.detector.scenes.scene import TAG, Scene
 from dashboard.detector.scenes.survey import survey_file
 from dashboard.detector.system.cache import cache_limit, keep_within
@@ -64,6 +64,8 @@ def ingest(
     name = _written(name or source.name)
     report = on_progress or (lambda _: None)
     source, pixels = _label_and_pixels(source, name, home)
+    if source.stat().st_size >= LARGE:
+        prepare()  # while the checksum takes its time
     digest = _sha256(source)
     if pixels:
         digest = hashlib.sha256(f"{digest} {_sha256(pixels)}".encode()).hexdigest()
