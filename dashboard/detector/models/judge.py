@@ -27,8 +27,10 @@ from dashboard.detector.models.graph import (
 )
 
 WINDOW = 128  # px around a place that a judge sees
-BATCH = 32  # windows given to it together; the last digits of what is said depend on it
-CACHED = 8  # of them that a core's cache holds what the network makes of, looked at in one run
+BATCH = 32  # windows given to it together
+# Windows in one run on a CPU: a core's cache holds what the network makes of so many. The last
+# digits of what is said depend on both numbers.
+CACHED = 8
 
 
 class Judgement(NamedTuple):
