@@ -31,7 +31,7 @@ from dashboard import pages
 from dashboard.detector import (
     Histogram,
     OptionError,
-    share_one_arena,
+    avoid_fragments,
 )
 from dashboard.drawing import charts
 from dashboard.routes import place_crops, products, tiles, verdicts
@@ -45,7 +45,7 @@ STUCK = 900.0  # s without progress of the job that is worked on
 
 def serve(port: int, address: str) -> None:
     """Serve pages and tiles until the process ends."""
-    share_one_arena()
+    avoid_fragments()
     make_ready()
     keep_log()
     said = access.warning(address)

@@ -69,7 +69,7 @@ from dashboard.detector.scenes.survey import Survey, survey
 from dashboard.detector.system.home import needle_home
 from dashboard.detector.system.housekeeping import bound, holdings, prune
 from dashboard.detector.system.locks import Pin, alone
-from dashboard.detector.system.memory import give_back, share_one_arena
+from dashboard.detector.system.memory import avoid_fragments, give_back
 from dashboard.detector.system.whole_file import whole_file
 from dashboard.detector.tiling import Box, Grid
 
@@ -134,6 +134,7 @@ __all__ = [
     "Verdict",
     "Verdicts",
     "alone",
+    "avoid_fragments",
     "bound",
     "check_folder",
     "checksum",
@@ -169,7 +170,6 @@ __all__ = [
     "run",
     "run_json",
     "scan",
-    "share_one_arena",
     "sigma_map",
     "similar_places",
     "stored_scan",

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
+# Of malloc.h, and what a server sets them to.
+ARENA_MAX, MMAP_THRESHOLD = -8, -3
+LARGE = 16 << 20  # bytes from which an array has a map of its own, given back when it goes
 
 
 def give_back(*read: NDArray[Any]) -> None:
@@ -34,14 +36,19 @@ def give_back(*read: NDArray[Any]) -> None:
         trim(0)
 
 
-def share_one_arena() -> None:
-    """Has all threads that begin from now on allocate where the first one does (glibc's `malloc`).
+def avoid_fragments() -> None:
+    """Has glibc's `malloc` keep what a server with threads frees in few pieces.
 
-    Each would have an arena of its own, and of these `give_back` cannot give back the end: up to
-    64 MB a thread stayed with a server.
+    All threads that begin from now on share one arena: each would have its own, and of these
+    `give_back` cannot give back the end, up to 64 MB a thread. And the sizes from which an array
+    is mapped by itself, and from which free room at the arena's end goes back at once, stay what
+    they are: by itself glibc raises both with each array that goes, to 32 and 64 MB, and what lies
+    between and behind arrays in its arena, 60 to 100 MB, is lost to the system.
     """
     with suppress(AttributeError, OSError, TypeError):  # as for `_trim`
-        ctypes.CDLL(None).mallopt(ARENA_MAX, 1)
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(ARENA_MAX, 1)
+        mallopt(MMAP_THRESHOLD, LARGE)
 
 
 def _map_of(array: object) -> mmap.mmap | None:

@@ -85,9 +85,9 @@ def test_arrays_in_memory_stay_as_they_are() -> None:
 THREADS = """
 import sys, threading
 import numpy as np
-from dashboard.detector.system.memory import give_back, share_one_arena
+from dashboard.detector.system.memory import give_back, avoid_fragments
 from tests.detector.system.test_memory import held
-share_one_arena()
+avoid_fragments()
 before, gate = held(), threading.Barrier(4)
 def work():
     for _ in range(2):  # glibc maps the first, and takes the like of it from its arena then
@@ -110,3 +110,23 @@ def test_what_threads_have_freed_goes_back_to_its_end() -> None:
         [sys.executable, "-c", THREADS], capture_output=True, text=True, check=True
     )
     assert int(done.stdout) < 24  # MB: less than one of the four arrays
+
+
+LARGE = """
+import numpy as np
+from dashboard.detector.system.memory import avoid_fragments
+from tests.detector.system.test_memory import held
+avoid_fragments()
+before, kept = held(), []
+for _ in range(3):  # by itself glibc maps the first alone
+    array = np.ones(3_000_000)
+    kept.append(bytes(100_000))  # lies behind it
+    del array
+print((held() - before) >> 20)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators do otherwise")
+def test_large_arrays_go_back_at_once_whatever_lies_behind_them() -> None:
+    done = subprocess.run([sys.executable, "-c", LARGE], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 12  # MB: half an array
