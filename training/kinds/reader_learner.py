@@ -76,7 +76,7 @@ class ReaderLearner(Learner):
         look = self.scorer.looks(dn, centre, scale)[0]
         rim, block = residuals.RIMS[0], (slice(None), slice(0, 1))
         ground, left = (
-            guarded.without(part[block], rim) for part in (look.blocks, look.residual[:, 0] / 8)
+            guarded.without(part[block], rim) for part in (look.blocks, look.residuals[0] / 8)
         )
         logit = self._network.reader(self._pictures(dn, centre, scale))[:, None]
         return [ground, left, torch.tanh(logit / 4), label[:, None].float()]

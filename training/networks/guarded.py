@@ -38,8 +38,8 @@ GUARDS = (2, 4)  # blocks by which features are shifted outward, one head each
 HIDDEN = 32  # channels of a head
 OCTAVES = (0, 1, 2)  # the ground is looked at in full, half and quarter resolution
 
-# `centre` and `log_scale` of every pixel, block by block, `[N, heads, 16, h, w]` each
-Prediction = tuple[Tensor, Tensor]
+# `centre` and `log_scale` of every pixel, block by block, `[N, 16, h, w]` each, by each head
+Prediction = list[tuple[Tensor, Tensor]]
 
 
 def widened(rows: tuple[Row, ...], width: float) -> tuple[Row, ...]:
@@ -138,8 +138,9 @@ class Guarded(nn.Module):
 
     def forward(self, ground: Tensor) -> tuple[Tensor, Tensor]:
         """`centre` and `log_scale`, `[N, heads, H, W]`, of `ground [N, 1, H, W]`."""
+        centres, log_scales = zip(*self.predict(blocks_of(ground)), strict=True)
         centre, log_scale = (
-            F.pixel_shuffle(part.flatten(1, 2), BLOCK) for part in self.predict(blocks_of(ground))
+            F.pixel_shuffle(torch.cat(parts, dim=1), BLOCK) for parts in (centres, log_scales)
         )
         return centre, log_scale
 
@@ -164,9 +165,7 @@ class Guarded(nn.Module):
             )
         more, pixels = self._more if rim else 0, BLOCK * BLOCK
         found = [without(head(part), more) for head, part in zip(heads, added, strict=True)]
-        centre = torch.stack([part[:, :pixels] for part in found], dim=1)
-        log_scale = torch.stack([part[:, pixels:] for part in found], dim=1)
-        return centre, log_scale.clamp(min=FLOOR)
+        return [(part[:, :pixels], part[:, pixels:].clamp(min=FLOOR)) for part in found]
 
     @property
     def _more(self) -> int:

@@ -8,6 +8,7 @@ that it is exported as it stands.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -38,13 +39,13 @@ class Look(NamedTuple):
     """What a network leaves of the ground at one octave, with a rim of blocks around an area."""
 
     blocks: Tensor  # the scaled ground, `[N, 16, h, w]`
-    expected: Tensor  # `[N, heads, 16, h, w]`
-    residual: Tensor  # in predicted scales, likewise
+    expected: Tensor  # by the head of the narrowest hole, likewise
+    residuals: list[Tensor]  # of each head, the narrowest hole's first, in predicted scales
 
     @property
     def picture(self) -> Tensor:
         """What a reader sees of it, `[N, 32, h, w]`: the narrowest hole's residual, and ground."""
-        return squashed(torch.cat([self.residual[:, 0], self.blocks], dim=1))
+        return squashed(torch.cat([self.residuals[0], self.blocks], dim=1))
 
 
 class Scorer(nn.Module):
@@ -93,19 +94,26 @@ class Scorer(nn.Module):
         Of `dn [N, 1, 4 h + 2 margin, 4 w + 2 margin]`, `4 h` and `4 w` multiples of 16. The
         surprise reaches as far beyond the scores as they look around.
         """
-        surprise, completion = self.surprise(dn, centre, scale)
-        return minus_local_mean(surprise), without(completion, self.margin - self.sees), surprise
-
-    def surprise(self, dn: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-        """How surprising ground is by itself `[N, h, w]`, and completion, of DN with `sees`."""
         looks = self.looks(dn, centre, scale)
-        low, high = (part.reshape(1, -1, 1, 1) for part in (self.ordinary, self.rare))
-        placed = TAIL * (self.measures(looks) - low) / (high - low)
-        octaves = [part.mean(dim=1) for part in placed.chunk(len(OCTAVES), dim=1)]
+        surprise = self._surprise(looks)
+        expected = without(looks[0].expected, RIMS[0] + LOCAL_MEAN // 2)
+        seen = expected * (SPAN * scale.reshape(-1, 1, 1, 1)) + centre.reshape(-1, 1, 1, 1)
+        return minus_local_mean(surprise), F.pixel_shuffle(seen, BLOCK), surprise
+
+    def surprise(self, dn: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
+        """How surprising ground is by itself `[N, h, w]`, of DN with `sees` around."""
+        return self._surprise(self.looks(dn, centre, scale))
+
+    def _surprise(self, looks: list[Look]) -> Tensor:
+        """As above, each octave put on its scale in its own resolution."""
+        lows, highs = (part.reshape(len(looks), 1, -1, 1, 1) for part in (self.ordinary, self.rare))
+        found = list[Tensor]()
+        for octave, look in enumerate(looks):
+            low, high = lows[octave], highs[octave]
+            placed = TAIL * (self._measures(look, octave) - low) / (high - low)
+            found.append(_enlarged(placed.mean(dim=1, keepdim=True), octave))
         read = self.network.reader([look.picture for look in looks])
-        inner = F.pixel_shuffle(without(looks[0].expected[:, 0], RIMS[0]), BLOCK)
-        completion = inner * (SPAN * scale.reshape(-1, 1, 1, 1)) + centre.reshape(-1, 1, 1, 1)
-        return torch.stack(octaves).amax(dim=0) + F.softplus(read), completion
+        return reduce(torch.maximum, found)[:, 0] + F.softplus(read)
 
     def looks(self, dn: Tensor, centre: Tensor, scale: Tensor) -> list[Look]:
         """What the network leaves at each octave of `dn [N, 1, 4 h + 2 sees, 4 w + 2 sees]`."""
@@ -115,26 +123,31 @@ class Scorer(nn.Module):
             small = F.avg_pool2d(small, 2) if octave else dn
             area = without(small, (self.sees - self._margin(octave)) // 2**octave)
             blocks = blocks_of(ground_of(area, centre, scale))
-            expected, log_scale = self.network.predict(blocks, sees)
+            predicted = self.network.predict(blocks, sees)
             inner = without(blocks, sees)
-            found.append(Look(inner, expected, (inner[:, None] - expected) * torch.exp(-log_scale)))
+            left = [(inner - centre) * torch.exp(-log_scale) for centre, log_scale in predicted]
+            found.append(Look(inner, predicted[0][0], left))
         return found
 
     def measures(self, looks: list[Look]) -> Tensor:
         """Logarithms of all mean residuals, `[N, measures, h, w]`."""
-        found = []
-        for octave, look in enumerate(looks):
-            small = self._averages(look.residual.abs().mean(dim=2), RIMS[octave])
-            found.append(F.interpolate(small, scale_factor=2**octave) if octave else small)
-        return torch.log(torch.cat(found, dim=1) + LEAST)
+        found = [
+            _enlarged(self._measures(look, octave), octave) for octave, look in enumerate(looks)
+        ]
+        return torch.cat(found, dim=1)
 
     @staticmethod
-    def _averages(blocks: Tensor, rim: int) -> Tensor:
-        """Means over all windows, `[N, windows heads, h, w]`, of means with a rim of blocks."""
-        return torch.cat(
-            [F.avg_pool2d(without(blocks, rim - window // 2), window, 1) for window in WINDOWS],
-            dim=1,
-        )
+    def _measures(look: Look, octave: int) -> Tensor:
+        """Those of one octave in its own resolution, all heads' over one window after another's."""
+        rim = RIMS[octave]
+        means = torch.cat([part.abs().mean(dim=1, keepdim=True) for part in look.residuals], dim=1)
+        found = [F.avg_pool2d(without(means, rim - window // 2), window, 1) for window in WINDOWS]
+        return torch.log(torch.cat(found, dim=1) + LEAST)
+
+
+def _enlarged(part: Tensor, octave: int) -> Tensor:
+    """Values of an octave at the resolution of the first."""
+    return F.interpolate(part, scale_factor=2**octave) if octave else part
 
 
 def minus_local_mean(surprise: Tensor) -> Tensor:
