@@ -62,9 +62,18 @@ class _Around:
     level: float  # DN, the median of the ground around the box
     ordinary: float  # DN, its deviation from its median, as ordinary there
 
+    @property
+    def middle(self) -> tuple[slice, slice]:
+        """The inner half of the detection's box each way, where its object lies or begins."""
+        rows, cols = (
+            slice((3 * side.start + side.stop) // 4, (side.start + 3 * side.stop) // 4)
+            for side in self.part
+        )
+        return rows, cols
+
 
 def measure(scene: Scene, found: Detection) -> Measure | None:
-    """The largest thing in a detection's box that stands out; None where nothing does.
+    """The largest thing in the middle of a detection's box that stands out; None without one.
 
     The ground is what surrounds the box, a box's width each way: its median, and its MAD as what is
     ordinary there. Of the pixels that stand out, those that hang together and differ most in sum
@@ -101,11 +110,11 @@ def _around(scene: Scene, found: Detection, reach: int) -> _Around | None:
 
 
 def _strongest_part(around: _Around) -> Mask | None:
-    """The pixels `[H, W]` of what stands out most in sum; None where nothing does."""
+    """The pixels `[H, W]` of what stands out most in sum in the middle; None where nothing does."""
     above = around.dn - around.level
     labels, count = ndimage.label(np.abs(above) > STANDS_OUT * around.ordinary, CONNECTED)
-    part = around.part
-    sums = np.bincount(labels[part].ravel(), np.abs(above[part]).ravel(), count + 1)
+    middle = around.middle
+    sums = np.bincount(labels[middle].ravel(), np.abs(above[middle]).ravel(), count + 1)
     sums[0] = 0.0
     return np.asarray(labels == int(sums.argmax())) if sums.any() else None
 
@@ -116,12 +125,7 @@ def _sharpest_outline(around: _Around) -> tuple[Mask, float] | None:
     Of all that lies beyond a level of DN, lighter or darker, at every level: what hangs together.
     Its outline is sharp where the DN fall from its rim to what lies two and three px outside.
     """
-    rows, cols = around.part
-    quarter = (rows.stop - rows.start) // 4, (cols.stop - cols.start) // 4
-    middle = (
-        slice(rows.start + quarter[0], rows.stop - quarter[0]),
-        slice(cols.start + quarter[1], cols.stop - quarter[1]),
-    )
+    middle = around.middle
     best, sharpest = None, 0.0
     for sign in (1, -1):
         above = sign * (around.dn - around.level)

@@ -113,6 +113,18 @@ def test_what_lies_beside_the_box_is_not_its_object(scene_of: Scenes) -> None:
     assert found.box == Box(200, 100, 204, 104)
 
 
+def test_what_lies_in_the_middle_is_its_object_whatever_is_stronger_beside_it(
+    scene_of: Scenes,
+) -> None:
+    pixels = plain()
+    pixels[100:108, 204:216] = 130  # reaches into the middle of the box, which is 197:221
+    pixels[82:90, 187:195] = 10
+    found = measure(scene_of(pixels), detection(Box(185, 80, 233, 128)))
+    assert found is not None
+    assert found.box == Box(204, 100, 216, 108)
+    assert found.brightness > 0
+
+
 def test_a_box_at_the_border_can_be_measured(scene_of: Scenes) -> None:
     pixels = rasters.ground(300, 400)
     pixels[0:6, 0:6] = 250
