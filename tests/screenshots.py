@@ -25,7 +25,7 @@ SIZE = {"width": 1440, "height": 900}
 NAMED = 'localStorage.setItem("needle.reviewer", "Ana");'
 SCAN_SECONDS, STEP_SECONDS = 1800, 90
 QUALITY = 85  # of the JPEG files
-UNDER_WAY = re.compile(r"^[3-9]\d% of .+")  # heat on the picture, and ground
+UNDER_WAY = re.compile(r"^[3-7]\d% of .+")  # heat on the picture, and ground
 
 
 def take(page: Page, out: Path, name: str) -> None:
