@@ -19,7 +19,9 @@ from training.kinds.candidates import GROUND, PICTURE, THING, Candidates
 from training.networks import places
 from training.windows import Source
 
-KEPT = {THING: 1_500, GROUND: 4_000}  # places in memory
+KEPT = {THING: 1_500, GROUND: 12_000}  # places in memory
+HARD = 16  # of the ground drawn: places that look like things, the more the likelier
+MILD = 2.0  # logits in which a place becomes e times as likely
 DRAWN = {THING: 16, GROUND: 32}  # places of each batch
 ALIKE, WARMTH = 0.1, 0.2  # the weight of likeness in the loss, and its temperature
 RESAMPLED = 0.5  # odds of a view that is turned and zoomed by any amount
@@ -32,19 +34,27 @@ class Memory:
 
     def __init__(self, most: int) -> None:
         self.pictures = torch.zeros(most, PICTURE, PICTURE, dtype=torch.float16)
+        self.logits = torch.zeros(most)
         self.seen = 0  # since the beginning
 
-    def add(self, pictures: Tensor) -> None:
+    def add(self, pictures: Tensor, logits: Tensor) -> None:
         """Keeps pictures `[n, 144, 144]`, in place of the oldest."""
         most = len(self.pictures)
         where = (self.seen + torch.arange(len(pictures))) % most
         self.pictures[where] = pictures.clamp(-6e4, 6e4).half()
+        self.logits[where] = logits
         self.seen += len(pictures)
 
-    def draw(self, count: int) -> Tensor:
-        """So many pictures at random, `[count, 144, 144]`; none where it holds none."""
+    def draw(self, count: int, hard: int = 0) -> Tensor:
+        """The numbers of so many pictures at random; none where it holds none."""
         there = min(self.seen, len(self.pictures))
-        return self.pictures[torch.randint(max(1, there), (count if there else 0,))].float()
+        if not there:
+            return torch.zeros(0, dtype=torch.long)
+        any_ = torch.randint(there, (count - hard,))
+        if not hard:
+            return any_
+        odds = torch.softmax(self.logits[:there] / MILD, 0)
+        return torch.cat([any_, torch.multinomial(odds, hard, replacement=there < hard)])
 
 
 class PlacesLearner(Learner):
@@ -69,13 +79,24 @@ class PlacesLearner(Learner):
         Of places that came before, too: `pictures [N, 8, 144, 144]`, and what they are, `[N, 8]`.
         """
         pictures, kinds = (part.flatten(0, 1) for part in batch)
-        drawn, told = list[Tensor](), list[Tensor]()
+        drawn, told, numbers = list[Tensor](), list[Tensor](), dict[int, Tensor]()
         for kind, memory in self.memories.items():
-            memory.add(pictures[kinds == kind].cpu())
-            drawn.append(memory.draw(DRAWN[kind]).to(pictures.device))
+            new = pictures[kinds == kind]
+            with torch.no_grad():
+                self.network.eval()
+                logits = self.run(middle(new))[0].float() if len(new) else torch.zeros(0)
+                self.network.train()
+            memory.add(new.cpu(), logits.cpu())
+            numbers[kind] = memory.draw(DRAWN[kind], HARD if kind == GROUND else 0)
+            drawn.append(memory.pictures[numbers[kind]].float().to(pictures.device))
             told.append(torch.full((len(drawn[-1]),), float(kind), device=pictures.device))
         seen = torch.cat(drawn)
         logit, described = self.run(torch.cat([view_of(seen), view_of(seen)]))
+        latest = logit.detach().float().view(2, -1).mean(0).cpu()
+        at = 0
+        for kind, memory in self.memories.items():
+            memory.logits[numbers[kind]] = latest[at : at + len(numbers[kind])]
+            at += len(numbers[kind])
         entropy = F.binary_cross_entropy_with_logits(logit.float(), torch.cat(told * 2))
         return entropy + ALIKE * unlikeness(described.float())
 
