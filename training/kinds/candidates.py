@@ -38,6 +38,7 @@ from training.synthetic_anomalies.paste import (
     free_spot,
     paste,
 )
+from training.synthetic_anomalies.solids import solid
 from training.windows import Source, Windows
 
 SIDE = 256  # px of the windows in which places are looked for
@@ -45,10 +46,10 @@ PICTURE = 144  # px around a place that are kept: what is looked at, and room to
 SEES = 208  # px around a window that `guarded`'s surprise depends on
 PEAKS = (7, 15)  # blocks: side of the square in which one place is the strongest; a scan's is 15
 EDGE = 8  # blocks at a window's border without places: beyond it all is mirrored
-THINGS, STRONG, OTHERS = 3, 3, 2  # places of a window that are taken, at most
+THINGS, STRONG, OTHERS = 3, 6, 3  # places of a window that are taken, at most
 PLACES = THINGS + STRONG + OTHERS
 NATURAL = (0.35, 0.25, 0.2, 0.2)  # odds of 0 to 3 distractors
-DRAWERS, ODDS = (anomaly, odd_shape, assembly), (0.4, 0.3, 0.3)  # of things
+DRAWERS, ODDS = (anomaly, odd_shape, assembly, solid), (0.35, 0.25, 0.25, 0.15)  # of things
 AS_IT_IS = 0.4  # odds of a window that is neither enlarged nor reduced
 FACTORS = (0.4, 2.5)  # how much windows are enlarged or reduced, evenly in the logarithm
 MIRRORED = 1.2  # a window may be larger than its picture by this, mirrored outward
@@ -83,7 +84,7 @@ class PlantedWindows(Windows):
 
 
 class Candidates(PlantedWindows):
-    """The places of random windows: `(pictures [8, 144, 144] float32, what they are [8])`.
+    """The places of random windows: `(pictures [12, 144, 144] float32, what they are [12])`.
 
     Where a window has fewer places the rest are `NONE`. Pictures are in units of 4 robust sigma
     around the scene's median.

