@@ -292,15 +292,13 @@ def write_results(folder: Path, finished: Finished) -> list[Path]:
     checksums = {}
     with ThreadPoolExecutor(1) as beside:
         early = {
-            product.name: beside.submit(_content_of, product, finished)
+            product.name: beside.submit(_made, product, finished, folder)
             for product in IN_FOLDER
             if product.name == UNRANKED
         }
         for product in (*IN_FOLDER, *_reviewed_products(folder, finished)):
             made = early.get(product.name)
-            data = made.result() if made else _content_of(product, finished)
-            _write(folder / product.name, data)
-            checksums[product.name] = checksum(data)
+            checksums[product.name] = made.result() if made else _made(product, finished, folder)
     _write(folder / RUN_RECORD.name, run_json(finished, checksums))
     return [folder / name for name in (*checksums, RUN_RECORD.name)]
 
@@ -310,6 +308,13 @@ def _reviewed_products(folder: Path, finished: Finished) -> list[Product]:
     wanted = any(finished.decision(found).verdict for found in finished.detections)
     known = [product for product in PRODUCTS if product.name in REVIEWED]
     return [product for product in known if wanted or (folder / product.name).exists()]
+
+
+def _made(product: Product, finished: Finished, folder: Path) -> str:
+    """Writes a product to a folder; its checksum."""
+    data = _content_of(product, finished)
+    _write(folder / product.name, data)
+    return checksum(data)
 
 
 def _content_of(product: Product, finished: Finished) -> bytes:
