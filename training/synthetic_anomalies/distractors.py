@@ -17,12 +17,14 @@ from training.synthetic_anomalies.canvas import (
     side_of,
 )
 
-LARGEST_ROCK = 11.0  # px, radius
+LARGEST_ROCK = 14.0  # px, radius
+ODDS = (0.175, 0.3, 0.175, 0.175, 0.175)  # of crater, boulders, ripples, streak and patch
 
 
 def distractor(size: float, sun: Sun, rng: Rng) -> Sheet:
     """A crater, boulders, ripples, a streak or a patch, `size` px across."""
-    draw = (_crater, _boulders, _ripples, _streak, _patch)[int(rng.integers(5))]
+    draws = (_crater, _boulders, _ripples, _streak, _patch)
+    draw = draws[int(rng.choice(len(draws), p=ODDS))]
     return draw(size, sun, rng)
 
 
