@@ -4,7 +4,8 @@
 
 Starts a dashboard with an empty home, chooses the demo scene (or uploads a picture), scans it with
 the shipped model, moves the threshold, and takes the pictures that README and `dashboard/README.md`
-show.
+show. The demo scene is scanned before a picture of that can be taken: README's is of a larger one,
+`training.simulation.planting.demo_scene(folder, 5, (9216, 6656))`.
 """
 
 from __future__ import annotations
