@@ -101,7 +101,7 @@ PRESETS = {
             learning_rate=2e-3,
             warm_up=30,
         ),
-        # One look at each place, 720,913 parameters of which the stem and three blocks stay as they
+        # One look at each place, 469,969 parameters of which the stem and three blocks stay as they
         # are: 100 views a second on one core with AVX2, 96 a step, while another makes places.
         PLACES,
         # Seconds: for tests and for trying a pipeline out. Learns next to nothing.

@@ -61,7 +61,7 @@ class Memory:
 
 
 class PlacesLearner(Learner):
-    """Tells places on things from the strongest of natural ground, and any others."""
+    """Tells places on things from natural ones, and rather from those that it takes for things."""
 
     workers = 1  # making places takes a third of a step
 

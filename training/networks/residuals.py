@@ -95,17 +95,13 @@ class Scorer(nn.Module):
         surprise reaches as far beyond the scores as they look around.
         """
         looks = self.looks(dn, centre, scale)
-        surprise = self._surprise(looks)
+        surprise = self.surprise(looks)
         expected = without(looks[0].expected, RIMS[0] + LOCAL_MEAN // 2)
         seen = expected * (SPAN * scale.reshape(-1, 1, 1, 1)) + centre.reshape(-1, 1, 1, 1)
         return minus_local_mean(surprise), F.pixel_shuffle(seen, BLOCK), surprise
 
-    def surprise(self, dn: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
-        """How surprising ground is by itself `[N, h, w]`, of DN with `sees` around."""
-        return self._surprise(self.looks(dn, centre, scale))
-
-    def _surprise(self, looks: list[Look]) -> Tensor:
-        """As above, each octave put on its scale in its own resolution."""
+    def surprise(self, looks: list[Look]) -> Tensor:
+        """How surprising ground is by itself `[N, h, w]`, each octave placed in its resolution."""
         lows, highs = (part.reshape(len(looks), 1, -1, 1, 1) for part in (self.ordinary, self.rare))
         found = list[Tensor]()
         for octave, look in enumerate(looks):

@@ -60,17 +60,25 @@ def shade(ground: Terrain, sun: Sun) -> Floats:
 
     Lunar-Lambert (McEwen 1991) seen from above, with cast shadows that the sky fills a little.
     """
-    down, right = np.gradient(ground.height, PIXEL)
+    facing, up = facing_and_up(ground.height, PIXEL, sun)
+    lit = LUNAR * 2 * facing / (facing + up + 1e-6) + (1 - LUNAR) * facing
+    level = math.sin(math.radians(sun.elevation))
+    lit /= LUNAR * 2 * level / (level + 1) + (1 - LUNAR) * level
+    lit *= 1 - 0.8 * cast_shadow(ground.height, sun)
+    return np.asarray((lit + 0.06) / 1.06 * ground.albedo, np.float32)
+
+
+def facing_and_up(height: Floats, step: float, sun: Sun) -> tuple[Floats, Floats]:
+    """How a surface `[H, W]`, heights `step` apart, turns to the sun (0 where away) and upward.
+
+    Both are cosines; the first is the light of a Lambertian surface.
+    """
+    down, right = np.gradient(height, step)
     dx, dy = sun.toward
     rise = math.radians(sun.elevation)
     up = 1 / np.sqrt(1 + right**2 + down**2)
     facing = (math.sin(rise) - math.cos(rise) * (dx * right + dy * down)) * up
-    facing = np.clip(facing, 0, None)
-    lit = LUNAR * 2 * facing / (facing + up + 1e-6) + (1 - LUNAR) * facing
-    level = math.sin(rise)
-    lit /= LUNAR * 2 * level / (level + 1) + (1 - LUNAR) * level
-    lit *= 1 - 0.8 * cast_shadow(ground.height, sun)
-    return np.asarray((lit + 0.06) / 1.06 * ground.albedo, np.float32)
+    return np.clip(facing, 0, None), up
 
 
 def cast_shadow(height: Floats, sun: Sun) -> Floats:

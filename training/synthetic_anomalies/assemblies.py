@@ -9,20 +9,18 @@ import numpy as np
 from training.simulation.terrain import Sun
 from training.synthetic_anomalies.anomalies import FAINTEST, halo
 from training.synthetic_anomalies.canvas import (
-    FINE,
     Floats,
     Mask,
     Rng,
     Sheet,
+    dust,
     even_in_logarithm,
-    roughness,
     side_of,
 )
 
 CONTRASTS = (1.5, 20.0)  # units of the window's roughness, of the strongest part
 MIRRORED, IN_A_ROW = 0.45, 0.2  # odds of two like halves; of parts along a line
 TONES = ((-1.0, -0.3), (0.3, 0.8), (0.8, 1.0))  # of parts, over the contrast
-DUSTED = 0.25  # odds of a thing of which dust hides some
 HALO = 0.3  # odds of ground blown bright or dark around it
 
 
@@ -52,9 +50,7 @@ def assembly(size: float, sun: Sun, rng: Rng) -> Sheet:
         length = size * even_in_logarithm((0.1, 1.2), rng)
         sheet.shadow(whole, max(0.6, min(length, 30.0)), even_in_logarithm((1.0, 15.0), rng))
     sheet.cover(whole, contrast * value)
-    if rng.random() < DUSTED:
-        dust = roughness(u.shape, FINE * max(0.7, size / rng.uniform(3, 10)), rng)
-        sheet.alpha *= np.clip(0.9 + 0.6 * dust, 0.15, 1.0)
+    dust(sheet, size, rng)
     return sheet
 
 

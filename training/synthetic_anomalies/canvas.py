@@ -13,6 +13,7 @@ from training.networks import BLOCK
 from training.simulation.terrain import Sun
 
 FINE = 3  # canvas positions in a pixel, each way
+DUSTED = 0.25  # odds of a thing of which dust hides some
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -76,6 +77,13 @@ def roughness(shape: tuple[int, ...], spread: float, rng: Rng) -> Floats:
     fine = ndimage.zoom(small, step, order=1)[: shape[0], : shape[1]] if step > 1 else small
     fine = fine[: shape[0], : shape[1]]
     return np.asarray(fine / max(float(fine.std()), 1e-6), np.float32)
+
+
+def dust(sheet: Sheet, size: float, rng: Rng) -> None:
+    """Has dust hide parts of some things, `size` px across."""
+    if rng.random() < DUSTED:
+        thin = roughness(sheet.alpha.shape, FINE * max(0.7, size / rng.uniform(3, 10)), rng)
+        sheet.alpha *= np.clip(0.9 + 0.6 * thin, 0.15, 1.0)
 
 
 def even_in_logarithm(ends: tuple[float, float], rng: Rng) -> float:

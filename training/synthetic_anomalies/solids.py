@@ -10,16 +10,16 @@ import math
 
 import numpy as np
 
-from training.simulation.terrain import Sun
+from training.simulation.terrain import Sun, facing_and_up
 from training.synthetic_anomalies.anomalies import halo
-from training.synthetic_anomalies.assemblies import DUSTED, HALO
+from training.synthetic_anomalies.assemblies import HALO
 from training.synthetic_anomalies.canvas import (
     FINE,
     Floats,
     Rng,
     Sheet,
+    dust,
     even_in_logarithm,
-    roughness,
     side_of,
 )
 
@@ -28,6 +28,7 @@ ALBEDO = (0.45, 2.2)  # over the ground's
 HEIGHT = (0.12, 0.5)  # over the width of the body
 ELEVATION = (25.0, 60.0)  # degrees, of the sun
 RINGED = 0.4  # odds of a ring of another albedo
+SHADOWED, SHADOW = 0.85, 0.85  # odds of a shadow; part of the light that it takes
 SKYLIGHT = 0.1  # part of the light that reaches what the sun does not
 
 
@@ -52,20 +53,19 @@ def solid(size: float, sun: Sun, rng: Rng) -> Sheet:
         r = np.asarray(np.hypot(along, across / aspect), np.float32)
         inside = r < 1
         height = np.asarray(high * _profile(kind, np.minimum(r, 1), rng), np.float32)
-    elevation = math.radians(rng.uniform(*ELEVATION))
-    lit = _lambert(height, sun, elevation)
+    light_from = Sun(sun.azimuth, rng.uniform(*ELEVATION))
+    lit = brightness(height, light_from)
     albedo = np.full(r.shape, even_in_logarithm(ALBEDO, rng), np.float32)
     if rng.random() < RINGED:
         start = rng.uniform(0.2, 0.9)
         ring = (r > start) & (r < start + rng.uniform(0.1, 0.4))
         albedo[ring] = even_in_logarithm(ALBEDO, rng)
-    if rng.random() < 0.85:
+    if rng.random() < SHADOWED:
         tall = float(height[inside].max(initial=0.0)) * rng.uniform(0.5, 1.0)
-        sheet.shadow(inside, max(0.6, min(tall / math.tan(elevation), 40.0)), light * 0.85)
+        length = tall / math.tan(math.radians(light_from.elevation))
+        sheet.shadow(inside, max(0.6, min(length, 40.0)), light * SHADOW)
     sheet.cover(inside, (light * (albedo * lit - 1)).astype(np.float32))
-    if rng.random() < DUSTED:
-        dust = roughness(r.shape, FINE * max(0.7, size / rng.uniform(3, 10)), rng)
-        sheet.alpha *= np.clip(0.9 + 0.6 * dust, 0.15, 1.0)
+    dust(sheet, size, rng)
     return sheet
 
 
@@ -82,10 +82,7 @@ def _profile(kind: int, r: Floats, rng: Rng) -> Floats:
     return np.asarray(np.clip((1 - r) / edge, 0, 1))
 
 
-def _lambert(height: Floats, sun: Sun, elevation: float) -> Floats:
-    """How bright a surface is, level ground being 1; `height` in px on the sheet."""
-    down, right = np.gradient(height, 1 / FINE)
-    dx, dy = sun.toward
-    facing = math.sin(elevation) - math.cos(elevation) * (right * dx + down * dy)
-    lit = np.clip(facing / np.sqrt(1 + right**2 + down**2), 0, None) / math.sin(elevation)
+def brightness(height: Floats, sun: Sun) -> Floats:
+    """How bright a surface `[h, w]` is, level ground being 1; `height` in px, on a sheet."""
+    lit = facing_and_up(height, 1 / FINE, sun)[0] / math.sin(math.radians(sun.elevation))
     return np.asarray(SKYLIGHT + (1 - SKYLIGHT) * lit, np.float32)

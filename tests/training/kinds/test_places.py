@@ -46,7 +46,7 @@ from training.simulation.terrain import Sun
 from training.synthetic_anomalies.assemblies import assembly
 from training.synthetic_anomalies.canvas import Sheet
 from training.synthetic_anomalies.odd_shapes import SHAPES, odd_shape
-from training.synthetic_anomalies.solids import solid
+from training.synthetic_anomalies.solids import brightness, solid
 from training.trainer.processes import Team
 from training.trainer.trainer import CHECKPOINT, Trainer, TrainSettings, begin_with, read_checkpoint
 from training.windows import gather
@@ -178,6 +178,18 @@ def test_things_lie_within_their_sheet(draw: Drawer, size: float) -> None:
         edge[3:-3, 3:-3] = False
         assert sheet.alpha.any(), seed
         assert not sheet.alpha[edge].any(), seed
+
+
+def test_a_solid_is_bright_toward_the_sun_and_as_bright_as_the_ground_where_it_is_level() -> None:
+    sun = Sun()
+    height = np.zeros((90, 90), np.float32)
+    y, x = np.mgrid[-45:45, -45:45].astype(np.float32)
+    height[:] = np.sqrt(np.clip(30.0**2 - x**2 - y**2, 0, None)) / 6  # a flat dome
+    seen = brightness(height, sun)
+    dx, dy = sun.toward
+    toward, on = x * dx + y * dy, np.hypot(x, y) < 25
+    assert np.allclose(seen[np.hypot(x, y) > 35], 1.0)
+    assert seen[on & (toward > 8)].min() > 1.0 > seen[on & (toward < -8)].max()
 
 
 def test_a_memory_forgets_the_oldest_and_draws_what_it_holds() -> None:

@@ -47,6 +47,6 @@ def test_a_surprise_moves_with_the_ground_and_depends_on_the_margin_alone() -> N
     awake(scorer.network.reader)
     ground = 100 + 10 * torch.randn(1, 1, 128 + 2 * scorer.sees, 96 + 2 * scorer.sees)
     with torch.inference_mode():
-        whole = scorer.surprise(ground, CENTRE, SCALE)
-        part = scorer.surprise(ground[:, :, 16:, 32:], CENTRE, SCALE)
+        whole = scorer.surprise(scorer.looks(ground, CENTRE, SCALE))
+        part = scorer.surprise(scorer.looks(ground[:, :, 16:, 32:], CENTRE, SCALE))
     torch.testing.assert_close(part, whole[:, 4:, 8:], atol=1e-5, rtol=0)
