@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.detector import Box, ingest
-from dashboard.detector.models.judge import Judge, Judgement
+from dashboard.detector.models.judge import AROUND, Judge, Judgement
 from dashboard.detector.rules.places import Surprises
 from dashboard.detector.rules.surprisal import Surprisal
 from dashboard.detector.scanning import peaks
@@ -50,7 +50,7 @@ class Found:
     x: NDArray[np.intp]  # px
     y: NDArray[np.intp]
     residual: Doubles
-    dn: NDArray[np.float32]  # [n, 1, 128, 128]
+    dn: NDArray[np.float32]  # [n, 1, 134, 134]
     objects: tuple[KnownObject, ...]
     ignore: tuple[Box, ...]
     area: int  # px of the scene
@@ -106,7 +106,7 @@ def found(picture: Path, finder: Network, per_mpx: float, work: Path) -> Found:
     scene = ingest(picture)
     known = truth_of(picture, scene)
     assert known is not None, f"{picture}: nothing is known of it"
-    key = f"{scene.sha256[:8]}-{finder.model.sha256[:8]}-{per_mpx:g}"
+    key = f"{scene.sha256[:8]}-{finder.model.sha256[:8]}-{per_mpx:g}-{AROUND}"
     kept = work / f"{picture.stem}-{key}.npz"
     if not kept.exists():
         scores = finder.score(scene, work).scores
@@ -187,7 +187,7 @@ def main() -> None:
             line["places"] = len(seen.x)
             line["objects"] = [one.name for one in seen.objects]
             line["at a place"] = [bool(here.any()) for here in seen.on()]
-            for way, scores in ranked(seen, judge.infer(seen.dn)).items():
+            for way, scores in ranked(seen, judge.look(seen.dn)).items():
                 line[way] = costs(seen, scores)
                 most = given.alarms * seen.area / 1e7
                 line[f"{way}, found"] = sum(cost <= most for cost in line[way])

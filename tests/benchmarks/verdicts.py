@@ -69,7 +69,7 @@ def listed(picture: Path, judge: Judge, work: Path) -> Listed:
     area = scene.width * scene.height / 1e6
     finder = Network.load("guarded", device="cpu")
     seen = found(picture, finder, max(PER_MPX, FEWEST / area), work)
-    said = judge.infer(seen.dn)
+    said = judge.look(seen.dn)
     values = (seen.residual, said.logits, novelty(said.descriptions))
     surprises = Surprises(*(Surprisal.of(one)(one) for one in values))
     on = tuple(seen.inside([one.box.grow(NEAR)]) for one in seen.objects)

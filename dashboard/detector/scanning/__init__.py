@@ -1,1 +1,1 @@
-"""Scoring a scene piece by piece, then one look at each place, stored as it comes."""
+"""Scoring a scene piece by piece, then a look or two at each place, stored as it comes."""

@@ -1,4 +1,4 @@
-"""One look at each place that a finder points at, stored as it goes, resumable at any moment."""
+"""A look or two at each place that a finder points at, stored as it goes, resumable at any time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dashboard.detector.arrays import Floats
 from dashboard.detector.files.formats import GDAL_OPTIONS
-from dashboard.detector.models.judge import BATCH, WINDOW, Judge, Judgement
+from dashboard.detector.models.judge import AROUND, BATCH, Judge, Judgement
 from dashboard.detector.scanning.place_table import PlaceTable
 from dashboard.detector.scenes.scene import Scene, continued
 from dashboard.detector.system.prefetch import map_in_order, prefetch
@@ -55,12 +55,12 @@ def _batches(
 
 
 def windows(scene: Scene, xs: Ints, ys: Ints) -> Floats:
-    """DN around points of a scene, `[N, 1, 128, 128]`, neighbours cut from one read.
+    """DN around points of a scene, `[N, 1, 134, 134]`, neighbours cut from one read.
 
     Beyond the scene's border the ground goes on as it ends there.
     """
-    half = WINDOW // 2
-    found = np.empty((len(xs), 1, WINDOW, WINDOW), np.float32)
+    half = AROUND // 2
+    found = np.empty((len(xs), 1, AROUND, AROUND), np.float32)
     near = (ys // NEAR) * (scene.width // NEAR + 1) + xs // NEAR
     for cell in np.unique(near):
         (some,) = np.nonzero(near == cell)
@@ -70,7 +70,7 @@ def windows(scene: Scene, xs: Ints, ys: Ints) -> Floats:
         dn = continued(scene.read(there).dn, there, box)
         for number in some.tolist():
             x, y = int(xs[number]) - half - left, int(ys[number]) - half - top
-            found[number, 0] = dn[y : y + WINDOW, x : x + WINDOW]
+            found[number, 0] = dn[y : y + AROUND, x : x + AROUND]
     return found
 
 
@@ -83,7 +83,7 @@ def _judge_batches(batches: Iterable[tuple[int, Floats]], judge: Judge) -> Itera
     def work(batch: tuple[int, Floats]) -> JudgedBatch:
         shard = free.get()
         try:
-            return JudgedBatch(batch[0], shard.infer(batch[1]))
+            return JudgedBatch(batch[0], shard.look(batch[1]))
         finally:
             free.put(shard)
 

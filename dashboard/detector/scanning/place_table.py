@@ -14,7 +14,7 @@ from dashboard.detector.arrays import Floats
 from dashboard.detector.scanning.nearest import novelty
 
 FILE = "places.npy"
-VERSION = 2  # of the file
+VERSION = 3  # of the file, and of how its numbers are made
 
 Ints = NDArray[np.intp]
 

@@ -1,4 +1,4 @@
-"""A scan: every position scored once, then one look at each place; stored as it goes, resumable."""
+"""A scan: every position scored, then a look or two at each place; stored as it goes, resumable."""
 
 from __future__ import annotations
 
