@@ -24,10 +24,11 @@ from dashboard.detector.scenes.scene import Scene
 from training.model_files import graph_of, model_file
 from training.networks import BLOCK
 from training.simulation.camera import noise_of
+from training.simulation.terrain import Sun
 from training.synthetic_anomalies.anomalies import anomaly
 from training.synthetic_anomalies.assemblies import assembly
 from training.synthetic_anomalies.canvas import FINE, Floats, Rng, even_in_logarithm
-from training.synthetic_anomalies.distractors import distractor
+from training.synthetic_anomalies.distractors import distractor, rock
 from training.synthetic_anomalies.odd_shapes import odd_shape
 from training.synthetic_anomalies.paste import (
     COVERED,
@@ -49,6 +50,9 @@ EDGE = 8  # blocks at a window's border without places: beyond it all is mirrore
 THINGS, STRONG, OTHERS = 3, 6, 3  # places of a window that are taken, at most
 PLACES = THINGS + STRONG + OTHERS
 NATURAL = (0.35, 0.25, 0.2, 0.2)  # odds of 0 to 3 distractors
+STREWN, ROCKS = 0.25, (8, 80)  # odds of a window strewn with rocks, and how many
+LARGEST, SMALLEST = (1.5, 8.0), 0.8  # px, radii of strewn rocks as they are seen
+FEWER = 1.6  # how much rarer larger ones are: the exponent of those above a radius
 DRAWERS, ODDS = (anomaly, odd_shape, assembly, solid), (0.35, 0.25, 0.25, 0.15)  # of things
 AS_IT_IS = 0.4  # odds of a window that is neither enlarged nor reduced
 FACTORS = (0.4, 2.5)  # how much windows are enlarged or reduced, evenly in the logarithm
@@ -148,6 +152,8 @@ def plant_window(dn: Floats, scale: float, rng: Rng) -> tuple[Floats, NDArray[np
     ends = float(dn.min()), float(dn.max())
     taken, laid = np.zeros(dn.shape, bool), list[Laid]()
     sizes = max(DRAWN[0], SIZES[0] / factor), min(DRAWN[1], SIZES[1] / factor)
+    if rng.random() < STREWN:
+        strew(dn, sun, (scale, noise), rng)
     for odds, counts in ((NATURAL, False), (OBJECTS, True)):
         for _ in range(int(rng.choice(len(odds), p=odds))):
             size = even_in_logarithm(sizes, rng)
@@ -165,6 +171,17 @@ def plant_window(dn: Floats, scale: float, rng: Rng) -> tuple[Floats, NDArray[np
     dn = resized(dn, rng)
     degrade(dn, ends, noise, rng)
     return dn, label
+
+
+def strew(dn: Floats, sun: Sun, units: tuple[float, float], rng: Rng) -> None:
+    """Strews a window with rocks, many small and a few large, in place."""
+    grown = len(dn) / SIDE
+    smallest, largest = SMALLEST * grown, even_in_logarithm(LARGEST, rng) * grown
+    for share in rng.random(int(even_in_logarithm(ROCKS, rng))):
+        sheet = rock(min(largest, max(0.6, smallest * share ** (-1 / FEWER))), sun, rng)
+        room = len(dn) - len(sheet.x) // FINE
+        if room >= 0:
+            paste(dn, sheet, (int(rng.integers(room + 1)), int(rng.integers(room + 1))), units, rng)
 
 
 def resized(dn: Floats, rng: Rng) -> Floats:

@@ -24,6 +24,7 @@ MILD = 2.0  # of logit make one e times as likely
 # Of each batch: places at random, and rather those that look like things (Schaul et al. 2015).
 DRAWN = {THING: (16, 0), GROUND: (12, 20)}
 ALIKE, WARMTH = 0.1, 0.2  # the weight of likeness in the loss, and its temperature
+STEADY = 0.1  # the weight of how far apart the logits of two views of a place are, squared
 RESAMPLED = 0.5  # odds of a view that is turned and zoomed by any amount
 TURNED, ZOOMED, MOVED = math.radians(20), 0.14, 4.0  # at most; zoomed in the logarithm, moved in px
 BENT, NOISY, ROUNDED = 0.2, 0.2, 0.15  # odds of another gamma, of noise, of few grey levels
@@ -77,7 +78,7 @@ class PlacesLearner(Learner):
         return Candidates(sources, seed, turns)
 
     def forward(self, *batch: Tensor) -> Tensor:
-        """Cross-entropy of things against ground, and how little alike two views of a place are.
+        """Cross-entropy of things against ground, and how unlike two views of a place are told.
 
         Of places that came before, too: `pictures [N, 12, 144, 144]`, and what they are, `[N, 12]`.
         """
@@ -91,11 +92,15 @@ class PlacesLearner(Learner):
         seen = torch.cat([self.memories[kind].pictures[some] for kind, some in drawn.items()])
         seen = seen.to(pictures.device).float()
         logit, described = self.run(torch.cat([view_of(seen), view_of(seen)]))
-        latest = logit.detach().float().cpu().reshape(2, -1).mean(0).split(list(map(len, told)))
+        both = logit.float().reshape(2, -1)
+        latest = both.detach().cpu().mean(0).split(list(map(len, told)))
         for (kind, some), logits in zip(drawn.items(), latest, strict=True):
             self.memories[kind].logits[some] = logits
         entropy = F.binary_cross_entropy_with_logits(logit.float(), torch.cat(told * 2))
-        return entropy + ALIKE * unlikeness(described.float())
+        unsteady = (both[0] - both[1]).square().mean()
+        alike = unlikeness(described.float())
+        loss: Tensor = entropy + ALIKE * alike + STEADY * unsteady
+        return loss
 
     @torch.no_grad()
     def _logits(self, pictures: Tensor) -> Tensor:

@@ -19,7 +19,8 @@ from training.synthetic_anomalies.canvas import (
 )
 
 CONTRASTS = (1.5, 20.0)  # units of the window's roughness, of the strongest part
-MIRRORED, IN_A_ROW = 0.45, 0.2  # odds of two like halves; of parts along a line
+MIRRORED, ROUND, IN_A_ROW = 0.35, 0.2, 0.2  # odds of two like halves, of more; of a line of parts
+SECTORS = (3, 6)  # like sectors around a middle, as petals and panels of landers lie
 TONES = ((-1.0, -0.3), (0.3, 0.8), (0.8, 1.0))  # of parts, over the contrast
 HALO = 0.3  # odds of ground blown bright or dark around it
 
@@ -34,8 +35,11 @@ def assembly(size: float, sun: Sun, rng: Rng) -> Sheet:
     turn, aspect = rng.uniform(0, 2 * math.pi), rng.uniform(0.35, 1.0)
     u = sheet.x * math.cos(turn) + sheet.y * math.sin(turn)
     v = sheet.y * math.cos(turn) - sheet.x * math.sin(turn)
-    if rng.random() < MIRRORED:
+    order = rng.random()
+    if order < MIRRORED:
         v = np.abs(v)
+    elif order < MIRRORED + ROUND:
+        u, v = _folded(u, v, int(rng.integers(SECTORS[0], SECTORS[1] + 1)))
     row = rng.random() < IN_A_ROW
     whole, value = np.zeros(u.shape, bool), np.zeros(u.shape, np.float32)
     for number in range(int(rng.integers(2, 3 if size < 4 else 8))):
@@ -52,6 +56,14 @@ def assembly(size: float, sun: Sun, rng: Rng) -> Sheet:
     sheet.cover(whole, contrast * value)
     dust(sheet, size, rng)
     return sheet
+
+
+def _folded(u: Floats, v: Floats, sectors: int) -> tuple[Floats, Floats]:
+    """Coordinates in the first of so many sectors around a middle, each its own mirror image."""
+    wide = 2 * math.pi / sectors
+    angle = np.abs((np.arctan2(v, u) + wide / 2) % wide - wide / 2)
+    r = np.hypot(u, v)
+    return np.asarray(r * np.cos(angle)), np.asarray(r * np.sin(angle))
 
 
 def _part(u: Floats, v: Floats, size: float, rng: Rng) -> Mask:

@@ -28,6 +28,13 @@ def distractor(size: float, sun: Sun, rng: Rng) -> Sheet:
     return draw(size, sun, rng)
 
 
+def rock(radius: float, sun: Sun, rng: Rng) -> Sheet:
+    """One rock with its shadow, on a sheet of its own."""
+    sheet = Sheet.blank(side_of(8 * radius), sun)
+    _rock(sheet, (0.0, 0.0), radius, rng)
+    return sheet
+
+
 def _crater(size: float, sun: Sun, rng: Rng) -> Sheet:
     """A bowl: its wall toward the sun dark, the far one bright; a rim."""
     sheet = Sheet.blank(side_of(size * 2.2), sun)
@@ -68,7 +75,7 @@ def _rock(sheet: Sheet, middle: tuple[float, float], radius: float, rng: Rng) ->
         facing = math.cos(facet) * dx + math.sin(facet) * dy
         shade = np.where(steep > highest, np.float32(facing + rng.normal(0, 0.15)), shade)
         highest = np.maximum(steep, highest)
-    amount = even_in_logarithm((0.6, 6.0), rng)
+    amount = even_in_logarithm((0.6, 9.0), rng)
     mottle = 1 + 0.25 * roughness(u.shape, FINE * max(0.7, radius / 5), rng)
     sheet.cover(inside, (amount * (rng.uniform(-0.2, 0.5) + shade) * mottle).astype(np.float32))
 

@@ -8,10 +8,10 @@ import pytest
 from tests.detector import rasters
 from training.networks.guarded import BLOCK
 from training.simulation.terrain import Sun
-from training.synthetic_anomalies import anomalies
+from training.synthetic_anomalies import anomalies, assemblies
 from training.synthetic_anomalies.anomalies import BLASTED, anomaly
 from training.synthetic_anomalies.canvas import FINE
-from training.synthetic_anomalies.distractors import distractor
+from training.synthetic_anomalies.distractors import distractor, rock
 from training.synthetic_anomalies.paste import estimate_sun, paste
 
 SIDE = 256
@@ -75,3 +75,28 @@ def test_nothing_ends_in_a_straight_edge_where_its_sheet_does(draw: object) -> N
         edges.append(step(dn, side))
     assert most > 50, "things do change the ground"
     assert max(edges) < 0.02 * most
+
+
+def test_a_rock_is_lit_from_the_sun_and_casts_a_shadow_away_from_it() -> None:
+    sun, toward, away, dark = Sun(), 0.0, 0.0, 0
+    dx, dy = sun.toward
+    for seed in range(40):
+        sheet = rock(6.0, sun, np.random.default_rng(seed))
+        along, on = sheet.x * dx + sheet.y * dy, sheet.alpha > 0
+        toward += float(sheet.value[on & (along > 2)].mean())
+        away += float(sheet.value[on & (along < -2)].mean())
+        shadow = (sheet.stain < 0) & ~on
+        dark += int(along[shadow].mean() < 0)
+    assert toward > away
+    assert dark == 40
+
+
+def test_parts_around_a_middle_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assemblies, "MIRRORED", 0.0)
+    monkeypatch.setattr(assemblies, "ROUND", 1.0)
+    monkeypatch.setattr(assemblies, "SECTORS", (4, 4))
+    monkeypatch.setattr(assemblies, "_lit", lambda sheet, *_: np.ones_like(sheet.x))
+    for seed in range(10):
+        alpha = assemblies.assembly(24.0, Sun(), np.random.default_rng(seed)).alpha > 0
+        assert alpha.any()
+        assert (alpha ^ np.rot90(alpha)).sum() < 0.1 * alpha.sum()
