@@ -31,7 +31,7 @@ WINDOW = 128  # px around a place that a judge sees
 # it happens to say most of. So a place that may lead is looked at again, `ASIDE` px up and left.
 ASIDE = 3
 AROUND = WINDOW + 2 * ASIDE  # px around a place that are read
-AGAIN = -2.0  # logit from which on it is
+AGAIN = -1.0  # logit from which on it is
 BATCH = 32  # windows given to it together
 # Windows in one run on a CPU: a core's cache holds what the network makes of so many. The last
 # digits of what is said depend on both numbers.
