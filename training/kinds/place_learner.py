@@ -92,15 +92,12 @@ class PlacesLearner(Learner):
         seen = torch.cat([self.memories[kind].pictures[some] for kind, some in drawn.items()])
         seen = seen.to(pictures.device).float()
         logit, described = self.run(torch.cat([view_of(seen), view_of(seen)]))
-        both = logit.float().reshape(2, -1)
-        latest = both.detach().cpu().mean(0).split(list(map(len, told)))
+        latest = logit.detach().float().cpu().reshape(2, -1).mean(0).split(list(map(len, told)))
         for (kind, some), logits in zip(drawn.items(), latest, strict=True):
             self.memories[kind].logits[some] = logits
         entropy = F.binary_cross_entropy_with_logits(logit.float(), torch.cat(told * 2))
-        unsteady = (both[0] - both[1]).square().mean()
         alike = unlikeness(described.float())
-        loss: Tensor = entropy + ALIKE * alike + STEADY * unsteady
-        return loss
+        return entropy + ALIKE * alike + STEADY * unsteadiness(logit.float())
 
     @torch.no_grad()
     def _logits(self, pictures: Tensor) -> Tensor:
@@ -194,3 +191,9 @@ def unlikeness(described: Tensor) -> Tensor:
     alike = alike.masked_fill(torch.eye(2 * half, dtype=torch.bool, device=alike.device), -1e4)
     same = torch.arange(2 * half, device=alike.device).roll(half)
     return F.cross_entropy(alike, same)
+
+
+def unsteadiness(logits: Tensor) -> Tensor:
+    """The mean squared difference of the two halves of `[2 n]`, two views of the same places."""
+    first, second = logits.chunk(2)
+    return (first - second).square().mean()

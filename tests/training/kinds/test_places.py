@@ -26,7 +26,13 @@ from training.kinds.candidates import (
     plant_window,
     strew,
 )
-from training.kinds.place_learner import Memory, PlacesLearner, unlikeness, view_of
+from training.kinds.place_learner import (
+    Memory,
+    PlacesLearner,
+    unlikeness,
+    unsteadiness,
+    view_of,
+)
 from training.kinds.places import TOLERANCE
 from training.model_files import EXPORTED
 from training.networks.places import (
@@ -310,3 +316,10 @@ def test_a_run_can_begin_with_the_shipped_weights() -> None:
     with torch.no_grad():
         logits, _ = network.eval()(torch.from_numpy(windows))
     np.testing.assert_allclose(logits.numpy(), shipped.infer(windows).logits, atol=TOLERANCE)
+
+
+def test_logits_that_differ_between_two_views_of_a_place_cost() -> None:
+    logits = torch.tensor([1.0, -2.0, 0.5])
+    assert float(unsteadiness(torch.cat([logits, logits]))) == 0.0
+    assert float(unsteadiness(torch.cat([logits, logits + 2.0]))) == 4.0
+    assert float(unsteadiness(torch.cat([logits, logits.flip(0)]))) > 0.1
