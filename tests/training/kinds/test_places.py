@@ -166,8 +166,11 @@ def test_strewn_rocks_are_ground(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.kinds.candidates.STREWN", 1.0)
     monkeypatch.setattr("training.kinds.candidates.NATURAL", (1.0,))
     monkeypatch.setattr("training.kinds.candidates.OBJECTS", (1.0,))
+    monkeypatch.setattr("training.kinds.candidates.SOFT", 0.0)
+    monkeypatch.setattr("training.kinds.candidates.degrade", lambda *_: None)
     flat = np.random.default_rng(0).normal(100, 1, (256, 256)).astype(np.float32)
-    _, label = plant_window(flat, 1.0, np.random.default_rng(0))
+    dn, label = plant_window(flat, 1.0, np.random.default_rng(0))
+    assert (dn != flat).sum() > 100
     assert (label == GROUND).all()
     strewn = [flat.copy() for _ in range(8)]
     for seed, window in enumerate(strewn):
