@@ -91,9 +91,10 @@ def _choose_model(names: list[str], store: ScanStore | None) -> str:
 
 def _training_facts(card: ModelCard) -> dict[str, str]:
     objects = "known objects left in" if card.polluted else "known objects left out"
+    before = f", after the training of {card.start}" if card.start else ""
     return {
         "trained on": ", ".join(card.scenes) + f" ({objects})",
-        "how long": f"{card.windows_seen:,} windows, {card.hours:g} h",
+        "how long": f"{card.windows_seen:,} windows, {card.hours:g} h{before}",
         "on": card.hardware,
         "last loss": f"{card.loss:.4f}",
         "size": f"{card.parameters:,} parameters, preset {card.preset}",
@@ -175,6 +176,8 @@ def _remake(part: Model | Judge) -> None:
         language=None,
         wrap_lines=True,
     )
+    if card.start:
+        frame.quiet(f"It began with {card.start}.onnx, the weights of an earlier run.")
 
 
 def _learning(model: Model, store: ScanStore | None) -> None:

@@ -145,6 +145,9 @@ def test_the_recipe_of_a_model_names_what_it_began_with(name: str, start: str) -
     assert not app.exception
     (recipe,) = (code.value for code in app.code)
     assert re.search(rf"--epochs \d+{start} \\\n", recipe)
+    assert ("h, after the training of completion" in text(app)) == bool(start)
+    began = "It began with completion.onnx, the weights of an earlier run."
+    assert (began in text(app)) == bool(start)
     assert recipe.endswith(f"exported/{name}.onnx")
 
 
