@@ -129,7 +129,7 @@ def show_estimate(scene: Scene, planned: Plan) -> None:
         text = "timed when the machine is free"
     else:
         area = planned.region.text if planned.region else ""
-        key = (scene.sha256, planned.model.sha256, planned.stride, area)
+        key = (scene.sha256, planned.model.checksums, planned.stride, area)
         text = f"about {frame.duration(_seconds(key, scene, planned))}"
         text += f" on this machine ({planned.model.device_label})"
         if to_learn:

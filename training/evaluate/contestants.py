@@ -10,6 +10,7 @@ from typing import Protocol
 from dashboard.detector import (
     ARTICLE,
     Model,
+    PlaceTable,
     ScanStore,
     Scene,
     ScoreMap,
@@ -81,7 +82,9 @@ class Network:
 
     @property
     def key(self) -> str:
-        key = f"{self.model.sha256} {self.stride}"
+        key = f"{self.model.checksums} {self.stride}"
+        if self.model.judge:
+            key += f" looks {PlaceTable.version}"
         return key if self.rule == ARTICLE else f"{key} {self.rule}"
 
     @cached_property

@@ -114,6 +114,11 @@ class Model:
         return replace(finder, judge=Judge.load(path, device))
 
     @property
+    def checksums(self) -> str:
+        """What decides its scores: the checksum of its file, and of its judge's if it has one."""
+        return f"{self.sha256} {self.judge.sha256}" if self.judge else self.sha256
+
+    @property
     def shards(self) -> list[Model]:
         """One model a session, each safe to use from a thread of its own."""
         sessions = self.parallel_sessions or (self.session,)

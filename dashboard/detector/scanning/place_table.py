@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ class PlaceTable:
     description is from those of other places (NaN until it has looked at all of them).
     """
 
+    version: ClassVar[int] = VERSION
     lines: NDArray[Any]  # [n]
 
     @staticmethod

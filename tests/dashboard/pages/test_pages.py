@@ -400,6 +400,37 @@ def test_a_folder_that_is_none_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert "NEEDLE_SCENES" in app.error[0].value
 
 
+def test_the_time_of_a_scan_is_that_of_the_model_chosen(
+    scene_of: Scenes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The default and `guarded` have one finder: what they share must not stand for both."""
+    scene_of()  # writes scene.tif
+    folder = tmp_path / "scenes"
+    folder.mkdir()
+    (tmp_path / "scene.tif").rename(folder / "scene.tif")
+    monkeypatch.setenv("NEEDLE_SCENES", str(folder))
+    timed = {"places": 600.0, "guarded": 60.0}
+    monkeypatch.setattr("dashboard.pages.plan.estimate", lambda _, model, *__: timed[model.name])
+
+    def script() -> None:
+        from dashboard.pages import scan
+
+        scan.page()
+
+    app = AppTest.from_function(script, default_timeout=SECONDS)
+    app.session_state["source"] = "Folder"
+    app.run()
+    until = time.monotonic() + SECONDS
+    for name, seconds in timed.items():
+        while "model" not in [one.key for one in app.selectbox]:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+            app.run()
+        app.selectbox(key="model").set_value(name).run()
+        assert not app.exception
+        assert f"about {frame.duration(seconds)} " in text(app)
+
+
 def test_an_area_of_interest_is_typed_drawn_and_scanned(
     scene_of: Scenes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -180,6 +180,7 @@ def test_a_store_takes_no_looks_of_another_judge(
     other.mkdir()
     another = Model.load(judge_model(other / "places.onnx", title="another"), "cpu")
     assert another.sha256 == judged.sha256
+    assert len({judged.checksums, another.checksums, replace(judged, judge=None).checksums}) == 3
     store = ScanStore.for_scan(busy, judged)
     with pytest.raises(StoreError, match="another scene or model"):
         next(scan(store, busy, another))

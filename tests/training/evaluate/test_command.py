@@ -14,7 +14,7 @@ import pytest
 
 from dashboard.detector import Box, Scene
 from tests.detector import rasters
-from tests.models import area_model, plain_model
+from tests.models import area_model, judge_model, plain_model
 from training.__main__ import main
 from training.evaluate import adapted, command, contestants
 from training.evaluate.cases import Case, Cases
@@ -143,6 +143,23 @@ def test_it_resumes_from_its_parts(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert len(calls) == 3, "only the case that was interrupted is worked out again"
     assert run(folder) == 0
     assert len(calls) == 3
+
+
+def test_another_judge_beside_the_same_finder_is_worked_out_anew(folder: Path) -> None:
+    path = folder / "places.onnx"
+
+    def keys() -> list[str]:
+        scenes, out = str(folder / "scenes"), str(folder / "report.json")
+        assert main(["evaluate", str(path), "--scenes", scenes, "--out", out]) == 0
+        (contestant,) = json.loads((folder / "report.json").read_text())["contestants"]
+        return [contestant["key"], *(one.name for one in (folder / "report.parts/cases").iterdir())]
+
+    judge_model(path)
+    first = keys()
+    judge_model(path, title="another")
+    another = keys()
+    assert another[0] != first[0]
+    assert set(first[1:]) < set(another[1:]), "the first one's cases stay, and have company"
 
 
 def test_what_another_evaluation_works_on_is_left_alone(folder: Path) -> None:
