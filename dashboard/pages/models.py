@@ -176,8 +176,6 @@ def _remake(part: Model | Judge) -> None:
         language=None,
         wrap_lines=True,
     )
-    if card.start:
-        frame.quiet(f"It began with {card.start}.onnx, the weights of an earlier run.")
 
 
 def _learning(model: Model, store: ScanStore | None) -> None:

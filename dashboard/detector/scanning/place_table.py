@@ -14,7 +14,6 @@ from dashboard.detector.arrays import Floats
 from dashboard.detector.scanning.nearest import novelty
 
 FILE = "places.npy"
-VERSION = 3  # of the file, and of how its numbers are made
 
 Ints = NDArray[np.intp]
 
@@ -28,7 +27,7 @@ class PlaceTable:
     description is from those of other places (NaN until it has looked at all of them).
     """
 
-    version: ClassVar[int] = VERSION
+    version: ClassVar[int] = 3  # of the file, and of how its numbers are made
     lines: NDArray[Any]  # [n]
 
     @staticmethod

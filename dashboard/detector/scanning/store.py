@@ -191,8 +191,8 @@ class ScanStore:
             if record.around and not store.scored:
                 store.surprise()
             store.places()
-            versions = record.version, record.table or place_table.VERSION
-            known = versions == (VERSION, place_table.VERSION)
+            versions = record.version, record.table or PlaceTable.version
+            known = versions == (VERSION, PlaceTable.version)
             if known and store.values().shape == _shape(record):
                 return store
         except (OSError, ValueError, TypeError) as error:
@@ -408,7 +408,7 @@ def _judged_by(judge: Judge | None) -> dict[str, Any]:
         "judge_path": str(judge.path),
         "judge_sha256": judge.sha256,
         "described": judge.length,
-        "table": place_table.VERSION,
+        "table": PlaceTable.version,
     }
 
 

@@ -28,7 +28,6 @@ from dashboard.detector import (
 )
 from dashboard.detector.models.devices import start
 from dashboard.detector.models.judge import AGAIN, ASIDE, BATCH, Judge
-from dashboard.detector.scanning import place_table
 from dashboard.detector.scanning.place_table import PlaceTable
 from tests.detector import rasters
 from tests.detector.scans import finish_scan
@@ -222,7 +221,7 @@ def test_a_run_records_both_files(busy: Scene, judged: Model, tmp_path: Path) ->
     assert record["model"]["sha256"] == judged.sha256
     assert record["judge"]["sha256"] == judged.judge.sha256
     assert record["judge"]["card"]["kind"] == "places"
-    table = {"found": len(table_of(finished.store)), "table": place_table.VERSION}
+    table = {"found": len(table_of(finished.store)), "table": PlaceTable.version}
     assert record["looked_at"] == table
     alone = run(picture, tmp_path / "alone", replace(settings, model=str(judged.path)))
     record = json.loads((tmp_path / "alone" / "run.json").read_text())
